@@ -1,0 +1,55 @@
+# Helpers every folder uses: compiler flags once, libraries and tests in one line each.
+include_guard(GLOBAL)
+
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+
+add_library(tern_flags INTERFACE)
+target_compile_features(tern_flags INTERFACE cxx_std_20)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_include_directories(tern_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+# No contraction: a*b+c means two roundings unless the source says fma, so that every ISA gives the same bits.
+target_compile_options(tern_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -ffp-contract=off)
+# Tests are let off: GoogleTest's macros are not written for these two.
+target_compile_options(tern_flags INTERFACE
+                       "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:TERN_IS_TEST>>>:-Wconversion;-Wsign-conversion>")
+if(TERN_WERROR)
+  target_compile_options(tern_flags INTERFACE -Werror)
+endif()
+if(TERN_SANITIZE)
+  target_compile_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
+endif()
+
+# tern_library(NAME SOURCES a.cc ... DEPS tern_base ...)
+function(tern_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(ARG_SOURCES)
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC tern_flags ${ARG_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE tern_flags ${ARG_DEPS})
+  endif()
+endfunction()
+
+# tern_test(NAME SOURCES a_test.cc ... DEPS tern_model ... [SLOW]): one binary, one ctest entry for each GoogleTest
+# case. SLOW gives them the label "slow": the continuous integration leaves them out under the sanitizers.
+function(tern_test name)
+  cmake_parse_arguments(ARG "SLOW" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE tern_flags ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES TERN_IS_TEST ON)
+  target_compile_definitions(${name} PRIVATE TERN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  set(properties TIMEOUT 600)
+  if(ARG_SLOW)
+    list(APPEND properties LABELS slow)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES ${properties})
+endfunction()
+include(GoogleTest)
