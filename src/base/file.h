@@ -1,0 +1,67 @@
+// Files: read whole or mapped, written beside and renamed so that a reader never sees half a file.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+
+namespace tern {
+
+// The whole file, or Error naming the path and the system's reason.
+std::string read_file(const std::filesystem::path& path);
+
+// A read-only memory map of a regular file; unmapped on destruction. Move-only. An empty file maps to zero bytes.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  Bytes bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A file under construction: bytes go to "PATH.tmp-PID"; commit() flushes them to the disk and renames the file to
+// PATH. Without commit() (an exception, a full disk) the temporary file is removed and an earlier PATH stays as it was.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(Bytes bytes);
+  void write(std::string_view text) { write(as_bytes(text)); }
+  // Replaces bytes already written, [offset, offset + bytes.size()): for a header whose counts are known last.
+  void rewrite(size_t offset, Bytes bytes);
+  size_t size() const { return size_; }
+  void commit();
+
+ private:
+  void flush_buffer();
+  void write_through(Bytes bytes);
+
+  std::filesystem::path path_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+  size_t size_ = 0;
+  std::string buffer_;
+};
+
+// AtomicFile in one call.
+void write_file(const std::filesystem::path& path, std::string_view content);
+
+// Creates the directory and its parents; Error when that fails or PATH is something else.
+void make_directories(const std::filesystem::path& path);
+
+}  // namespace tern

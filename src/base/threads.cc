@@ -1,0 +1,74 @@
+#include "base/threads.h"
+
+#include <system_error>
+
+#include "base/cpu.h"
+#include "base/error.h"
+
+namespace tern {
+namespace {
+
+// About 20 microseconds of spinning: longer than the gaps between the loops of one pass, short against a pause.
+constexpr int kSpins = 4000;
+
+void pause_cpu() { __builtin_ia32_pause(); }
+
+// Waits until `value` differs from `old`: spins first, then sleeps.
+void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int spins) {
+  for (int i = 0; i < spins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    pause_cpu();
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+Threads::Threads(int count)
+    : count_(count > 0 ? count : available_cpus()),
+      // With more threads than processors a spinning thread only keeps the others from running.
+      spins_(count_ <= available_cpus() ? kSpins : 0) {
+  for (int thread = 1; thread < count_; ++thread) {
+    try {
+      workers_.emplace_back([this, thread] { work(thread); });
+    } catch (const std::system_error& error) {
+      stop();
+      fail("threads: {} asked for, the system refused thread {}: {}", count_, thread + 1, error.code().message());
+    }
+  }
+}
+
+Threads::~Threads() { stop(); }
+
+void Threads::stop() {
+  stop_.store(true, std::memory_order_release);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void Threads::start(Task task, const void* context) {
+  task_ = task;
+  context_ = context;
+  unfinished_.store(static_cast<uint32_t>(count_ - 1), std::memory_order_relaxed);
+  generation_.fetch_add(1, std::memory_order_release);
+  generation_.notify_all();
+  task(context, 0);
+  for (uint32_t left = unfinished_.load(std::memory_order_acquire); left != 0;
+       left = unfinished_.load(std::memory_order_acquire)) {
+    wait_for_change(unfinished_, left, spins_);
+  }
+}
+
+void Threads::work(int thread) {
+  uint32_t seen = 0;
+  while (true) {
+    wait_for_change(generation_, seen, spins_);
+    ++seen;
+    if (stop_.load(std::memory_order_acquire)) return;
+    task_(context_, thread);
+    if (unfinished_.fetch_sub(1, std::memory_order_acq_rel) == 1) unfinished_.notify_one();
+  }
+}
+
+}  // namespace tern

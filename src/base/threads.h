@@ -1,0 +1,72 @@
+// A persistent pool of threads for data-parallel loops. The caller takes part as thread 0; the workers spin a short
+// while for the next loop and then sleep. Work is always split into fixed contiguous ranges, so that what a thread
+// computes depends on nothing but the thread count, and no result may depend on that.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace tern {
+
+class Threads {
+ public:
+  // `count` threads in all, the caller included; 0 means one for every available processor. Error when the system
+  // refuses to start that many.
+  explicit Threads(int count);
+  ~Threads();
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  int count() const { return count_; }
+
+  // Calls body(thread) for thread = 0..count-1, each on its own thread, and returns when all are done. `body` must not
+  // throw. Not reentrant: one run() at a time.
+  template <class Body>
+  void run(const Body& body) {
+    if (count_ == 1) {
+      body(0);
+      return;
+    }
+    start([](const void* context, int thread) { (*static_cast<const Body*>(context))(thread); }, &body);
+  }
+
+  // Splits [0, total) into `count` ranges whose inner borders are multiples of `grain` (> 0) and calls body(begin, end)
+  // for the non-empty ones in parallel.
+  template <class Body>
+  void for_ranges(size_t total, size_t grain, const Body& body) {
+    const size_t chunks = (total + grain - 1) / grain;
+    if (chunks <= 1 || count_ == 1) {
+      if (total != 0) body(size_t{0}, total);
+      return;
+    }
+    const auto n = static_cast<size_t>(count_);
+    run([&](int thread) {
+      const auto t = static_cast<size_t>(thread);
+      const size_t begin = std::min(total, chunks * t / n * grain);
+      const size_t end = std::min(total, chunks * (t + 1) / n * grain);
+      if (begin < end) body(begin, end);
+    });
+  }
+
+ private:
+  using Task = void (*)(const void* context, int thread);
+
+  void start(Task task, const void* context);
+  void work(int thread);
+  void stop();
+
+  int count_;
+  int spins_;
+  Task task_ = nullptr;
+  const void* context_ = nullptr;
+  std::atomic<uint32_t> generation_{0};  // one more for every run(); the workers wait for it to change
+  std::atomic<uint32_t> unfinished_{0};  // workers that have not finished the current run()
+  std::atomic<bool> stop_{false};
+  std::vector<std::thread> workers_;
+};
+
+}  // namespace tern

@@ -1,0 +1,157 @@
+#include "base/threads.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/cpu.h"
+#include "base/error.h"
+
+namespace tern {
+namespace {
+
+TEST(Threads, RunCallsEveryThreadOnceOnItsOwnThread) {
+  for (int count = 1; count <= 5; ++count) {
+    Threads threads(count);
+    EXPECT_EQ(threads.count(), count);
+    std::vector<std::thread::id> ids(static_cast<size_t>(count));
+    std::vector<int> calls(static_cast<size_t>(count), 0);
+    threads.run([&](int thread) {
+      ids[static_cast<size_t>(thread)] = std::this_thread::get_id();
+      ++calls[static_cast<size_t>(thread)];
+    });
+    EXPECT_EQ(calls, std::vector<int>(static_cast<size_t>(count), 1));
+    EXPECT_EQ(ids[0], std::this_thread::get_id());
+    EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.end()).size(), static_cast<size_t>(count));
+  }
+}
+
+TEST(Threads, ForRangesCoversEverythingOnceInAlignedRanges) {
+  for (int count = 1; count <= 5; ++count) {
+    Threads threads(count);
+    for (const size_t grain : {1u, 3u, 16u, 64u}) {
+      for (const size_t total : {0u, 1u, 2u, 3u, 7u, 15u, 16u, 17u, 63u, 65u, 101u, 257u, 1023u}) {
+        std::vector<int> covered(total, 0);
+        std::vector<std::pair<size_t, size_t>> ranges;
+        std::mutex mutex;
+        threads.for_ranges(total, grain, [&](size_t begin, size_t end) {
+          for (size_t i = begin; i < end; ++i) ++covered[i];
+          const std::lock_guard lock(mutex);
+          ranges.emplace_back(begin, end);
+        });
+        SCOPED_TRACE(std::to_string(count) + " threads, grain " + std::to_string(grain) + ", total " +
+                     std::to_string(total));
+        EXPECT_EQ(covered, std::vector<int>(total, 1));
+        EXPECT_LE(ranges.size(), static_cast<size_t>(count));
+        for (const auto& [begin, end] : ranges) {
+          EXPECT_LT(begin, end);
+          EXPECT_EQ(begin % grain, 0u);
+          EXPECT_TRUE(end % grain == 0 || end == total);
+        }
+      }
+    }
+  }
+}
+
+TEST(Threads, TheRangesDependOnNothingButTheCount) {
+  Threads threads(3);
+  const auto split = [&] {
+    std::set<std::pair<size_t, size_t>> ranges;
+    std::mutex mutex;
+    threads.for_ranges(1001, 4, [&](size_t begin, size_t end) {
+      const std::lock_guard lock(mutex);
+      ranges.emplace(begin, end);
+    });
+    return ranges;
+  };
+  const auto first = split();
+  EXPECT_EQ(first.size(), 3u);
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(split(), first);
+}
+
+// Each run reads what the one before wrote on other threads: a lost wake-up hangs here, a missing barrier gives a wrong
+// sum (and a report of ThreadSanitizer).
+TEST(Threads, ManyRunsInARowSeeEachOthersWrites) {
+  for (int count = 2; count <= 5; ++count) {
+    Threads threads(count);
+    const auto n = static_cast<size_t>(count);
+    std::vector<uint64_t> now(n, 1);
+    std::vector<uint64_t> next(n, 0);
+    const int runs = count <= available_cpus() ? 20'000 : 2'000;
+    for (int i = 0; i < runs; ++i) {
+      threads.run([&](int thread) {
+        const auto t = static_cast<size_t>(thread);
+        next[t] = now[(t + 1) % n] + 1;
+      });
+      now.swap(next);
+    }
+    EXPECT_EQ(now, std::vector<uint64_t>(n, static_cast<uint64_t>(runs) + 1));
+  }
+}
+
+// Workers that have gone to sleep are woken.
+TEST(Threads, RunsAfterPauses) {
+  Threads threads(3);
+  std::atomic<int> calls{0};
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    threads.run([&](int) { calls.fetch_add(1); });
+  }
+  EXPECT_EQ(calls.load(), 15);
+}
+
+// The caller is done first and has to sleep until the last worker is.
+TEST(Threads, WaitsForSlowWorkers) {
+  Threads threads(3);
+  std::vector<int> done(3, 0);
+  for (int i = 1; i <= 5; ++i) {
+    threads.run([&](int thread) {
+      if (thread != 0) std::this_thread::sleep_for(std::chrono::milliseconds(2 * thread));
+      done[static_cast<size_t>(thread)] = i;
+    });
+    ASSERT_EQ(done, std::vector<int>(3, i));
+  }
+}
+
+TEST(Threads, StartingAndStoppingWithoutWork) {
+  for (int i = 0; i < 200; ++i) Threads threads(1 + i % 5);
+  EXPECT_EQ(Threads(0).count(), available_cpus());
+  EXPECT_EQ(Threads(-1).count(), available_cpus());
+}
+
+// A system that refuses more threads is an Error, not the end of the process.
+TEST(Threads, TooManyThreadsIsAnError) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    int status = 1;
+    try {
+      constexpr uid_t kNobody = 65534;
+      const rlimit limit{3, 3};
+      ::setrlimit(RLIMIT_NPROC, &limit);
+      if (::geteuid() == 0 && ::setuid(kNobody) != 0) ::_exit(4);  // root has no such limit
+      const Threads threads(1000);
+    } catch (const Error& error) {
+      status = std::string(error.what()).rfind("threads: 1000 asked for, the system refused thread", 0) == 0 ? 0 : 2;
+    } catch (...) {
+      status = 3;
+    }
+    ::_exit(status);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFEXITED(status)) << "ended by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace tern
