@@ -1,0 +1,102 @@
+// The scalar definitions of the quantizers: absmean (ternary), sign (binary) weights and absmax activations.
+#include "quant/absmean.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "quant/absmax.h"
+#include "quant/binary.h"
+#include "support/fixture.h"
+#include "tensor/float16.h"
+
+namespace tern::test {
+namespace {
+
+TEST(Absmean, IsTheOracles) {
+  const Fixture fixture("bitlinear_ternary");
+  const Matrix w = fixture.floats("W");
+  const float gamma = absmean_gamma(w.view());
+  EXPECT_EQ(gamma, fixture.scalar("gamma"));
+  EXPECT_EQ(stored_scale(gamma), fixture.scalar("g"));
+  std::vector<int32_t> trits;
+  for (float value : w.values) trits.push_back(ternarize(value, gamma));
+  EXPECT_EQ(trits, fixture.ints("trits"));
+}
+
+TEST(Binary, IsTheOracles) {
+  const Fixture fixture("bitlinear_binary");
+  const Matrix w = fixture.floats("W");
+  EXPECT_EQ(absmean_gamma(w.view()), fixture.scalar("gamma"));
+  double sum = 0;
+  for (float value : w.values) sum += static_cast<double>(value);
+  const auto mean = static_cast<float>(sum / static_cast<double>(w.values.size()));
+  std::vector<int32_t> signs;
+  for (float value : w.values) signs.push_back(binarize(value, mean));
+  EXPECT_EQ(signs, fixture.ints("trits"));
+}
+
+TEST(Binary, AWeightThatEqualsTheMeanIsPlusOne) {
+  EXPECT_EQ(binarize(0.25f, 0.25f), 1);
+  EXPECT_EQ(binarize(std::nextafter(0.25f, 0.0f), 0.25f), -1);
+  EXPECT_EQ(binarize(-0.0f, 0.0f), 1);
+}
+
+TEST(Absmax, IsTheOracles) {
+  const Fixture fixture("bitlinear_ternary");
+  const Matrix x = fixture.floats("X");
+  const Matrix s = fixture.floats("x_scale");
+  std::vector<int32_t> all;
+  for (size_t n = 0; n < x.rows; ++n) {
+    std::vector<int8_t> q(x.cols);
+    const float scale = quantize_absmax(x.view().row_view(n), q);
+    all.insert(all.end(), q.begin(), q.end());
+    // s = 127/a and scale = a/127 are each rounded once.
+    EXPECT_NEAR(static_cast<double>(scale) * static_cast<double>(s.values[n]), 1.0, 2.001 * kUnit) << "row " << n;
+  }
+  EXPECT_EQ(all, fixture.ints("q"));
+}
+
+TEST(Absmean, TiesGoToTheEvenNumber) {
+  EXPECT_EQ(ternarize(0.5f, 1.0f), 0);
+  EXPECT_EQ(ternarize(-0.5f, 1.0f), 0);
+  EXPECT_EQ(ternarize(std::nextafter(0.5f, 1.0f), 1.0f), 1);
+  EXPECT_EQ(ternarize(1.5f, 1.0f), 1);
+  EXPECT_EQ(ternarize(-100.0f, 1.0f), -1);
+}
+
+TEST(Absmax, TiesGoToTheEvenNumberAndTheLargestIs127) {
+  const std::vector<float> x{127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -127.0f};
+  std::vector<int8_t> q(x.size());
+  EXPECT_EQ(quantize_absmax(x, q), 1.0f);
+  EXPECT_EQ(q, (std::vector<int8_t>{127, 0, 2, 2, 0, -2, -127}));
+}
+
+TEST(Absmean, TinyMatricesHaveTheSmallestScale) {
+  const Matrix zeros(3, 4);
+  EXPECT_EQ(absmean_gamma(zeros.view()), kMinScale);
+  const Matrix tiny = random_matrix(3, 4, 1, 1e-8);
+  EXPECT_EQ(absmean_gamma(tiny.view()), kMinScale);
+  EXPECT_EQ(ternarize(tiny.values[0], kMinScale), 0);
+}
+
+TEST(Absmax, TinyRowsAreScaledByTheSmallestMaximum) {
+  const std::vector<float> x{1e-6f, 0.0f, -6e-6f};
+  std::vector<int8_t> q(3);
+  EXPECT_EQ(quantize_absmax(x, q), 1e-5f / 127.0f);
+  EXPECT_EQ(q, (std::vector<int8_t>{13, 0, -76}));  // 12.7 and -76.2
+}
+
+// What the header promises of a stored scale: f16 holds it exactly, from the smallest scale up to f16's largest number.
+TEST(Absmean, StoredScalesAreExactInHalfPrecision) {
+  for (float gamma = kMinScale; gamma < 60000.0f; gamma *= 1.0173f) {
+    const float stored = stored_scale(gamma);
+    ASSERT_EQ(round_to_bfloat16(stored), stored);
+    ASSERT_EQ(to_float(to_float16(stored)), stored) << gamma;
+    ASSERT_NEAR(stored, gamma, gamma * 0x1p-8);
+  }
+}
+
+}  // namespace
+}  // namespace tern::test
