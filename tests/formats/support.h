@@ -1,0 +1,88 @@
+// What the tests of file formats share: damaging files systematically, a directory that removes itself, real data.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "../support/errors.h"
+#include "base/bytes.h"
+
+namespace tern::test {
+
+// `content` in a heap block of exactly its size, so that the address sanitizer sees every step beyond its end.
+class ExactBytes {
+ public:
+  explicit ExactBytes(std::string_view content) : size_(content.size()), data_(std::make_unique<std::byte[]>(size_)) {
+    std::memcpy(data_.get(), content.data(), size_);
+  }
+  Bytes bytes() const { return {data_.get(), size_}; }
+  std::byte* data() { return data_.get(); }
+
+ private:
+  size_t size_;
+  std::unique_ptr<std::byte[]> data_;
+};
+
+// Every proper prefix of `content` makes `open(Bytes)` throw tern::Error (any other exception fails the test).
+template <class Open>
+void expect_prefixes_fail(std::string_view content, Open open) {
+  for (size_t size = 0; size < content.size(); ++size) {
+    SCOPED_TRACE("prefix of " + std::to_string(size) + " bytes");
+    const ExactBytes prefix(content.substr(0, size));
+    error_of([&] { open(prefix.bytes()); });
+  }
+}
+
+// With any single bit flipped, `open(Bytes)` returns or throws tern::Error. Returns how many flips were refused.
+template <class Open>
+size_t refused_bit_flips(std::string_view content, Open open) {
+  ExactBytes copy(content);
+  size_t refused = 0;
+  for (size_t bit = 0; bit < 8 * content.size(); ++bit) {
+    const auto mask = static_cast<std::byte>(1u << (bit % 8));
+    copy.data()[bit / 8] ^= mask;
+    try {
+      open(copy.bytes());
+    } catch (const Error&) {
+      ++refused;
+    }
+    copy.data()[bit / 8] ^= mask;
+  }
+  return refused;
+}
+
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    const testing::TestInfo* info = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::path(testing::TempDir()) /
+            ("tern_" + std::to_string(::getpid()) + "_" + info->test_suite_name() + "_" + info->name());
+    std::filesystem::create_directories(path_);
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// A file of the real data set, which a fresh machine does not have.
+inline std::filesystem::path data_path(std::string_view relative) {
+  const char* root = std::getenv("TERN_DATA");
+  return std::filesystem::path(root != nullptr ? root : TERN_SOURCE_DIR "/../shared/data") / relative;
+}
+
+}  // namespace tern::test
