@@ -1,0 +1,230 @@
+// Micro-benchmarks of every kernel of every table this processor runs, in one thread:
+//   tern_bench_kernels [--benchmark_filter=avx2/gemm_f32] [--benchmark_repetitions=5
+//   --benchmark_report_aggregates_only]
+// GMAC/s counts multiply-accumulates (two floating-point operations each); GB/s the bytes of the operands, each once.
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "kernels/kernels.h"
+
+namespace tern {
+namespace {
+
+std::vector<float> random_floats(size_t n, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> x(n);
+  for (float& v : x) v = static_cast<float>(rng.uniform() * 2.0 - 1.0);
+  return x;
+}
+
+struct Work {
+  double macs = 0;   // of one call
+  double bytes = 0;  // of one call
+};
+
+void report(benchmark::State& state, const Work& work) {
+  const auto calls = static_cast<double>(state.iterations());
+  using benchmark::Counter;
+  if (work.macs > 0) state.counters["GMAC/s"] = Counter(calls * work.macs * 1e-9, Counter::kIsRate);
+  if (work.bytes > 0) state.counters["GB/s"] = Counter(calls * work.bytes * 1e-9, Counter::kIsRate);
+}
+
+void add(const std::string& name, std::function<void(benchmark::State&)> body) {
+  benchmark::RegisterBenchmark(name.c_str(), [body](benchmark::State& state) { body(state); });
+}
+
+std::string shape(size_t m, size_t n, size_t k) {
+  return "/m:" + std::to_string(m) + "/n:" + std::to_string(n) + "/k:" + std::to_string(k);
+}
+
+void ternary_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t rows, size_t k) {
+  const size_t blocks = (k + 15) / 16;
+  std::vector<uint8_t> panels(round_up_to_panel(rows) / kPanel * blocks * kTernaryBlockBytes);
+  std::vector<int8_t> q(m * blocks * 16);
+  Rng rng(1);
+  for (uint8_t& byte : panels) {
+    for (int f = 0; f < 4; ++f) byte = static_cast<uint8_t>(byte * 4 + rng.below(3));
+  }
+  for (int8_t& value : q) value = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);
+  const std::vector<int32_t> q_sum(m, 17);
+  const std::vector<float> row_scale(m, 0.01f);
+  std::vector<float> out(m * rows);
+  for (auto _ : state) {
+    table.ternary_gemm(panels.data(), rows, blocks, q.data(), blocks * 16, q_sum.data(), row_scale.data(), m,
+                       out.data(), rows);
+    benchmark::ClobberMemory();
+  }
+  report(state, {static_cast<double>(m * rows * k), static_cast<double>(panels.size() + q.size() + out.size() * 4)});
+}
+
+void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
+  const auto a = random_floats(m * k, 1);
+  const auto b = random_floats(round_up_to_panel(n) * k, 2);
+  std::vector<uint16_t> b16(b.size());
+  table.round_bf16(b.data(), b.size(), b16.data());
+  std::vector<float> c(m * n);
+  const size_t a_row = transposed ? 1 : k;
+  const size_t a_col = transposed ? m : 1;
+  for (auto _ : state) {
+    if (bf16) {
+      table.gemm_bf16(a.data(), a_row, a_col, b16.data(), k * 16, m, n, k, false, c.data(), n);
+    } else {
+      table.gemm_f32(a.data(), a_row, a_col, b.data(), k * 16, m, n, k, false, c.data(), n);
+    }
+    benchmark::ClobberMemory();
+  }
+  const size_t bytes = a.size() * 4 + b.size() * (bf16 ? 2 : 4) + c.size() * 4;
+  report(state, {static_cast<double>(m * n * k), static_cast<double>(bytes)});
+}
+
+// A row kernel: run(x, y, z, w, bytes) on rows of n floats, 4 * floats bytes read or written an element.
+using Row = std::vector<float>;
+struct RowCase {
+  const char* name;
+  size_t bytes;  // an element
+  std::function<void(const Kernels&, size_t n, Row& x, Row& y, Row& z, Row& w, std::vector<int8_t>& q)> run;
+};
+
+const std::vector<RowCase>& row_cases() {
+  static const std::vector<RowCase> cases{
+      {"dot", 8,
+       [](auto& k, size_t n, Row& x, Row& y, Row&, Row&, auto&) {
+         benchmark::DoNotOptimize(k.dot(x.data(), y.data(), n));
+       }},
+      {"sum_abs", 4,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto&) { benchmark::DoNotOptimize(k.sum_abs(x.data(), n)); }},
+      {"sum", 4,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto&) { benchmark::DoNotOptimize(k.sum(x.data(), n)); }},
+      {"max", 4,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto&) { benchmark::DoNotOptimize(k.max(x.data(), n)); }},
+      {"add", 12, [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) { k.add(x.data(), n, z.data()); }},
+      {"scale", 8, [](auto& k, size_t n, Row&, Row&, Row& z, Row&, auto&) { k.scale(1.0f, n, z.data()); }},
+      {"add_product", 16,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) {
+         k.add_product(x.data(), y.data(), 1e-9f, n, z.data());
+       }},
+      {"round_bf16", 6,
+       [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) {
+         k.round_bf16(x.data(), n, reinterpret_cast<uint16_t*>(z.data()));
+       }},
+      {"expand_bf16", 6,
+       [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) {
+         k.expand_bf16(reinterpret_cast<uint16_t*>(x.data()), n, z.data());
+       }},
+      {"rmsnorm", 12,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) {
+         k.rmsnorm(x.data(), y.data(), n, 1e-5f, z.data());
+       }},
+      {"rmsnorm_backward", 20,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row& w, auto&) {
+         k.rmsnorm_backward(x.data(), y.data(), z.data(), n, 1e-9f, w.data());
+       }},
+      {"quantize_row", 5,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto& q) {
+         int32_t sum;
+         k.quantize_row(x.data(), n, q.data(), &sum);
+       }},
+      {"dequantize_row", 5,
+       [](auto& k, size_t n, Row&, Row&, Row& z, Row&, auto& q) { k.dequantize_row(q.data(), n, 0.1f, z.data()); }},
+      {"ternarize_row", 5,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto& q) { k.ternarize_row(x.data(), n, 1.5f, q.data()); }},
+      {"silu_glu", 12,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) { k.silu_glu(x.data(), y.data(), n, z.data()); }},
+      {"relu2_glu", 12,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) { k.relu2_glu(x.data(), y.data(), n, z.data()); }},
+      {"silu_glu_backward", 20,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row& w, auto&) {
+         k.silu_glu_backward(x.data(), y.data(), x.data(), n, z.data(), w.data());
+       }},
+      {"relu2_glu_backward", 20,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row& w, auto&) {
+         k.relu2_glu_backward(x.data(), y.data(), x.data(), n, z.data(), w.data());
+       }},
+      {"rotate_pairs", 8,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) {
+         k.rotate_pairs(x.data(), y.data(), n / 2, 0.5f, z.data());
+       }},
+      {"exp_sum", 8,
+       [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) {
+         benchmark::DoNotOptimize(k.exp_sum(x.data(), n, 0.5f, 1.0f, z.data()));
+       }},
+      {"softmax_backward", 12,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) {
+         k.softmax_backward(x.data(), y.data(), 0.5f, 0.5f, n, z.data());
+       }},
+      {"pack_panel", 8,
+       [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) { k.pack_panel(x.data(), 16, n / 16, 16, z.data()); }},
+      {"pack_panel_transposed", 8,
+       [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) {
+         k.pack_panel_transposed(x.data(), n / 16, n / 16, 16, z.data());
+       }},
+      {"adamw", 28,
+       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row& w, auto&) {
+         const AdamWStep step{1e-3f, 0.9f, 0.95f, 1.0f, 1.0f, 1e-8f, 0.1f, 1.0f};
+         k.adamw(step, x.data(), n, y.data(), z.data(), w.data());
+       }},
+  };
+  return cases;
+}
+
+void row_kernel(benchmark::State& state, const Kernels& table, const RowCase& kernel, size_t n) {
+  Row x = random_floats(n, 1), y = random_floats(n, 2), z = random_floats(n, 3), w = random_floats(n, 4);
+  for (float& v : w) v = v * v;
+  std::vector<int8_t> q(n);
+  for (auto _ : state) {
+    kernel.run(table, n, x, y, z, w, q);
+    benchmark::ClobberMemory();
+  }
+  report(state, {0, static_cast<double>(kernel.bytes * n)});
+}
+
+struct Shape {
+  size_t m, n, k;
+};
+
+void register_table(const Kernels& table) {
+  const std::string prefix = table.name;
+  for (const auto& [n, k] :
+       {std::pair<size_t, size_t>{2560, 2560}, {6912, 2560}, {2560, 6912}, {256, 256}, {128, 128}}) {
+    for (const size_t m : std::initializer_list<size_t>{1, 4, 16, 128}) {
+      add(prefix + "/ternary_gemm" + shape(m, n, k),
+          [&table, m, n = n, k = k](auto& s) { ternary_gemm(s, table, m, n, k); });
+    }
+  }
+  constexpr Shape kTraining[] = {{768, 128, 128}, {768, 256, 256}, {768, 384, 128}, {768, 128, 384}, {768, 384, 384},
+                                 {128, 384, 768}, {64, 64, 32},    {64, 32, 64},    {1, 128, 128},   {1, 256, 256},
+                                 {1, 1024, 256},  {4, 256, 256},   {1, 4096, 2560}};
+  for (const Shape& p : kTraining) {
+    for (const bool bf16 : {false, true}) {
+      for (const bool transposed : {false, true}) {
+        if (p.m == 1 && transposed) continue;
+        const std::string name = prefix + (bf16 ? "/gemm_bf16" : "/gemm_f32") + (transposed ? "_transposed_a" : "");
+        add(name + shape(p.m, p.n, p.k),
+            [&table, p, transposed, bf16](auto& s) { gemm(s, table, p.m, p.n, p.k, transposed, bf16); });
+      }
+    }
+  }
+  for (const RowCase& kernel : row_cases()) {
+    for (const size_t n : std::initializer_list<size_t>{128, 512, 2560}) {
+      add(prefix + "/" + kernel.name + "/n:" + std::to_string(n),
+          [&table, &kernel, n](auto& s) { row_kernel(s, table, kernel, n); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tern
+
+int main(int argc, char** argv) {
+  const tern::KernelList list = tern::runnable_kernels();
+  for (size_t i = 0; i < list.count; ++i) tern::register_table(*list.tables[i]);
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,129 @@
+// The hot loops of tern, one table of function pointers for each instruction set. kernels() is the table in use.
+//
+// The contract of every kernel, on every instruction set:
+//  - Integers are exact. Floats are the same bits: reductions run over 16 virtual lanes (element i belongs to lane i %
+//  16)
+//    that are added in a fixed tree, matrix products add their terms one after the other in the order of k with fused
+//    multiply-adds, and exp is the same polynomial. So a model trained or evaluated on one processor gives the same
+//    numbers on another (docs/numerics.md).
+//  - No threads, no allocation, no exceptions. Pointers need no alignment unless a line says so. Outputs do not overlap
+//    inputs unless a line says "in place".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tern {
+
+// Rows of a packed weight matrix that are stored side by side; every packed layout below is made of panels of this
+// many.
+inline constexpr size_t kPanel = 16;
+
+inline constexpr size_t round_up_to_panel(size_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
+
+// ---- Dense panels -------------------------------------------------------------------------------------------------
+// B (k, n) for products C = A B is stored as ceil(n / 16) panels, each (k, 16): element (kk, j) of panel p at
+// [(p * k + kk) * 16 + j], column p * 16 + j of B; missing columns are zero. T is float or bfloat16 bits.
+//
+// ---- Ternary panels ------------------------------------------------------------------------------------------------
+// W (rows, k) of trits -1, 0, +1 is stored as ceil(rows / 16) panels of ceil(k / 16) blocks of 64 bytes. In block b,
+// the byte r * 4 + i holds four 2-bit codes (trit + 1) of row r: bits 2f..2f+1 are column b * 16 + f * 4 + i (f, i in
+// 0..3). Missing rows and columns are code 1. A 64-byte block, shifted by 2f and masked, is thus one vpdpbusd operand:
+// 16 rows by 4 consecutive columns.
+inline constexpr size_t kTernaryBlockBytes = 64;
+
+// Constants of one AdamW step (Loshchilov and Hutter 2019, algorithm 2), already corrected for bias.
+struct AdamWStep {
+  float learning_rate;
+  float beta1, beta2;
+  float bias_correction1;  // 1 / (1 - beta1^t)
+  float bias_correction2;  // 1 / (1 - beta2^t)
+  float epsilon;
+  float weight_decay;
+  float gradient_scale;  // multiplies every gradient (clipping)
+};
+
+struct Kernels {
+  const char* name;  // "scalar", "avx2", "avx512"
+
+  // ---- Rows of n floats ----
+  float (*dot)(const float* x, const float* y, size_t n);                                 // sum x*y
+  float (*sum_abs)(const float* x, size_t n);                                             // sum |x|
+  float (*sum)(const float* x, size_t n);                                                 // sum x
+  void (*add)(const float* x, size_t n, float* y);                                        // y += x, in place
+  void (*scale)(float factor, size_t n, float* x);                                        // x *= factor, in place
+  void (*add_product)(const float* x, const float* y, float factor, size_t n, float* z);  // z += (x*y)*factor
+  void (*round_bf16)(const float* x, size_t n, uint16_t* y);                              // nearest even
+  void (*expand_bf16)(const uint16_t* x, size_t n, float* y);
+
+  // RMSNorm (Zhang and Sennrich 2019): y = x * r * gain, r = 1 / sqrt(mean(x*x) + eps); returns r.
+  float (*rmsnorm)(const float* x, const float* gain, size_t n, float eps, float* y);
+  // dx += r * (gain*dy - x * r*r * mean(x*gain*dy)).
+  void (*rmsnorm_backward)(const float* x, const float* gain, const float* dy, size_t n, float r, float* dx);
+
+  // Absmax quantization of one token (2402.17764; "Training Tips, Code and FAQ", Figure 3): a = max(max|x|, 1e-5),
+  // q = clamp(round_half_even(x * (127/a)), -128, 127). Writes n int8 values and their sum; returns a / 127.
+  float (*quantize_row)(const float* x, size_t n, int8_t* q, int32_t* q_sum);
+  // y = q * factor.
+  void (*dequantize_row)(const int8_t* q, size_t n, float factor, float* y);
+  // trits = clamp(round_half_even(w * inverse_scale), -1, 1)
+  void (*ternarize_row)(const float* w, size_t n, float inverse_scale, int8_t* trits);
+
+  // Gated linear units: y = act(gate) * up with act = SiLU (x * sigmoid(x)) or ReLU^2 (max(x, 0)^2), and their
+  // derivatives.
+  void (*silu_glu)(const float* gate, const float* up, size_t n, float* y);
+  void (*relu2_glu)(const float* gate, const float* up, size_t n, float* y);
+  void (*silu_glu_backward)(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup);
+  void (*relu2_glu_backward)(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup);
+
+  // Rotates the pairs (x[i], x[i + half]) by the angle of cos[i], sin[i]; in place. sin negated gives the inverse
+  // rotation.
+  void (*rotate_pairs)(const float* cos, const float* sin, size_t half, float sign, float* x);
+
+  // max of n > 0 values; y = exp(x*factor - shift) with its sum (x and y may be the same).
+  float (*max)(const float* x, size_t n);
+  float (*exp_sum)(const float* x, size_t n, float factor, float shift, float* y);
+  // Softmax backward of one row of attention: ds = p * (dp - delta) * factor; ds and dp may be the same.
+  void (*softmax_backward)(const float* p, const float* dp, float delta, float factor, size_t n, float* ds);
+
+  // ---- Matrix products ----
+  // C (m, n) = A B, or C += A B with `accumulate`: A element (i, kk) at a[i * a_row + kk * a_col], B float panels
+  // (panels for columns 0..n), panel p at b + p * panel_stride. Each element is one chain of fused multiply-adds over
+  // kk = 0..k-1, which starts at 0 or at the old C.
+  void (*gemm_f32)(const float* a, size_t a_row, size_t a_col, const float* b, size_t panel_stride, size_t m, size_t n,
+                   size_t k, bool accumulate, float* c, size_t c_stride);
+  // The same with B in bfloat16 panels.
+  void (*gemm_bf16)(const float* a, size_t a_row, size_t a_col, const uint16_t* b, size_t panel_stride, size_t m,
+                    size_t n, size_t k, bool accumulate, float* c, size_t c_stride);
+  // Packs rows x cols floats (row stride in elements) as one float panel: (rows, 16), cols <= 16, missing columns zero.
+  void (*pack_panel)(const float* x, size_t stride, size_t rows, size_t cols, float* panel);
+  // The same from the transpose: element (kk, j) of the panel is x[j * stride + kk], j < cols <= 16.
+  void (*pack_panel_transposed)(const float* x, size_t stride, size_t rows, size_t cols, float* panel);
+
+  // ---- Ternary products ----
+  // out[t * out_stride + r] = float(sum_k w[r][k] * q[t][k]) * row_scale[t] for `rows` rows of ternary panels and m
+  // tokens. q is int8 with |q| <= 128 and zeros up to k_blocks * 16; q_sum[t] the sum of token t's q. Sums are exact in
+  // int32 for k < 2^23.
+  void (*ternary_gemm)(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
+                       const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride);
+
+  // ---- Optimizer ----
+  // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).
+  void (*adamw)(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v);
+};
+
+// The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (scalar,
+// avx2, avx512). Chosen at the first call. Error when TERN_ISA names an unknown table or one this processor cannot run.
+const Kernels& kernels();
+
+// Every table this processor can run, best first (tests loop over it), and the names of all tables in the program.
+struct KernelList {
+  const Kernels* const* tables;
+  size_t count;
+};
+KernelList runnable_kernels();
+
+// Makes `table` the one in use; for tests that compare instruction sets. Not while a computation runs.
+void use_kernels(const Kernels& table);
+
+}  // namespace tern

@@ -1,0 +1,271 @@
+// The row kernels of kernels.h, written once over F32x16. Each instruction set's .cc includes its lanes_*.h and then
+// this file inside an anonymous namespace, so that every function is compiled with that file's flags and exported by
+// nothing but the table (a shared inline function compiled with AVX-512 would crash older processors).
+
+// The members of Full and Tail hide the names load and store.
+inline F32x16 load_lanes(const float* p) { return load(p); }
+inline void store_lanes(float* p, F32x16 x) { store(p, x); }
+
+// Blocks of 16 elements: Full for those inside the row, Tail for the last n < 16.
+struct Full {
+  F32x16 load(const float* p) const { return load_lanes(p); }
+  void store(float* p, F32x16 x) const { store_lanes(p, x); }
+  F32x16 valid(F32x16 x) const { return x; }
+};
+struct Tail {
+  size_t n;
+  F32x16 load(const float* p) const { return load_first(n, p); }
+  void store(float* p, F32x16 x) const { store_first(n, p, x); }
+  // x in the first n lanes, +0 in the others.
+  F32x16 valid(F32x16 x) const { return keep_first(n, x); }
+};
+
+template <class Body>
+inline void for_blocks(size_t n, Body body) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) body(i, Full{});
+  if (i < n) body(i, Tail{n - i});
+}
+
+// exp(x) for x in [-87.3, 88] within 1.7 * 2^-24 relatively; below it 0, above it exp(88). x = n ln2 + r, |r| <= ln2 /
+// 2, exp(r) = 1 + r + r^2 S(r); S is the polynomial of degree 4 with the least relative error of exp(r), 0.06 * 2^-24,
+// its coefficients rounded to float one after the other, the others refitted (Lawson's algorithm).
+inline F32x16 exp_of(F32x16 x) {
+  const F32x16 clamped = min_of(set1(88.0f), x);  // what lies far below is nonsense until the last line drops it
+  const F32x16 rounding = set1(12582912.0f);  // 1.5 * 2^23: adding it leaves no fraction bits
+  const F32x16 shifted_n = fma(clamped, set1(1.44269504f), rounding);
+  const F32x16 n = sub(shifted_n, rounding);
+  F32x16 r = fma(n, set1(-0.693145752f), clamped);  // ln2 in two parts: the first has 9 trailing zero bits
+  r = fma(n, set1(-1.42860677e-6f), r);
+  const F32x16 rr = mul(r, r);
+  const F32x16 low = fma(set1(0.166665211f), r, set1(0.49999994f));
+  const F32x16 high = fma(set1(0.001382043f), rr, fma(set1(0.00836868025f), r, set1(0.0416682698f)));
+  const F32x16 p = add(set1(1.0f), fma(rr, fma(high, rr, low), r));
+  return keep_if_ge(x, set1(-87.3f), scale_by_exponent(p, shifted_n));
+}
+
+inline F32x16 sigmoid_of(F32x16 x) { return div(set1(1.0f), add(set1(1.0f), exp_of(sub(set1(0.0f), x)))); }
+
+float row_dot(const float* x, const float* y, size_t n) {
+  F32x16 sum = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) { sum = fma(block.load(x + i), block.load(y + i), sum); });
+  return reduce_add(sum);
+}
+
+float row_sum_abs(const float* x, size_t n) {
+  F32x16 sum = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) { sum = add(sum, abs_of(block.load(x + i))); });
+  return reduce_add(sum);
+}
+
+float row_sum(const float* x, size_t n) {
+  F32x16 sum = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) { sum = add(sum, block.load(x + i)); });
+  return reduce_add(sum);
+}
+
+void row_add(const float* x, size_t n, float* y) {
+  for_blocks(n, [&](size_t i, auto block) { block.store(y + i, add(block.load(y + i), block.load(x + i))); });
+}
+
+void row_scale(float factor, size_t n, float* x) {
+  const F32x16 f = set1(factor);
+  for_blocks(n, [&](size_t i, auto block) { block.store(x + i, mul(block.load(x + i), f)); });
+}
+
+void row_add_product(const float* x, const float* y, float factor, size_t n, float* z) {
+  const F32x16 f = set1(factor);
+  for_blocks(n, [&](size_t i, auto block) {
+    block.store(z + i, fma(mul(block.load(x + i), block.load(y + i)), f, block.load(z + i)));
+  });
+}
+
+void row_round_bf16(const float* x, size_t n, uint16_t* y) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) store_bf16(y + i, load(x + i));
+  if (i == n) return;
+  uint16_t bits[16];
+  store_bf16(bits, Tail{n - i}.load(x + i));
+  __builtin_memcpy(y + i, bits, (n - i) * sizeof(uint16_t));
+}
+
+void row_expand_bf16(const uint16_t* x, size_t n, float* y) {
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) store(y + i, load_bf16(x + i));
+  if (i == n) return;
+  uint16_t bits[16] = {};
+  __builtin_memcpy(bits, x + i, (n - i) * sizeof(uint16_t));
+  Tail{n - i}.store(y + i, load_bf16(bits));
+}
+
+float row_rmsnorm(const float* x, const float* gain, size_t n, float eps, float* y) {
+  const float mean_square = row_dot(x, x, n) / static_cast<float>(n);
+  const float r = 1.0f / __builtin_sqrtf(mean_square + eps);
+  const F32x16 rr = set1(r);
+  for_blocks(n,
+             [&](size_t i, auto block) { block.store(y + i, mul(mul(block.load(x + i), rr), block.load(gain + i))); });
+  return r;
+}
+
+void row_rmsnorm_backward(const float* x, const float* gain, const float* dy, size_t n, float r, float* dx) {
+  F32x16 sum = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) {
+    sum = fma(block.load(x + i), mul(block.load(gain + i), block.load(dy + i)), sum);
+  });
+  const float mean = reduce_add(sum) / static_cast<float>(n);
+  const F32x16 rr = set1(r);
+  const F32x16 coefficient = set1(-(r * r * mean));
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 inner = fma(block.load(x + i), coefficient, mul(block.load(gain + i), block.load(dy + i)));
+    block.store(dx + i, fma(inner, rr, block.load(dx + i)));
+  });
+}
+
+inline float row_max_abs(const float* x, size_t n) {
+  F32x16 largest = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) { largest = max_of(largest, abs_of(block.load(x + i))); });
+  return reduce_max(largest);
+}
+
+// |x * (127/a)| <= 127 (1 + 2^-23), so rounding alone stays inside [-127, 127].
+float row_quantize(const float* x, size_t n, int8_t* q, int32_t* q_sum) {
+  const float largest = row_max_abs(x, n);
+  const float a = largest > 1e-5f ? largest : 1e-5f;
+  const F32x16 scale = set1(127.0f / a);
+  I32x16 sum = zero_integers();
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const I32x16 rounded = round_to_integer(mul(load(x + i), scale));
+    store_i8(q + i, rounded);
+    sum = add(sum, rounded);
+  }
+  if (i < n) {
+    int8_t lanes[16];
+    const I32x16 rounded = round_to_integer(mul(load_first(n - i, x + i), scale));
+    store_i8(lanes, rounded);
+    __builtin_memcpy(q + i, lanes, n - i);
+    sum = add(sum, rounded);
+  }
+  *q_sum = reduce_add(sum);
+  return a / 127.0f;
+}
+
+void row_dequantize(const int8_t* q, size_t n, float factor, float* y) {
+  const F32x16 f = set1(factor);
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) store(y + i, mul(load_i8(q + i), f));
+  if (i == n) return;
+  int8_t lanes[16] = {};
+  __builtin_memcpy(lanes, q + i, n - i);
+  Tail{n - i}.store(y + i, mul(load_i8(lanes), f));
+}
+
+void row_ternarize(const float* w, size_t n, float inverse_scale, int8_t* trits) {
+  const F32x16 scale = set1(inverse_scale);
+  const auto round = [&](F32x16 x) { return round_to_integer(min_of(set1(1.0f), max_of(set1(-1.0f), mul(x, scale)))); };
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) store_i8(trits + i, round(load(w + i)));
+  if (i == n) return;
+  int8_t lanes[16];
+  store_i8(lanes, round(load_first(n - i, w + i)));
+  __builtin_memcpy(trits + i, lanes, n - i);
+}
+
+void row_silu_glu(const float* gate, const float* up, size_t n, float* y) {
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 g = block.load(gate + i);
+    block.store(y + i, mul(mul(g, sigmoid_of(g)), block.load(up + i)));
+  });
+}
+
+void row_relu2_glu(const float* gate, const float* up, size_t n, float* y) {
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 g = max_of(block.load(gate + i), set1(0.0f));
+    block.store(y + i, mul(mul(g, g), block.load(up + i)));
+  });
+}
+
+// act = g*s, s = sigmoid(g): dup = dy*act, dgate = dy*up*s*(1 + g*(1 - s)).
+void row_silu_glu_backward(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup) {
+  const F32x16 one = set1(1.0f);
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 g = block.load(gate + i);
+    const F32x16 d = block.load(dy + i);
+    const F32x16 s = sigmoid_of(g);
+    const F32x16 slope = mul(s, fma(g, sub(one, s), one));
+    const F32x16 dg = mul(mul(d, block.load(up + i)), slope);
+    block.store(dup + i, mul(d, mul(g, s)));
+    block.store(dgate + i, dg);
+  });
+}
+
+// act = max(g, 0)^2: dup = dy*act, dgate = dy*up*2*max(g, 0).
+void row_relu2_glu_backward(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup) {
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 g = max_of(block.load(gate + i), set1(0.0f));
+    const F32x16 d = block.load(dy + i);
+    const F32x16 dg = mul(mul(d, block.load(up + i)), add(g, g));
+    block.store(dup + i, mul(d, mul(g, g)));
+    block.store(dgate + i, dg);
+  });
+}
+
+void row_rotate_pairs(const float* cos, const float* sin, size_t half, float sign, float* x) {
+  const F32x16 signs = set1(sign);
+  for_blocks(half, [&](size_t i, auto block) {
+    const F32x16 c = block.load(cos + i);
+    const F32x16 s = mul(block.load(sin + i), signs);
+    const F32x16 a = block.load(x + i);
+    const F32x16 b = block.load(x + half + i);
+    block.store(x + i, sub(mul(a, c), mul(b, s)));
+    block.store(x + half + i, add(mul(b, c), mul(a, s)));
+  });
+}
+
+float row_max(const float* x, size_t n) {
+  F32x16 largest = set1(x[0]);
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) largest = max_of(largest, load(x + i));
+  float result = reduce_max(largest);
+  for (; i < n; ++i) result = x[i] > result ? x[i] : result;
+  return result;
+}
+
+float row_exp_sum(const float* x, size_t n, float factor, float shift, float* y) {
+  F32x16 sum = set1(0.0f);
+  const F32x16 f = set1(factor);
+  const F32x16 minus_shift = set1(-shift);
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 e = exp_of(fma(block.load(x + i), f, minus_shift));
+    block.store(y + i, e);
+    sum = add(sum, block.valid(e));
+  });
+  return reduce_add(sum);
+}
+
+void row_softmax_backward(const float* p, const float* dp, float delta, float factor, size_t n, float* ds) {
+  const F32x16 d = set1(delta);
+  const F32x16 f = set1(factor);
+  for_blocks(n, [&](size_t i, auto block) {
+    block.store(ds + i, mul(mul(block.load(p + i), sub(block.load(dp + i), d)), f));
+  });
+}
+
+void row_adamw(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v) {
+  const F32x16 beta1 = set1(step.beta1), rest1 = set1(1.0f - step.beta1);
+  const F32x16 beta2 = set1(step.beta2), rest2 = set1(1.0f - step.beta2);
+  const F32x16 correction1 = set1(step.bias_correction1), correction2 = set1(step.bias_correction2);
+  const F32x16 epsilon = set1(step.epsilon), decay = set1(step.weight_decay), rate = set1(-step.learning_rate);
+  const F32x16 gradient_scale = set1(step.gradient_scale);
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 grad = mul(block.load(g + i), gradient_scale);
+    const F32x16 mean = fma(beta1, block.load(m + i), mul(rest1, grad));
+    const F32x16 square = fma(beta2, block.load(v + i), mul(rest2, mul(grad, grad)));
+    const F32x16 weight = block.load(p + i);
+    const F32x16 denominator = add(square_root(mul(square, correction2)), epsilon);
+    const F32x16 update = fma(decay, weight, div(mul(mean, correction1), denominator));
+    block.store(m + i, mean);
+    block.store(v + i, square);
+    block.store(p + i, fma(rate, update, weight));
+  });
+}

@@ -1,0 +1,32 @@
+// Fills a table with the functions of rowwise_impl.h, gemm_impl.h and the file's own ternary_gemm.
+
+constexpr Kernels make_table(const char* name) {
+  return {name,
+          row_dot,
+          row_sum_abs,
+          row_sum,
+          row_add,
+          row_scale,
+          row_add_product,
+          row_round_bf16,
+          row_expand_bf16,
+          row_rmsnorm,
+          row_rmsnorm_backward,
+          row_quantize,
+          row_dequantize,
+          row_ternarize,
+          row_silu_glu,
+          row_relu2_glu,
+          row_silu_glu_backward,
+          row_relu2_glu_backward,
+          row_rotate_pairs,
+          row_max,
+          row_exp_sum,
+          row_softmax_backward,
+          gemm_f32,
+          gemm_bf16,
+          pack_panel,
+          pack_panel_transposed,
+          ternary_gemm,
+          row_adamw};
+}

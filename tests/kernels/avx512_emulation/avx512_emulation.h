@@ -1,0 +1,205 @@
+// The AVX-512 operations that src/kernels uses, lane by lane in plain C++ after the "Operation" sections of the Intel
+// Intrinsics Guide. They need nothing but AVX2 and FMA. For tests only.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace avx512_emulation {
+
+struct Floats {
+  float lane[16];
+};
+struct Integers {  // 512 bits; the epi8 and epi16 operations see the same bytes, little endian
+  int32_t lane[16];
+};
+using Mask16 = uint16_t;
+
+template <class To, class From>
+inline To same_bytes(const From& x) {
+  static_assert(sizeof(To) == sizeof(From));
+  To y;
+  std::memcpy(&y, &x, sizeof(y));
+  return y;
+}
+struct Words {
+  uint16_t lane[32];
+};
+struct Bytes {
+  uint8_t lane[64];
+};
+
+template <class Result, class Op>
+inline Result for_lanes(Op op) {
+  Result y;
+  for (int i = 0; i < 16; ++i) y.lane[i] = op(i);
+  return y;
+}
+
+// ---- Loads, stores, broadcasts, casts ----
+inline Floats set1_ps(float x) {
+  return for_lanes<Floats>([=](int) { return x; });
+}
+inline Integers set1_epi32(int x) {
+  return for_lanes<Integers>([=](int) { return x; });
+}
+inline Integers set1_epi8(char x) {
+  Bytes y;
+  std::memset(y.lane, x, sizeof(y.lane));
+  return same_bytes<Integers>(y);
+}
+inline Integers setzero_si512() { return set1_epi32(0); }
+inline Floats loadu_ps(const void* p) {
+  Floats y;
+  std::memcpy(&y, p, sizeof(y));
+  return y;
+}
+inline void storeu_ps(void* p, const Floats& x) { std::memcpy(p, &x, sizeof(x)); }
+inline Integers loadu_si512(const void* p) {
+  Integers y;
+  std::memcpy(&y, p, sizeof(y));
+  return y;
+}
+inline Floats castsi512_ps(const Integers& x) { return same_bytes<Floats>(x); }
+inline Integers castps_si512(const Floats& x) { return same_bytes<Integers>(x); }
+inline __m256 castps512_ps256(const Floats& x) { return _mm256_loadu_ps(x.lane); }
+// Lanes 0..7 (index 0) or 8..15 (index 1).
+inline __m256 extractf32x8_ps(const Floats& x, int index) { return _mm256_loadu_ps(x.lane + 8 * (index & 1)); }
+
+// ---- Float arithmetic: one rounding to nearest even a lane ----
+inline Floats add_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] + b.lane[i]; });
+}
+inline Floats sub_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] - b.lane[i]; });
+}
+inline Floats mul_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] * b.lane[i]; });
+}
+inline Floats div_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] / b.lane[i]; });
+}
+inline Floats fmadd_ps(const Floats& a, const Floats& b, const Floats& c) {
+  return for_lanes<Floats>([&](int i) { return std::fma(a.lane[i], b.lane[i], c.lane[i]); });
+}
+inline Floats sqrt_ps(const Floats& a) {
+  return for_lanes<Floats>([&](int i) { return std::sqrt(a.lane[i]); });
+}
+// MAX(a, b) = a > b ? a : b and MIN(a, b) = a < b ? a : b: the second operand for two zeros or a NaN.
+inline Floats max_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Floats min_ps(const Floats& a, const Floats& b) {
+  return for_lanes<Floats>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline Floats abs_ps(const Floats& a) {
+  return castsi512_ps(for_lanes<Integers>([&](int i) { return castps_si512(a).lane[i] & 0x7FFFFFFF; }));
+}
+
+// ---- Masks ----
+template <int kPredicate>
+inline Mask16 cmp_ps_mask(const Floats& a, const Floats& b) {
+  static_assert(kPredicate == _CMP_GE_OQ, "only a >= b, ordered and quiet, is emulated");
+  unsigned mask = 0;
+  for (int i = 0; i < 16; ++i) mask |= (a.lane[i] >= b.lane[i] ? 1u : 0u) << i;
+  return static_cast<Mask16>(mask);
+}
+inline Floats maskz_mov_ps(Mask16 mask, const Floats& a) {
+  return for_lanes<Floats>([&](int i) { return ((mask >> i) & 1) != 0 ? a.lane[i] : 0.0f; });
+}
+inline Floats maskz_loadu_ps(Mask16 mask, const void* p) {  // lanes outside the mask are not read
+  Floats y = set1_ps(0.0f);
+  for (int i = 0; i < 16; ++i) {
+    if (((mask >> i) & 1) != 0) std::memcpy(&y.lane[i], static_cast<const char*>(p) + 4 * i, 4);
+  }
+  return y;
+}
+inline void mask_storeu_ps(void* p, Mask16 mask, const Floats& a) {  // lanes outside the mask are not written
+  for (int i = 0; i < 16; ++i) {
+    if (((mask >> i) & 1) != 0) std::memcpy(static_cast<char*>(p) + 4 * i, &a.lane[i], 4);
+  }
+}
+
+// ---- Conversions ----
+// To the nearest integer, halves to even (MXCSR's default); out of range and NaN become 0x80000000.
+inline Integers cvtps_epi32(const Floats& a) {
+  return for_lanes<Integers>([&](int i) {
+    const float x = std::nearbyint(a.lane[i]);
+    return x >= -0x1p31f && x < 0x1p31f ? static_cast<int32_t>(x) : INT32_MIN;
+  });
+}
+inline Floats cvtepi32_ps(const Integers& a) {
+  return for_lanes<Floats>([&](int i) { return static_cast<float>(a.lane[i]); });
+}
+inline Integers cvtepi8_epi32(__m128i a) {
+  int8_t x[16];
+  std::memcpy(x, &a, sizeof(x));
+  return for_lanes<Integers>([&](int i) { return x[i]; });
+}
+inline Integers cvtepu16_epi32(__m256i a) {
+  uint16_t x[16];
+  std::memcpy(x, &a, sizeof(x));
+  return for_lanes<Integers>([&](int i) { return x[i]; });
+}
+// The low 16 bits of each lane.
+inline __m256i cvtepi32_epi16(const Integers& a) {
+  uint16_t y[16];
+  for (int i = 0; i < 16; ++i) y[i] = static_cast<uint16_t>(a.lane[i]);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(y));
+}
+// Saturated to [-128, 127].
+inline __m128i cvtsepi32_epi8(const Integers& a) {
+  int8_t y[16];
+  for (int i = 0; i < 16; ++i) {
+    const int32_t x = a.lane[i];
+    y[i] = static_cast<int8_t>(x < -128 ? -128 : x > 127 ? 127 : x);
+  }
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(y));
+}
+
+// ---- Integer arithmetic ----
+inline int32_t wrapped(uint32_t x) { return static_cast<int32_t>(x); }
+inline Integers add_epi32(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>(
+      [&](int i) { return wrapped(static_cast<uint32_t>(a.lane[i]) + static_cast<uint32_t>(b.lane[i])); });
+}
+inline Integers and_si512(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>([&](int i) { return a.lane[i] & b.lane[i]; });
+}
+inline Integers slli_epi32(const Integers& a, unsigned count) {
+  return for_lanes<Integers>(
+      [&](int i) { return count > 31 ? 0 : wrapped(static_cast<uint32_t>(a.lane[i]) << count); });
+}
+inline Integers srli_epi32(const Integers& a, unsigned count) {
+  return for_lanes<Integers>(
+      [&](int i) { return count > 31 ? 0 : wrapped(static_cast<uint32_t>(a.lane[i]) >> count); });
+}
+inline Integers srli_epi16(const Integers& a, unsigned count) {
+  Words words = same_bytes<Words>(a);
+  for (uint16_t& word : words.lane) word = count > 15 ? uint16_t{0} : static_cast<uint16_t>(word >> count);
+  return same_bytes<Integers>(words);
+}
+inline int reduce_add_epi32(const Integers& a) {
+  uint32_t sum = 0;
+  for (const int32_t x : a.lane) sum += static_cast<uint32_t>(x);
+  return wrapped(sum);
+}
+// VPDPBUSD: four products of an unsigned byte of a and a signed byte of b, added to each int32 of src; no saturation.
+inline Integers dpbusd_epi32(const Integers& src, const Integers& a, const Integers& b) {
+  const Bytes u = same_bytes<Bytes>(a);
+  const Bytes s = same_bytes<Bytes>(b);
+  return for_lanes<Integers>([&](int i) {
+    uint32_t sum = static_cast<uint32_t>(src.lane[i]);
+    for (int j = 0; j < 4; ++j) {
+      const int product =
+          static_cast<int>(u.lane[4 * i + j]) * static_cast<int>(static_cast<int8_t>(s.lane[4 * i + j]));
+      sum += static_cast<uint32_t>(product);
+    }
+    return wrapped(sum);
+  });
+}
+
+}  // namespace avx512_emulation

@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/error.h"
+#include "tests/kernels/kernel_test.h"
+
+namespace tern {
+namespace {
+
+TEST(Dispatch, ScalarIsAlwaysRunnableAndLast) {
+  const KernelList list = runnable_kernels();
+  ASSERT_GE(list.count, 1u);
+  EXPECT_STREQ(list.tables[list.count - 1]->name, "scalar");
+}
+
+TEST(Dispatch, ListHoldsWhatTheProcessorRuns) {
+  const KernelList list = runnable_kernels();
+  const auto holds = [&](const Kernels& table) {
+    return std::find(list.tables, list.tables + list.count, &table) != list.tables + list.count;
+  };
+  EXPECT_EQ(holds(kAvx2Kernels), cpu_features().avx2);
+  EXPECT_EQ(holds(kAvx512Kernels), cpu_features().avx512_vnni);
+}
+
+TEST(Dispatch, UseKernelsChangesTheTable) {
+  const Kernels& before = kernels();
+  use_kernels(kScalarKernels);
+  EXPECT_EQ(&kernels(), &kScalarKernels);
+  use_kernels(before);
+  EXPECT_EQ(&kernels(), &before);
+}
+
+TEST(Dispatch, EveryTableIsComplete) {
+  for (const TableParam& param : all_tables()) {
+    // The table is its name and function pointers alone.
+    static_assert(sizeof(Kernels) % sizeof(void*) == 0);
+    const auto* fields = reinterpret_cast<void* const*>(param.table);
+    for (size_t i = 0; i < sizeof(Kernels) / sizeof(void*); ++i)
+      EXPECT_NE(fields[i], nullptr) << param.name << " " << i;
+  }
+}
+
+// TERN_ISA is read once in a process, so each value needs a process of its own: CMakeLists.txt runs these with the
+// variable set, and without it they are skipped.
+TEST(DispatchEnvironment, TernIsaChoosesTheTable) {
+  const char* wanted = std::getenv("TERN_ISA");
+  if (wanted == nullptr) GTEST_SKIP() << "TERN_ISA is not set";
+  const KernelList list = runnable_kernels();
+  const bool runnable = std::any_of(list.tables, list.tables + list.count,
+                                    [&](const Kernels* table) { return std::string_view(table->name) == wanted; });
+  if (runnable) {
+    EXPECT_STREQ(kernels().name, wanted);
+    return;
+  }
+  try {
+    kernels();
+    FAIL() << "TERN_ISA=" << wanted << " was accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::HasSubstr(std::string("TERN_ISA=") + wanted));
+  }
+}
+
+}  // namespace
+}  // namespace tern

@@ -1,0 +1,136 @@
+// Dense products: each element is the chain of fused multiply-adds that kernels.h promises, bit for bit.
+#include "tests/kernels/kernel_test.h"
+
+namespace tern {
+namespace {
+
+struct Problem {
+  size_t m, n, k;
+  bool transposed;  // A is stored (k, m)
+  bool accumulate;
+};
+
+std::ostream& operator<<(std::ostream& out, const Problem& p) {
+  return out << "m=" << p.m << " n=" << p.n << " k=" << p.k << " transposed=" << p.transposed
+             << " accumulate=" << p.accumulate;
+}
+
+// What goes in: A with gaps between its rows, B as (k, n) and as panels with a gap between them.
+struct Operands {
+  Problem p;
+  size_t a_row, a_col, c_stride, panel_stride;
+  std::vector<float> a, b, panels, c;
+  std::vector<uint16_t> bf16_panels;
+
+  explicit Operands(const Problem& problem, bool bf16 = false) : p(problem) {
+    a_row = p.transposed ? 1 : p.k + 3;
+    a_col = p.transposed ? p.m + 3 : 1;
+    // The last element of A is the last of the buffer: reading beyond it is a fault that ASan would show.
+    const size_t a_size = p.k == 0 ? 0 : (p.m - 1) * a_row + (p.k - 1) * a_col + 1;
+    a = random_row(a_size, 1);
+    b = random_row(p.k * p.n, 2);
+    if (bf16) {
+      for (float& x : b) x = bf16_value(bf16_bits(x));
+    }
+    const size_t count = (p.n + 15) / 16;
+    panel_stride = p.k * 16 + 16;
+    panels.assign(count == 0 ? 0 : count * panel_stride - 16, 0.0f);
+    for (size_t kk = 0; kk < p.k; ++kk) {
+      for (size_t j = 0; j < p.n; ++j) panels[j / 16 * panel_stride + kk * 16 + j % 16] = b[kk * p.n + j];
+    }
+    for (const float x : panels) bf16_panels.push_back(bf16_bits(x));
+    c_stride = p.n + 5;
+    c = random_row((p.m - 1) * c_stride + p.n, 3);
+  }
+
+  std::vector<float> expected() const {
+    std::vector<float> out = c;
+    for (size_t i = 0; i < p.m; ++i) {
+      for (size_t j = 0; j < p.n; ++j) {
+        float sum = p.accumulate ? c[i * c_stride + j] : 0.0f;
+        for (size_t kk = 0; kk < p.k; ++kk) sum = std::fma(a[i * a_row + kk * a_col], b[kk * p.n + j], sum);
+        out[i * c_stride + j] = sum;
+      }
+    }
+    return out;
+  }
+
+  std::vector<float> run(const Kernels& table, bool bf16) const {
+    std::vector<float> out = c;
+    if (bf16) {
+      table.gemm_bf16(a.data(), a_row, a_col, bf16_panels.data(), panel_stride, p.m, p.n, p.k, p.accumulate, out.data(),
+                      c_stride);
+    } else {
+      table.gemm_f32(a.data(), a_row, a_col, panels.data(), panel_stride, p.m, p.n, p.k, p.accumulate, out.data(),
+                     c_stride);
+    }
+    return out;
+  }
+};
+
+class Gemm : public KernelTest {
+ protected:
+  void expect_chain(const Problem& problem, bool bf16) {
+    const Operands operands(problem, bf16);
+    ASSERT_TRUE(same_bits(operands.expected(), operands.run(table(), bf16))) << problem << " bf16=" << bf16;
+  }
+};
+
+TEST_P(Gemm, EveryRowCountAndWidth) {
+  for (size_t m = 1; m <= 14; ++m) {
+    for (const size_t n : Sizes{1, 15, 16, 17, 32, 33, 48, 64, 65, 100}) {
+      for (const size_t k : Sizes{0, 1, 2, 3, 19}) {
+        for (const bool transposed : {false, true}) {
+          for (const bool accumulate : {false, true}) {
+            expect_chain({m, n, k, transposed, accumulate}, false);
+            expect_chain({m, n, k, transposed, accumulate}, true);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, LongChains) {
+  for (const size_t m : Sizes{1, 2, 5, 6, 7, 13}) {
+    for (const size_t n : Sizes{16, 37, 81}) {
+      for (const size_t k : Sizes{255, 256, 257, 600}) {
+        for (const bool transposed : {false, true}) {
+          expect_chain({m, n, k, transposed, m % 2 == 0}, false);
+          expect_chain({m, n, k, transposed, n % 2 == 0}, true);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Gemm, ManyRows) {
+  expect_chain({131, 48, 70, false, false}, false);
+  expect_chain({131, 48, 70, true, true}, false);
+  expect_chain({131, 35, 70, false, true}, true);
+}
+
+TEST_P(Gemm, SomeWidthZeroWritesNothing) {
+  std::vector<float> c{7.0f};
+  table().gemm_f32(nullptr, 1, 1, nullptr, 0, 4, 0, 4, false, c.data(), 1);
+  table().gemm_f32(nullptr, 1, 1, nullptr, 0, 0, 4, 4, false, c.data(), 1);
+  EXPECT_EQ(c[0], 7.0f);
+}
+
+// A row of C does not depend on the rows beside it: decoding one token gives the bits of a batch.
+TEST_P(Gemm, RowsAreIndependentOfTheBatch) {
+  const Operands all({14, 80, 300, false, false});
+  const auto together = all.run(table(), false);
+  for (size_t i = 0; i < 14; ++i) {
+    std::vector<float> row(80);
+    table().gemm_f32(all.a.data() + i * all.a_row, 1, 1, all.panels.data(), all.panel_stride, 1, 80, 300, false,
+                     row.data(), 80);
+    const auto begin = together.begin() + static_cast<ptrdiff_t>(i * all.c_stride);
+    EXPECT_TRUE(same_bits(std::vector<float>(begin, begin + 80), row)) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Gemm, testing::ValuesIn(all_tables()), table_name);
+
+}  // namespace
+}  // namespace tern

@@ -1,0 +1,236 @@
+// Every row kernel of every table gives the scalar table's bits, for all sizes around the 16 lanes and all kinds of
+// rows.
+#include "tests/kernels/kernel_test.h"
+
+namespace tern {
+namespace {
+
+class RowwiseEqual : public KernelTest {
+ protected:
+  // run(table, kind, n) returns everything the kernel wrote, guards included.
+  template <class Run>
+  void expect_scalar_bits(Run run, size_t smallest = 0) {
+    for (const Values kind : kAllValues) {
+      for (const size_t n : kRowSizes) {
+        if (n < smallest) continue;
+        ASSERT_TRUE(same_bits(run(scalar(), kind, n), run(table(), kind, n)))
+            << "n=" << n << " values=" << static_cast<int>(kind);
+      }
+    }
+  }
+};
+
+TEST_P(RowwiseEqual, Reductions) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    const auto x = random_row(kind, n, 1);
+    const auto y = random_row(kind, n, 2);
+    return std::vector<float>{k.dot(x.data(), y.data(), n), k.sum_abs(x.data(), n), k.sum(x.data(), n)};
+  });
+}
+
+TEST_P(RowwiseEqual, Max) {
+  expect_scalar_bits(
+      [](const Kernels& k, Values kind, size_t n) {
+        const auto x = random_row(kind, n, 1);
+        return std::vector<float>{k.max(x.data(), n)};
+      },
+      1);
+}
+
+TEST_P(RowwiseEqual, Add) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto y = guarded(random_row(kind, n, 2));
+    k.add(random_row(kind, n, 1).data(), n, y.data());
+    return y;
+  });
+}
+
+TEST_P(RowwiseEqual, Scale) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto x = guarded(random_row(kind, n, 1));
+    k.scale(0.3f, n, x.data());
+    return x;
+  });
+}
+
+TEST_P(RowwiseEqual, AddProduct) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto z = guarded(random_row(kind, n, 3));
+    k.add_product(random_row(kind, n, 1).data(), random_row(kind, n, 2).data(), -1.7f, n, z.data());
+    return z;
+  });
+}
+
+TEST_P(RowwiseEqual, RoundBf16) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto y = guarded<uint16_t>(n);
+    k.round_bf16(random_row(kind, n, 1).data(), n, y.data());
+    return y;
+  });
+}
+
+TEST_P(RowwiseEqual, ExpandBf16) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    std::vector<uint16_t> bits(n);
+    const auto x = random_row(kind, n, 1);
+    for (size_t i = 0; i < n; ++i) bits[i] = bf16_bits(x[i]);
+    auto y = guarded<float>(n);
+    k.expand_bf16(bits.data(), n, y.data());
+    return y;
+  });
+}
+
+TEST_P(RowwiseEqual, RmsNorm) {
+  expect_scalar_bits(
+      [](const Kernels& k, Values kind, size_t n) {
+        auto y = guarded<float>(n);
+        const float r = k.rmsnorm(random_row(kind, n, 1).data(), random_row(n, 2).data(), n, 1e-5f, y.data());
+        y.push_back(r);
+        return y;
+      },
+      1);
+}
+
+TEST_P(RowwiseEqual, RmsNormBackward) {
+  expect_scalar_bits(
+      [](const Kernels& k, Values kind, size_t n) {
+        auto dx = guarded(random_row(kind, n, 4));
+        k.rmsnorm_backward(random_row(kind, n, 1).data(), random_row(n, 2).data(), random_row(kind, n, 3).data(), n,
+                           0.7f, dx.data());
+        return dx;
+      },
+      1);
+}
+
+TEST_P(RowwiseEqual, QuantizeRow) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto q = guarded<int8_t>(n);
+    int32_t sum = -1;
+    const float scale = k.quantize_row(random_row(kind, n, 1).data(), n, q.data(), &sum);
+    std::vector<float> all(q.begin(), q.end());
+    all.push_back(static_cast<float>(sum));
+    all.push_back(scale);
+    return all;
+  });
+}
+
+TEST_P(RowwiseEqual, DequantizeRow) {
+  expect_scalar_bits([](const Kernels& k, Values, size_t n) {
+    std::vector<int8_t> q(n);
+    for (size_t i = 0; i < n; ++i) q[i] = static_cast<int8_t>(i * 37);
+    auto y = guarded<float>(n);
+    k.dequantize_row(q.data(), n, 0.013f, y.data());
+    return y;
+  });
+}
+
+TEST_P(RowwiseEqual, TernarizeRow) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto trits = guarded<int8_t>(n);
+    k.ternarize_row(random_row(kind, n, 1).data(), n, kind == Values::kHalves ? 1.0f : 1.3f, trits.data());
+    return trits;
+  });
+}
+
+TEST_P(RowwiseEqual, GatedLinearUnits) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    const auto gate = random_row(kind, n, 1);
+    const auto up = random_row(kind, n, 2);
+    auto silu = guarded<float>(n);
+    auto relu2 = guarded<float>(n);
+    k.silu_glu(gate.data(), up.data(), n, silu.data());
+    k.relu2_glu(gate.data(), up.data(), n, relu2.data());
+    silu.insert(silu.end(), relu2.begin(), relu2.end());
+    return silu;
+  });
+}
+
+TEST_P(RowwiseEqual, GatedLinearUnitsBackward) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    const auto gate = random_row(kind, n, 1);
+    const auto up = random_row(kind, n, 2);
+    const auto dy = random_row(kind, n, 3);
+    std::vector<float> all;
+    for (const auto backward : {k.silu_glu_backward, k.relu2_glu_backward}) {
+      auto dgate = guarded<float>(n);
+      auto dup = guarded<float>(n);
+      backward(gate.data(), up.data(), dy.data(), n, dgate.data(), dup.data());
+      all.insert(all.end(), dgate.begin(), dgate.end());
+      all.insert(all.end(), dup.begin(), dup.end());
+    }
+    return all;
+  });
+}
+
+TEST_P(RowwiseEqual, RotatePairs) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto x = guarded(random_row(kind, 2 * n, 1));
+    k.rotate_pairs(random_row(n, 2).data(), random_row(n, 3).data(), n, -1.0f, x.data());
+    return x;
+  });
+}
+
+TEST_P(RowwiseEqual, ExpSum) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto x = random_row(kind, n, 1);
+    auto y = guarded<float>(n);
+    const float sum = k.exp_sum(x.data(), n, 0.9f, 0.4f, y.data());
+    y.push_back(sum);
+    y.push_back(k.exp_sum(x.data(), n, 0.9f, 0.4f, x.data()));  // x and y may be the same
+    y.insert(y.end(), x.begin(), x.end());
+    return y;
+  });
+}
+
+TEST_P(RowwiseEqual, SoftmaxBackward) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto ds = guarded(random_row(kind, n, 1));
+    const auto p = random_row(kind, n, 2);
+    k.softmax_backward(p.data(), ds.data(), 0.3f, 0.125f, n, ds.data());
+    return ds;
+  });
+}
+
+TEST_P(RowwiseEqual, AdamW) {
+  const AdamWStep step{1e-3f, 0.9f, 0.95f, 10.0f, 20.0f, 1e-8f, 0.1f, 0.5f};
+  expect_scalar_bits([&](const Kernels& k, Values kind, size_t n) {
+    auto p = guarded(random_row(n, 1));
+    auto m = guarded(random_row(kind, n, 2));
+    auto v = guarded(random_row(kind, n, 3));
+    for (size_t i = 0; i < n; ++i) v[i] = std::fabs(v[i]);
+    k.adamw(step, random_row(kind, n, 4).data(), n, p.data(), m.data(), v.data());
+    p.insert(p.end(), m.begin(), m.end());
+    p.insert(p.end(), v.begin(), v.end());
+    return p;
+  });
+}
+
+TEST_P(RowwiseEqual, PackPanels) {
+  for (const size_t rows : Sizes{0, 1, 7, 8, 9, 15, 16, 17, 31, 64, 257}) {
+    for (size_t cols = 1; cols <= 16; ++cols) {
+      const size_t stride = cols + 3;
+      const auto x = random_row(rows * stride, 1);
+      auto panel = guarded<float>(rows * 16);
+      table().pack_panel(x.data(), stride, rows, cols, panel.data());
+      auto expected = guarded<float>(rows * 16);
+      for (size_t kk = 0; kk < rows; ++kk) {
+        for (size_t j = 0; j < 16; ++j) expected[kk * 16 + j] = j < cols ? x[kk * stride + j] : 0.0f;
+      }
+      ASSERT_TRUE(same_bits(expected, panel)) << "pack_panel rows=" << rows << " cols=" << cols;
+
+      const size_t long_stride = rows + 3;
+      // The last of the cols rows ends with its last element: reading beyond it is a fault that ASan would show.
+      const auto y = random_row((cols - 1) * long_stride + rows, 2);
+      table().pack_panel_transposed(y.data(), long_stride, rows, cols, panel.data());
+      for (size_t kk = 0; kk < rows; ++kk) {
+        for (size_t j = 0; j < 16; ++j) expected[kk * 16 + j] = j < cols ? y[j * long_stride + kk] : 0.0f;
+      }
+      ASSERT_TRUE(same_bits(expected, panel)) << "pack_panel_transposed rows=" << rows << " cols=" << cols;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, RowwiseEqual, testing::ValuesIn(all_tables()), table_name);
+
+}  // namespace
+}  // namespace tern

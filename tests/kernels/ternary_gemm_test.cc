@@ -1,0 +1,121 @@
+// Ternary products equal an exact integer loop over the unpacked trits. The packer here is written from the layout
+// described in kernels.h alone.
+#include "tests/kernels/kernel_test.h"
+
+namespace tern {
+namespace {
+
+std::vector<uint8_t> pack(const std::vector<int8_t>& trits, size_t rows, size_t k) {
+  const size_t blocks = (k + 15) / 16;
+  std::vector<uint8_t> panels((rows + 15) / 16 * blocks * kTernaryBlockBytes, 0x55);  // four codes 1: trits 0
+  for (size_t r = 0; r < rows; ++r) {
+    for (size_t column = 0; column < k; ++column) {
+      const size_t f = column % 16 / 4;
+      const size_t i = column % 4;
+      uint8_t& byte = panels[(r / 16 * blocks + column / 16) * kTernaryBlockBytes + r % 16 * 4 + i];
+      const unsigned code = static_cast<unsigned>(trits[r * k + column] + 1);
+      byte = static_cast<uint8_t>((byte & ~(3u << (2 * f))) | (code << (2 * f)));
+    }
+  }
+  return panels;
+}
+
+struct Problem {
+  size_t rows, k, m;
+  std::vector<int8_t> trits;  // (rows, k)
+  std::vector<int8_t> q;      // (m, k)
+};
+
+Problem random_problem(size_t rows, size_t k, size_t m) {
+  Problem p{rows, k, m, std::vector<int8_t>(rows * k), std::vector<int8_t>(m * k)};
+  Rng rng(rows, k, m);
+  for (int8_t& t : p.trits) t = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
+  for (int8_t& q : p.q) q = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
+  return p;
+}
+
+class TernaryGemm : public KernelTest {
+ protected:
+  void expect_exact(const Problem& p) {
+    const size_t blocks = (p.k + 15) / 16;
+    const size_t q_stride = blocks * 16 + 7;
+    const size_t out_stride = p.rows + 5;
+    std::vector<int8_t> q(p.m == 0 ? 0 : (p.m - 1) * q_stride + blocks * 16, 0);
+    std::vector<int32_t> q_sum(p.m);
+    std::vector<float> row_scale = random_row(p.m, 9);
+    std::vector<float> out = guarded<float>(p.m * out_stride);
+    std::vector<float> expected = out;
+    for (size_t t = 0; t < p.m; ++t) {
+      for (size_t column = 0; column < p.k; ++column) {
+        q[t * q_stride + column] = p.q[t * p.k + column];
+        q_sum[t] += p.q[t * p.k + column];
+      }
+      for (size_t r = 0; r < p.rows; ++r) {
+        int64_t sum = 0;
+        for (size_t column = 0; column < p.k; ++column) sum += p.trits[r * p.k + column] * p.q[t * p.k + column];
+        expected[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
+      }
+    }
+    const auto panels = pack(p.trits, p.rows, p.k);
+    table().ternary_gemm(panels.data(), p.rows, blocks, q.data(), q_stride, q_sum.data(), row_scale.data(), p.m,
+                         out.data(), out_stride);
+    ASSERT_TRUE(same_bits(expected, out)) << "rows=" << p.rows << " k=" << p.k << " m=" << p.m;
+  }
+};
+
+TEST_P(TernaryGemm, OddShapes) {
+  for (const size_t rows : Sizes{1, 5, 15, 16, 17, 33, 100}) {
+    for (const size_t k : Sizes{0, 1, 3, 4, 15, 16, 17, 100, 256, 257}) {
+      for (const size_t m : Sizes{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 17}) expect_exact(random_problem(rows, k, m));
+    }
+  }
+}
+
+TEST_P(TernaryGemm, LengthsAroundTheWideningInterval) {
+  for (size_t blocks = 1; blocks <= 66; ++blocks) {
+    for (const size_t m : Sizes{1, 5}) expect_exact(random_problem(16, blocks * 16, m));
+  }
+}
+
+// Every product at its largest: sums of code * q in 16 bits would overflow after 127 columns, and a saturating sum
+// would be off by then.
+TEST_P(TernaryGemm, ExtremeRowsDoNotOverflow) {
+  for (const size_t k : Sizes{64, 240, 256, 1008, 1024, 6912, 20000}) {
+    for (const int trit : {-1, 0, 1}) {
+      Problem p{17, k, 5, std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), std::vector<int8_t>(5 * k)};
+      for (size_t column = 0; column < k; ++column) {
+        const bool odd = column % 2 != 0;
+        p.q[column] = 127;
+        p.q[k + column] = -128;
+        p.q[2 * k + column] = -127;
+        p.q[3 * k + column] = odd ? 127 : -128;
+        p.q[4 * k + column] = column < k / 2 ? 127 : -128;
+      }
+      expect_exact(p);
+      // One row with signs that follow the token: the largest sum of either sign.
+      for (size_t column = 0; column < k; ++column) p.trits[column] = static_cast<int8_t>(column % 2 != 0 ? 1 : -1);
+      expect_exact(p);
+    }
+  }
+}
+
+TEST_P(TernaryGemm, LongRandomRows) {
+  for (const size_t m : Sizes{1, 3, 4, 8, 11}) expect_exact(random_problem(35, 20000, m));
+}
+
+TEST_P(TernaryGemm, TokensAreIndependentOfTheBatch) {
+  const Problem all = random_problem(48, 700, 11);
+  expect_exact(all);
+  for (size_t t = 0; t < all.m; ++t) {
+    Problem one = all;
+    one.m = 1;
+    const auto begin = all.q.begin() + static_cast<ptrdiff_t>(t * all.k);
+    one.q.assign(begin, begin + static_cast<ptrdiff_t>(all.k));
+    expect_exact(one);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, TernaryGemm, testing::ValuesIn(all_tables()), table_name);
+
+}  // namespace
+}  // namespace tern
