@@ -1,0 +1,231 @@
+#include "ops/linear.h"
+
+#include <cassert>
+#include <vector>
+
+#include "quant/absmean.h"
+#include "quant/binary.h"
+
+namespace tern {
+namespace {
+
+// Splits an (N, outputs) product: by tokens when there are many, else by panels of outputs. Neither changes a bit.
+template <class Body>
+void for_product_ranges(size_t tokens, size_t outputs, Threads& threads, const Body& body) {
+  constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
+  if (tokens >= 2 * kTokenGrain * static_cast<size_t>(threads.count())) {
+    threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
+  } else {
+    threads.for_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
+  }
+}
+
+void grow(size_t size, Buffer<float>& buffer) {
+  if (buffer.size() < size) buffer = Buffer<float>(size);
+}
+
+// Sums of |w| and w over the matrix: each row by the kernel, the rows in double in their order.
+struct Moments {
+  double sum_abs = 0;
+  double sum = 0;
+};
+
+Moments matrix_moments(MatView<const float> weights, Threads& threads) {
+  std::vector<Moments> rows(weights.rows);
+  threads.for_ranges(weights.rows, 1, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      rows[r] = {static_cast<double>(kernels().sum_abs(weights.row(r), weights.cols)),
+                 static_cast<double>(kernels().sum(weights.row(r), weights.cols))};
+    }
+  });
+  Moments total;
+  for (const Moments& row : rows) {
+    total.sum_abs += row.sum_abs;
+    total.sum += row.sum;
+  }
+  return total;
+}
+
+void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads, TernaryMatrix& matrix) {
+  const Moments moments = matrix_moments(weights, threads);
+  const size_t count = weights.rows * weights.cols;
+  const float gamma = absmean_gamma(moments.sum_abs, count);
+  const auto mean = static_cast<float>(moments.sum / static_cast<double>(count));
+  matrix.scale = stored_scale(gamma);
+  threads.for_ranges(weights.rows, kPanel, [&](size_t begin, size_t end) {
+    std::vector<int8_t> trits(weights.cols);
+    for (size_t r = begin; r < end; ++r) {
+      const float* row = weights.row(r);
+      if (kind == WeightKind::kTernary) {
+        kernels().ternarize_row(row, weights.cols, 1.0f / gamma, trits.data());
+      } else {
+        for (size_t i = 0; i < weights.cols; ++i) trits[i] = binarize(row[i], mean);
+      }
+      matrix.set_row(r, trits);
+    }
+  });
+}
+
+// dX = dY B with B (outputs, inputs) already in panels.
+void multiply_panels(MatView<const float> dy, const float* panels, bool accumulate, Threads& threads,
+                     MatView<float> dx) {
+  const size_t panel_stride = dy.cols * kPanel;
+  for_product_ranges(dx.rows, dx.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
+    kernels().gemm_f32(dy.row(t0), dy.stride, 1, panels + c0 / kPanel * panel_stride, panel_stride, t1 - t0, c1 - c0,
+                       dy.cols, accumulate, dx.row(t0) + c0, dx.stride);
+  });
+}
+
+}  // namespace
+
+QuantizedRows::QuantizedRows(size_t rows_, size_t cols_)
+    : rows(rows_), cols(cols_), stride(round_up_to_panel(cols_)), q(rows * stride), scale(rows), sum(rows) {}
+
+LinearInput::LinearInput(WeightKind kind_, size_t max_rows, size_t cols_) : kind(kind_), cols(cols_) {
+  if (kind == WeightKind::kFull) {
+    real = Buffer<float>(max_rows * cols);
+  } else {
+    quantized = QuantizedRows(max_rows, cols);
+  }
+}
+
+Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threads) {
+  Linear linear;
+  linear.kind = kind;
+  if (kind == WeightKind::kFull) {
+    linear.dense = DenseMatrix(weights.rows, weights.cols, DType::kBF16);
+  } else {
+    linear.ternary = TernaryMatrix(weights.rows, weights.cols);
+  }
+  repack_linear(weights, threads, linear);
+  return linear;
+}
+
+void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear) {
+  assert(weights.rows == linear.outputs() && weights.cols == linear.inputs());
+  if (linear.kind == WeightKind::kFull) {
+    repack_dense(weights, threads, linear.dense);
+  } else {
+    pack_trits(linear.kind, weights, threads, linear.ternary);
+  }
+}
+
+void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix) {
+  threads.for_ranges(weights.rows, kPanel, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; r += kPanel) {
+      matrix.set_panel(r, weights.row_range(r, r + kPanel < end ? r + kPanel : end));
+    }
+  });
+}
+
+void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input) {
+  assert(x.cols == input.cols);
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) {
+      if (input.kind == WeightKind::kFull) {
+        std::copy_n(x.row(n), x.cols, input.real.data() + n * input.cols);
+      } else {
+        QuantizedRows& rows = input.quantized;
+        rows.scale[n] = kernels().quantize_row(x.row(n), x.cols, rows.q.data() + n * rows.stride, &rows.sum[n]);
+      }
+    }
+  });
+}
+
+void linear_forward(const Linear& linear, const LinearInput& input, Threads& threads, MatView<float> y) {
+  assert(y.cols == linear.outputs() && input.cols == linear.inputs());
+  if (linear.kind == WeightKind::kFull) {
+    dense_forward(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), threads, y);
+    return;
+  }
+  const TernaryMatrix& w = linear.ternary;
+  const QuantizedRows& x = input.quantized;
+  std::vector<float> row_scale(y.rows);
+  for (size_t n = 0; n < y.rows; ++n) row_scale[n] = w.scale * x.scale[n];
+  for_product_ranges(y.rows, y.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
+    kernels().ternary_gemm(w.panels.data() + r0 / kPanel * w.panel_bytes(), r1 - r0, w.k_blocks,
+                           x.q.data() + t0 * x.stride, x.stride, x.sum.data() + t0, row_scale.data() + t0, t1 - t0,
+                           y.row(t0) + r0, y.stride);
+  });
+}
+
+void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
+  assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows);
+  for_product_ranges(y.rows, y.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
+    const size_t at = r0 / kPanel * w.panel_size();
+    if (w.type == DType::kF32) {
+      kernels().gemm_f32(x.row(t0), x.stride, 1, w.f32.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
+                         y.row(t0) + r0, y.stride);
+    } else {
+      kernels().gemm_bf16(x.row(t0), x.stride, 1, w.bf16.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
+                          y.row(t0) + r0, y.stride);
+    }
+  });
+}
+
+void pack_input_panels(const LinearInput& input, size_t rows, Threads& threads, Buffer<float>& panels) {
+  if (input.kind == WeightKind::kFull) {
+    pack_input_panels(MatView<const float>(input.real.data(), rows, input.cols), threads, panels);
+    return;
+  }
+  grow(rows * round_up_to_panel(input.cols), panels);
+  const QuantizedRows& x = input.quantized;
+  pack_row_panels(
+      rows, input.cols, threads,
+      [&](size_t n, VecView<float> out) {
+        kernels().dequantize_row(x.q.data() + n * x.stride, x.cols, x.scale[n], out.data());
+      },
+      panels.data());
+}
+
+void pack_input_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels) {
+  const size_t padded = round_up_to_panel(x.cols);
+  grow(x.rows * padded, panels);
+  threads.for_ranges(padded, kPanel, [&](size_t begin, size_t end) {
+    for (size_t c = begin; c < end; c += kPanel) {
+      kernels().pack_panel(x.data + c, x.stride, x.rows, x.cols - c < kPanel ? x.cols - c : kPanel,
+                           panels.data() + c * x.rows);
+    }
+  });
+}
+
+void linear_backward_weights(MatView<const float> dy, const Buffer<float>& input_panels, Threads& threads,
+                             MatView<float> dw) {
+  assert(dw.rows == dy.cols);
+  const size_t panel_stride = dy.rows * kPanel;
+  for_product_ranges(dw.rows, dw.cols, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
+    kernels().gemm_f32(dy.data + r0, 1, dy.stride, input_panels.data() + c0 / kPanel * panel_stride, panel_stride,
+                       r1 - r0, c1 - c0, dy.rows, true, dw.row(r0) + c0, dw.stride);
+  });
+}
+
+void linear_backward_input(const Linear& linear, MatView<const float> dy, bool accumulate, Threads& threads,
+                           Buffer<float>& scratch, MatView<float> dx) {
+  if (linear.kind == WeightKind::kFull) {
+    dense_backward_input(linear.dense, dy, accumulate, threads, scratch, dx);
+    return;
+  }
+  const TernaryMatrix& w = linear.ternary;
+  assert(dy.cols == w.rows && dx.cols == w.cols);
+  grow(w.rows * round_up_to_panel(w.cols), scratch);
+  pack_row_panels(
+      w.rows, w.cols, threads,
+      [&](size_t r, VecView<float> out) {
+        std::vector<int8_t> trits(w.cols);
+        w.get_row(r, trits);
+        kernels().dequantize_row(trits.data(), w.cols, w.scale, out.data());
+      },
+      scratch.data());
+  multiply_panels(dy, scratch.data(), accumulate, threads, dx);
+}
+
+void dense_backward_input(const DenseMatrix& w, MatView<const float> dy, bool accumulate, Threads& threads,
+                          Buffer<float>& scratch, MatView<float> dx) {
+  assert(dy.cols == w.rows && dx.cols == w.cols);
+  grow(w.rows * round_up_to_panel(w.cols), scratch);
+  pack_row_panels(
+      w.rows, w.cols, threads, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, scratch.data());
+  multiply_panels(dy, scratch.data(), accumulate, threads, dx);
+}
+
+}  // namespace tern

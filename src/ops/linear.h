@@ -1,0 +1,81 @@
+// Linear layers y = x W^T without bias, with real or ternary weights: forward and backward.
+//
+// Ternary and binary layers ("BitLinear") multiply the int8 activations of quantize_activations by trits, exactly in
+// integers, and scale the sum: y = (sum q w) * (w_scale * x_scale). The straight-through estimator (Bengio et al. 2013)
+// is the backward pass: identity through both quantizers, so dX uses the ternary W and dW the quantized X.
+#pragma once
+
+#include <cstdint>
+
+#include "base/threads.h"
+#include "ops/matrix.h"
+#include "tensor/buffer.h"
+#include "tensor/view.h"
+
+namespace tern {
+
+enum class WeightKind : uint8_t { kTernary, kBinary, kFull };
+
+// The weights of one linear layer as the forward pass reads them. W is (outputs, inputs).
+struct Linear {
+  WeightKind kind = WeightKind::kTernary;
+  TernaryMatrix ternary;  // kTernary, kBinary
+  DenseMatrix dense;      // kFull
+
+  size_t outputs() const { return kind == WeightKind::kFull ? dense.rows : ternary.rows; }
+  size_t inputs() const { return kind == WeightKind::kFull ? dense.cols : ternary.cols; }
+};
+
+// Int8 activations of N tokens: token n's values at q[n * stride], zero from `cols` up to stride (a multiple of 16).
+struct QuantizedRows {
+  size_t rows = 0;
+  size_t cols = 0;
+  size_t stride = 0;
+  Buffer<int8_t> q;
+  Buffer<float> scale;  // (N): x = q * scale
+  Buffer<int32_t> sum;  // (N): sum of q
+
+  QuantizedRows() = default;
+  QuantizedRows(size_t rows, size_t cols);
+};
+
+// What a group of linear layers reads: the activations as real numbers (kFull) or quantized (the other kinds).
+struct LinearInput {
+  WeightKind kind = WeightKind::kTernary;
+  size_t cols = 0;
+  Buffer<float> real;
+  QuantizedRows quantized;
+
+  LinearInput() = default;
+  LinearInput(WeightKind kind, size_t max_rows, size_t cols);
+};
+
+// Packs real weights for the forward pass: ternary by absmean, binary by sign, full by rounding to bf16.
+Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threads);
+// The same into an existing layer of the same shape and kind (once an optimizer step).
+void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear);
+void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix);
+
+// Stores x (N, cols), quantized where the kind says so.
+void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input);
+
+// y (N, outputs) = x W^T for the first y.rows tokens of the input.
+void linear_forward(const Linear& linear, const LinearInput& input, Threads& threads, MatView<float> y);
+// The same for real weights and real activations (the output head).
+void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
+
+// The activations of a group of layers as panels (tokens, cols): the right-hand side of dW, packed once for the group.
+void pack_input_panels(const LinearInput& input, size_t rows, Threads& threads, Buffer<float>& panels);
+void pack_input_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels);
+
+// dW (outputs, inputs) += dY^T X with X in panels. Sums over the tokens in their order.
+void linear_backward_weights(MatView<const float> dy, const Buffer<float>& input_panels, Threads& threads,
+                             MatView<float> dw);
+
+// dX (N, inputs) = or += dY W, W as the forward pass used it. `scratch` is reused between calls.
+void linear_backward_input(const Linear& linear, MatView<const float> dy, bool accumulate, Threads& threads,
+                           Buffer<float>& scratch, MatView<float> dx);
+void dense_backward_input(const DenseMatrix& weights, MatView<const float> dy, bool accumulate, Threads& threads,
+                          Buffer<float>& scratch, MatView<float> dx);
+
+}  // namespace tern

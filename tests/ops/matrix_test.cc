@@ -1,0 +1,78 @@
+#include "ops/matrix.h"
+
+#include <gtest/gtest.h>
+
+#include "base/rng.h"
+#include "support/numbers.h"
+#include "tensor/float16.h"
+
+namespace tern::test {
+namespace {
+
+struct Shape {
+  size_t rows, cols;
+};
+constexpr Shape kShapes[] = {{1, 1}, {3, 5}, {16, 16}, {17, 33}, {40, 100}, {15, 47}};
+
+TEST(TernaryMatrix, GivesBackTheRowsThatWereSet) {
+  for (const Shape shape : kShapes) {
+    TernaryMatrix matrix(shape.rows, shape.cols);
+    std::vector<std::vector<int8_t>> rows(shape.rows, std::vector<int8_t>(shape.cols));
+    Rng rng(1, shape.rows, shape.cols);
+    for (size_t r = shape.rows; r-- > 0;) {  // in any order, and a second time over what was there
+      matrix.set_row(r, std::vector<int8_t>(shape.cols, int8_t{1}));
+      for (int8_t& trit : rows[r]) trit = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
+      matrix.set_row(r, rows[r]);
+    }
+    for (size_t r = 0; r < shape.rows; ++r) {
+      std::vector<int8_t> row(shape.cols);
+      matrix.get_row(r, row);
+      EXPECT_EQ(row, rows[r]) << shape.rows << " x " << shape.cols << ", row " << r;
+    }
+  }
+}
+
+TEST(TernaryMatrix, BeginsAsZeros) {
+  const TernaryMatrix matrix(17, 21);
+  std::vector<int8_t> row(21, int8_t{1});
+  matrix.get_row(16, row);
+  EXPECT_EQ(row, std::vector<int8_t>(21, int8_t{0}));
+}
+
+TEST(DenseMatrix, GivesBackItsRows) {
+  for (const Shape shape : kShapes) {
+    const Matrix values = random_matrix(shape.rows, shape.cols, 2);
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      DenseMatrix matrix(shape.rows, shape.cols, type);
+      for (size_t r = 0; r < shape.rows; r += kPanel) {
+        matrix.set_panel(r, values.view().row_range(r, std::min(shape.rows, r + kPanel)));
+      }
+      for (size_t r = 0; r < shape.rows; ++r) {
+        std::vector<float> row(shape.cols);
+        matrix.get_row(r, row);
+        for (size_t c = 0; c < shape.cols; ++c) {
+          const float expected = type == DType::kF32 ? values.at(r, c) : round_to_bfloat16(values.at(r, c));
+          ASSERT_EQ(row[c], expected) << shape.rows << " x " << shape.cols << " at " << r << ", " << c;
+        }
+      }
+    }
+  }
+}
+
+TEST(PackRowPanels, AreThePanelsOfTheKernels) {
+  const Matrix values = random_matrix(37, 21, 3);
+  std::vector<float> expected(2 * 37 * kPanel);
+  kernels().pack_panel(values.values.data(), 21, 37, 16, expected.data());
+  kernels().pack_panel(values.values.data() + 16, 21, 37, 5, expected.data() + 37 * kPanel);
+  for (int count = 1; count <= 4; ++count) {
+    Threads threads(count);
+    std::vector<float> panels(expected.size(), 9.0f);
+    pack_row_panels(
+        37, 21, threads, [&](size_t k, VecView<float> out) { std::copy_n(values.view().row(k), 21, out.data()); },
+        panels.data());
+    EXPECT_TRUE(same_bits(std::span<const float>(expected), std::span<const float>(panels)));
+  }
+}
+
+}  // namespace
+}  // namespace tern::test
