@@ -1,0 +1,37 @@
+#include "model/activations.h"
+
+#include <algorithm>
+
+namespace tern {
+
+Activations::Activations(const ModelConfig& c, size_t max_tokens_, bool keep_layers)
+    : max_tokens(max_tokens_),
+      x_out(max_tokens * c.dim),
+      output_r(max_tokens),
+      logit_input(max_tokens * c.dim),
+      selected(max_tokens * c.dim),
+      wide(max_tokens * std::max({c.dim, c.q_dim(), c.ffn})),
+      k(max_tokens * c.kv_dim()),
+      v(max_tokens * c.kv_dim()) {
+  const size_t N = max_tokens;
+  layers.resize(keep_layers ? c.layers : 1);
+  for (LayerActivations& a : layers) {
+    a.x = Buffer<float>(N * c.dim);
+    a.attn_r = Buffer<float>(N);
+    a.attn_input = LinearInput(c.weights, N, c.dim);
+    a.q = Buffer<float>(N * c.q_dim());
+    a.attn_out = Buffer<float>(N * c.q_dim());
+    a.attn_sub_r = Buffer<float>(N);
+    a.o_input = LinearInput(c.weights, N, c.q_dim());
+    a.x_mid = Buffer<float>(N * c.dim);
+    a.ffn_r = Buffer<float>(N);
+    a.ffn_input = LinearInput(c.weights, N, c.dim);
+    a.gate = Buffer<float>(N * c.ffn);
+    a.up = Buffer<float>(N * c.ffn);
+    a.glu_out = Buffer<float>(N * c.ffn);
+    a.ffn_sub_r = Buffer<float>(N);
+    a.down_input = LinearInput(c.weights, N, c.ffn);
+  }
+}
+
+}  // namespace tern

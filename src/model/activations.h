@@ -1,0 +1,48 @@
+// What a forward pass computes on its way. Inference keeps one layer's and overwrites it; training keeps all layers',
+// for the backward pass to read.
+#pragma once
+
+#include <vector>
+
+#include "model/config.h"
+#include "ops/linear.h"
+#include "tensor/buffer.h"
+
+namespace tern {
+
+// N is the batch's size, up to max_tokens.
+struct LayerActivations {
+  Buffer<float> x;           // (N, D) residual stream at the layer's entrance
+  Buffer<float> attn_r;      // (N) 1 / rms of x
+  LinearInput attn_input;    // (N, D) what q, k, v read
+  Buffer<float> q;           // (N, H*E) rotated queries
+  Buffer<float> attn_out;    // (N, H*E) attention's output, before the sub-norm
+  Buffer<float> attn_sub_r;  // (N)
+  LinearInput o_input;       // (N, H*E)
+  Buffer<float> x_mid;       // (N, D) residual stream after attention
+  Buffer<float> ffn_r;       // (N)
+  LinearInput ffn_input;     // (N, D) what gate and up read
+  Buffer<float> gate, up;    // (N, F)
+  Buffer<float> glu_out;     // (N, F) before the sub-norm
+  Buffer<float> ffn_sub_r;   // (N)
+  LinearInput down_input;    // (N, F)
+};
+
+struct Activations {
+  // `keep_layers`: all layers are kept (training) instead of one (inference).
+  Activations(const ModelConfig& config, size_t max_tokens, bool keep_layers);
+
+  LayerActivations& layer(size_t l) { return layers[layers.size() == 1 ? 0 : l]; }
+  const LayerActivations& layer(size_t l) const { return layers[layers.size() == 1 ? 0 : l]; }
+
+  size_t max_tokens;
+  std::vector<LayerActivations> layers;
+  Buffer<float> x_out;        // (N, D) residual stream after the last layer
+  Buffer<float> output_r;     // (rows with logits)
+  Buffer<float> logit_input;  // (rows with logits, D): normalized, what the head reads
+  Buffer<float> selected;     // (rows with logits, D): x_out at those rows
+  Buffer<float> wide;         // (N, max(D, H*E, F)): a linear layer's result or a normalized row, used at once
+  Buffer<float> k, v;         // (N, G*E): before they go into the cache
+};
+
+}  // namespace tern

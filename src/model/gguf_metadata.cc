@@ -1,0 +1,244 @@
+#include "model/gguf_metadata.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/error.h"
+
+namespace tern {
+namespace {
+
+constexpr const char* kWeightsKey = "tern.weights";
+constexpr const char* kSplitKey = "tern.tokenizer.split";  // split rules that no tokenizer.ggml.pre names
+
+struct Pre {
+  const char* name;  // tokenizer.ggml.pre
+  SplitRule split;
+  bool ignore_merges;
+};
+
+// The first of a rule is the one written. llama.cpp gives "llama-bpe" and its kin ignore_merges.
+constexpr std::array<Pre, 7> kPres{{{"gpt-2", SplitRule::kGpt2, false},
+                                    {"llama-bpe", SplitRule::kLlama3, true},
+                                    {"llama3", SplitRule::kLlama3, true},
+                                    {"llama-v3", SplitRule::kLlama3, true},
+                                    {"falcon3", SplitRule::kLlama3, true},
+                                    {"gpt2", SplitRule::kGpt2, false},
+                                    {"default", SplitRule::kGpt2, false}}};
+
+bool has_trits(const GgufFile& file) {
+  return std::any_of(file.tensors().begin(), file.tensors().end(),
+                     [](const NamedTensor& t) { return t.type == DType::kTQ1_0 || t.type == DType::kTQ2_0; });
+}
+
+WeightKind read_weight_kind(const GgufFile& file, const GgufArchitecture& architecture) {
+  if (const auto named = file.optional_string(kWeightsKey)) return parse_weight_kind(*named);
+  // Files of others: every BitNet architecture is ternary; a llama is when its weights are stored as trits.
+  if (has_trits(file) || architecture.sub_norms) return WeightKind::kTernary;
+  return WeightKind::kFull;
+}
+
+int32_t token_id(const GgufFile& file, const char* key, size_t vocab) {
+  const int64_t id = file.i64(key);
+  if (id < 0 || static_cast<size_t>(id) >= vocab)
+    fail("{}: {} is {}, expected 0 to {}", file.name(), key, id, vocab - 1);
+  return static_cast<int32_t>(id);
+}
+
+std::vector<TokenType> token_types(const GgufFile& file, size_t count) {
+  std::vector<TokenType> types(count, TokenType::kNormal);
+  const auto numbers = file.optional_integers("tokenizer.ggml.token_type");
+  if (!numbers) return types;
+  if (numbers->size() != count) {
+    fail("{}: tokenizer.ggml.token_type: expected {} items like tokenizer.ggml.tokens, it has {}", file.name(), count,
+         numbers->size());
+  }
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t number = (*numbers)[i];
+    if (number < 1 || number > 6)
+      fail("{}: tokenizer.ggml.token_type[{}] is {}, expected 1 to 6", file.name(), i, number);
+    types[i] = static_cast<TokenType>(number);
+  }
+  return types;
+}
+
+void read_split(const GgufFile& file, Vocabulary& vocabulary) {
+  if (const auto rule = file.optional_string(kSplitKey)) {
+    vocabulary.split = parse_split_rule(*rule);
+    vocabulary.ignore_merges = file.optional_boolean("tern.tokenizer.ignore_merges").value_or(false);
+    vocabulary.split_regex = file.optional_string("tern.tokenizer.split_regex").value_or("");
+    return;
+  }
+  // The published 2B4T file has no "pre" at all; its vocabulary is Llama 3's.
+  const std::string pre = file.optional_string("tokenizer.ggml.pre").value_or("llama-bpe");
+  for (const Pre& known : kPres) {
+    if (pre != known.name) continue;
+    vocabulary.split = known.split;
+    vocabulary.ignore_merges = known.ignore_merges;
+    return;
+  }
+  fail("{}: tokenizer.ggml.pre is '{}', expected gpt-2, llama-bpe or a relative of theirs", file.name(), pre);
+}
+
+void read_special_ids(const GgufFile& file, Vocabulary& vocabulary) {
+  const size_t vocab = vocabulary.tokens.size();
+  if (file.has("tokenizer.ggml.bos_token_id")) vocabulary.bos_id = token_id(file, "tokenizer.ggml.bos_token_id", vocab);
+  if (file.has("tokenizer.ggml.unknown_token_id")) {
+    vocabulary.unk_id = token_id(file, "tokenizer.ggml.unknown_token_id", vocab);
+  }
+  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+    if (!file.has(key)) continue;
+    const int32_t id = token_id(file, key, vocab);
+    if (std::find(vocabulary.eos_ids.begin(), vocabulary.eos_ids.end(), id) == vocabulary.eos_ids.end()) {
+      vocabulary.eos_ids.push_back(id);
+    }
+  }
+}
+
+}  // namespace
+
+GgufArchitecture gguf_architecture(const std::string& name) {
+  if (name == "llama") return {name, Activation::kSilu, false, true};
+  if (name == "bitnet") return {name, Activation::kSilu, true, false};
+  if (name == "bitnet-b1.58" || name == "bitnet-25") return {name, Activation::kRelu2, true, false};
+  fail("general.architecture is '{}', expected llama, bitnet, bitnet-b1.58 or bitnet-25", name);
+}
+
+GgufArchitecture gguf_architecture_for(const ModelConfig& config) {
+  if (config.sub_norms) return gguf_architecture(config.activation == Activation::kSilu ? "bitnet" : "bitnet-b1.58");
+  if (config.activation == Activation::kSilu) return gguf_architecture("llama");
+  fail("GGUF has no architecture with ReLU^2 and without sub-norms; write a Hugging Face directory instead");
+}
+
+ModelConfig read_gguf_config(const GgufFile& file) {
+  const GgufArchitecture architecture =
+      with_context(file.name(), [&] { return gguf_architecture(file.string("general.architecture")); });
+  const std::string prefix = architecture.name + ".";
+  const auto key = [&](const char* suffix) { return prefix + suffix; };
+  ModelConfig c;
+  const NamedTensor* embedding = file.find("token_embd.weight");
+  if (embedding == nullptr || embedding->shape.size() != 2)
+    fail("{}: expected a matrix token_embd.weight, there is none", file.name());
+  c.vocab = embedding->shape[0];
+  c.dim = file.u32(key("embedding_length"));
+  c.layers = file.u32(key("block_count"));
+  c.heads = file.u32(key("attention.head_count"));
+  c.kv_heads = file.optional_u32(key("attention.head_count_kv")).value_or(static_cast<uint32_t>(c.heads));
+  if (c.heads == 0) fail("{}: {} is 0", file.name(), key("attention.head_count"));
+  c.head_dim = file.optional_u32(key("attention.key_length")).value_or(static_cast<uint32_t>(c.dim / c.heads));
+  c.ffn = file.u32(key("feed_forward_length"));
+  c.context = file.u32(key("context_length"));
+  c.rope_theta = static_cast<double>(file.optional_f32(key("rope.freq_base")).value_or(10000.0f));
+  c.norm_eps = file.f32(key("attention.layer_norm_rms_epsilon"));
+  c.activation = architecture.activation;
+  c.sub_norms = architecture.sub_norms;
+  c.tied_head = file.find("output.weight") == nullptr;
+  c.weights = read_weight_kind(file, architecture);
+  const uint32_t rotated = file.optional_u32(key("rope.dimension_count")).value_or(static_cast<uint32_t>(c.head_dim));
+  if (rotated != c.head_dim)
+    fail("{}: {} is {}, expected the head size {}", file.name(), key("rope.dimension_count"), rotated, c.head_dim);
+  with_context(file.name(), [&] { validate(c); });
+  return c;
+}
+
+std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
+  if (!file.has("tokenizer.ggml.model")) return std::nullopt;
+  const std::string model = file.string("tokenizer.ggml.model");
+  const std::vector<std::string> texts = file.strings("tokenizer.ggml.tokens");
+  const std::vector<TokenType> types = token_types(file, texts.size());
+  Vocabulary vocabulary;
+  if (model == "gpt2") {
+    vocabulary.algorithm = TokenAlgorithm::kByteBpe;
+    read_split(file, vocabulary);
+    const auto merges = file.optional_strings("tokenizer.ggml.merges").value_or(std::vector<std::string>{});
+    with_context(file.name(), [&] { set_byte_bpe(texts, types, merges, vocabulary); });
+  } else if (model == "llama") {
+    vocabulary.algorithm = TokenAlgorithm::kSpm;
+    vocabulary.split = SplitRule::kNone;
+    vocabulary.add_space_prefix = file.optional_boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    const std::vector<float> scores = file.floats("tokenizer.ggml.scores");
+    if (scores.size() != texts.size()) {
+      fail("{}: tokenizer.ggml.scores: expected {} items like tokenizer.ggml.tokens, it has {}", file.name(),
+           texts.size(), scores.size());
+    }
+    with_context(file.name(), [&] { set_spm(texts, types, scores, vocabulary); });
+  } else {
+    fail("{}: tokenizer.ggml.model is '{}', expected gpt2 or llama", file.name(), model);
+  }
+  read_special_ids(file, vocabulary);
+  // llama.cpp's defaults: an SPM text begins with BOS, as does one of the Llama 3 family.
+  const bool default_bos = vocabulary.algorithm == TokenAlgorithm::kSpm || vocabulary.split == SplitRule::kLlama3;
+  vocabulary.add_bos =
+      file.optional_boolean("tokenizer.ggml.add_bos_token").value_or(default_bos && vocabulary.bos_id.has_value());
+  return vocabulary;
+}
+
+void write_gguf_config(const ModelConfig& c, const std::string& name, GgufWriter& writer) {
+  const GgufArchitecture architecture = gguf_architecture_for(c);
+  const auto add = [&](const char* suffix, size_t value) {
+    writer.add_u32(architecture.name + "." + suffix, static_cast<uint32_t>(value));
+  };
+  writer.add_string("general.architecture", architecture.name);
+  writer.add_string("general.name", name);
+  writer.add_u32("general.quantization_version", 2);
+  add("vocab_size", c.vocab);
+  add("context_length", c.context);
+  add("embedding_length", c.dim);
+  add("block_count", c.layers);
+  add("feed_forward_length", c.ffn);
+  add("rope.dimension_count", c.head_dim);
+  add("attention.head_count", c.heads);
+  add("attention.head_count_kv", c.kv_heads);
+  if (c.head_dim * c.heads != c.dim) {
+    add("attention.key_length", c.head_dim);
+    add("attention.value_length", c.head_dim);
+  }
+  writer.add_f32(architecture.name + ".rope.freq_base", static_cast<float>(c.rope_theta));
+  writer.add_f32(architecture.name + ".attention.layer_norm_rms_epsilon", c.norm_eps);
+  writer.add_string(kWeightsKey, weight_kind_name(c.weights));
+}
+
+void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
+  const bool bpe = vocabulary.algorithm == TokenAlgorithm::kByteBpe;
+  std::vector<std::string> texts;
+  std::vector<int32_t> types;
+  std::vector<float> scores;
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
+    texts.push_back(token_text(vocabulary, static_cast<int32_t>(id)));
+    types.push_back(static_cast<int32_t>(vocabulary.tokens[id].type));
+    scores.push_back(vocabulary.tokens[id].score);
+  }
+  writer.add_string("tokenizer.ggml.model", bpe ? "gpt2" : "llama");
+  if (bpe) {
+    const auto* pre = std::find_if(kPres.begin(), kPres.end(), [&](const Pre& p) {
+      return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges;
+    });
+    // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
+    writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");
+    if (pre == kPres.end()) {
+      writer.add_string(kSplitKey, split_rule_name(vocabulary.split));
+      writer.add_string("tern.tokenizer.split_regex", vocabulary.split_regex);
+      writer.add_bool("tern.tokenizer.ignore_merges", vocabulary.ignore_merges);
+    }
+  }
+  writer.add_strings("tokenizer.ggml.tokens", texts);
+  writer.add_i32s("tokenizer.ggml.token_type", types);
+  if (bpe) {
+    writer.add_strings("tokenizer.ggml.merges", merge_texts(vocabulary));
+  } else {
+    writer.add_floats("tokenizer.ggml.scores", scores);
+    writer.add_bool("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
+  }
+  if (vocabulary.bos_id) writer.add_u32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(*vocabulary.bos_id));
+  if (!vocabulary.eos_ids.empty()) {
+    writer.add_u32("tokenizer.ggml.eos_token_id", static_cast<uint32_t>(vocabulary.eos_ids[0]));
+  }
+  if (vocabulary.eos_ids.size() > 1) {
+    writer.add_u32("tokenizer.ggml.eot_token_id", static_cast<uint32_t>(vocabulary.eos_ids[1]));
+  }
+  if (vocabulary.unk_id) writer.add_u32("tokenizer.ggml.unknown_token_id", static_cast<uint32_t>(*vocabulary.unk_id));
+  writer.add_bool("tokenizer.ggml.add_bos_token", vocabulary.add_bos);
+}
+
+}  // namespace tern

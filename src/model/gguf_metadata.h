@@ -1,0 +1,34 @@
+// A model's configuration and vocabulary as GGUF metadata, both ways.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "formats/gguf_read.h"
+#include "formats/gguf_write.h"
+#include "model/config.h"
+#include "tokenizer/vocabulary.h"
+
+namespace tern {
+
+// What a GGUF architecture means. "llama": SiLU, no sub-norms, neighbouring rotary pairs. "bitnet": SiLU and sub-norms.
+// "bitnet-b1.58" and "bitnet-25": ReLU^2 and sub-norms.
+struct GgufArchitecture {
+  std::string name;
+  Activation activation = Activation::kSilu;
+  bool sub_norms = false;
+  bool neighbour_rope = false;
+};
+
+// Error for an architecture that tern does not run.
+GgufArchitecture gguf_architecture(const std::string& name);
+// The architecture that holds this graph; Error when there is none (ReLU^2 without sub-norms).
+GgufArchitecture gguf_architecture_for(const ModelConfig& config);
+
+ModelConfig read_gguf_config(const GgufFile& file);
+std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file);
+
+void write_gguf_config(const ModelConfig& config, const std::string& name, GgufWriter& writer);
+void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer);
+
+}  // namespace tern

@@ -1,0 +1,21 @@
+#include "model/load.h"
+
+#include "base/error.h"
+
+namespace tern {
+
+std::string master_name(const TensorSpec& spec) { return "master." + tern_name(spec); }
+
+LoadedModel load_model(const std::filesystem::path& path, Threads& threads) {
+  if (!std::filesystem::exists(path)) fail("{}: no such file or directory", path.string());
+  if (std::filesystem::is_directory(path)) {
+    if (std::filesystem::exists(path / kCheckpointFile)) return load_run(path, threads);
+    if (std::filesystem::exists(path / "config.json")) return load_hf(path, threads);
+    fail("{}: expected a model directory: neither {} (training directory) nor config.json (Hugging Face) is in it",
+         path.string(), kCheckpointFile);
+  }
+  if (path.extension() == ".bin") return load_llama2c(path, threads);
+  return load_gguf(path, threads);
+}
+
+}  // namespace tern

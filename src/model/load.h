@@ -1,0 +1,41 @@
+// Opening a model from whatever holds one.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/threads.h"
+#include "model/weights.h"
+#include "tokenizer/vocabulary.h"
+
+namespace tern {
+
+struct LoadedModel {
+  Model model;
+  std::optional<Vocabulary> vocabulary;  // when the source holds a tokenizer
+  std::string name;                      // general.name, or the file's
+  std::string source;                    // "gguf", "hf", "run" (a training directory), "llama2c"
+};
+
+// PATH is a GGUF file, a Hugging Face directory (config.json, safetensors), a training directory of tern (run.json,
+// checkpoint.safetensors) or a llama2.c checkpoint (.bin). Errors are one line that begins with the path.
+LoadedModel load_model(const std::filesystem::path& path, Threads& threads);
+
+LoadedModel load_gguf(const std::filesystem::path& path, Threads& threads);
+LoadedModel load_hf(const std::filesystem::path& path, Threads& threads);
+LoadedModel load_run(const std::filesystem::path& path, Threads& threads);
+// llama2.c's .bin (karpathy/llama2.c, export.py version 0): f32 weights, the vocabulary from tok512.bin or
+// tokenizer.bin beside it, if there is one.
+LoadedModel load_llama2c(const std::filesystem::path& path, Threads& threads);
+
+// Names inside a training directory.
+inline constexpr const char* kRunConfigFile = "run.json";
+inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
+inline constexpr const char* kTokenizerFile = "tokenizer.json";
+
+// The configuration in a checkpoint's metadata, and the name of a tensor's masters in it.
+inline constexpr const char* kCheckpointConfigKey = "config";
+std::string master_name(const TensorSpec& spec);
+
+}  // namespace tern

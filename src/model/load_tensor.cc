@@ -1,0 +1,173 @@
+#include "model/load_tensor.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cassert>
+#include <cmath>
+#include <exception>
+#include <mutex>
+
+#include <fmt/ranges.h>
+
+#include "base/error.h"
+#include "quant/dequantize.h"
+#include "quant/ternary_codecs.h"
+
+namespace tern {
+namespace {
+
+// Runs body(begin, end) over row ranges in parallel; the first Error that a thread meets is thrown after all have
+// ended.
+template <class Body>
+void for_rows(size_t rows, Threads& threads, const Body& body) {
+  std::mutex mutex;
+  std::exception_ptr first;
+  threads.for_ranges(rows, kPanel, [&](size_t begin, size_t end) {
+    try {
+      body(begin, end);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!first) first = std::current_exception();
+    }
+  });
+  if (first) std::rethrow_exception(first);
+}
+
+// The stored row that holds row `row` of ours. Within a head of E rows, ours i and i + E/2 are stored as 2i and 2i + 1.
+size_t stored_row(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, size_t row) {
+  const bool rotated = spec.role == TensorRole::kAttnQ || spec.role == TensorRole::kAttnK;
+  if (!stored.neighbour_rope || !rotated) return row;
+  const size_t in_head = row % head_dim;
+  const size_t half = head_dim / 2;
+  return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
+}
+
+void check_shape(const TensorSpec& spec, const StoredTensor& stored) {
+  std::vector<size_t> expected = {spec.rows, spec.cols};
+  if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
+  if (spec.is_norm()) expected.erase(expected.begin());
+  if (stored.tensor.shape != expected) {
+    fail("tensor '{}': expected the shape [{}], it is [{}]", stored.tensor.name, fmt::join(expected, ", "),
+         fmt::join(stored.tensor.shape, ", "));
+  }
+}
+
+void read_row(const StoredTensor& stored, size_t row, VecView<float> out) {
+  dequantize(stored.tensor, row, out);
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (!std::isfinite(out[i]))
+      fail("tensor '{}': expected finite numbers, row {} column {} is {}", stored.tensor.name, row, i, out[i]);
+  }
+}
+
+bool holds_trits(const StoredTensor& stored) {
+  return stored.packed_scale || stored.tensor.type == DType::kTQ1_0 || stored.tensor.type == DType::kTQ2_0;
+}
+
+// Decodes one stored row of trits and returns its scale (0: a row of zeros that says nothing).
+float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits) {
+  const NamedTensor& tensor = stored.tensor;
+  if (stored.packed_scale) {
+    decode_hf_packed_row(MatView<const std::byte>(tensor.data.data(), tensor.shape[0], tensor.shape[1]), row, trits);
+    return *stored.packed_scale;
+  }
+  const size_t row_bytes = dtype_bytes(tensor.type, trits.size());
+  const Bytes bytes = tensor.data.subspan(row * row_bytes, row_bytes);
+  return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
+}
+
+void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
+                TernaryMatrix& matrix) {
+  std::mutex mutex;
+  float scale = 0;
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    std::vector<int8_t> trits(spec.cols);
+    for (size_t r = begin; r < end; ++r) {
+      const float row_scale = decode_trits(stored, stored_row(spec, stored, head_dim, r), trits);
+      matrix.set_row(r, trits);
+      const std::lock_guard lock(mutex);
+      scale = merge_scales(scale, row_scale);
+    }
+  });
+  matrix.scale = scale;
+}
+
+// Real numbers: the whole matrix, in our row order.
+Buffer<float> read_matrix(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads) {
+  Buffer<float> values(spec.elements());
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      read_row(stored, stored_row(spec, stored, head_dim, r), {values.data() + r * spec.cols, spec.cols});
+    }
+  });
+  return values;
+}
+
+// If every value is -g, 0 or +g, sets the matrix to these trits with scale g. Quantizing them again would not do: the
+// mean of |g t| is g times the share of non-zeros, not g.
+bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatrix& matrix) {
+  float g = 0;
+  for (size_t i = 0; i < values.rows * values.cols; ++i) g = std::max(g, std::fabs(values.data[i]));
+  std::atomic<bool> exact = g > 0;
+  threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end && exact; ++r) {
+      for (float value : values.row_view(r)) {
+        if (value != 0 && std::fabs(value) != g) {
+          exact = false;
+          break;
+        }
+      }
+    }
+  });
+  if (!exact) return false;
+  matrix.scale = g;
+  threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
+    std::vector<int8_t> trits(values.cols);
+    for (size_t r = begin; r < end; ++r) {
+      const float* row = values.row(r);
+      for (size_t c = 0; c < values.cols; ++c) trits[c] = static_cast<int8_t>((row[c] > 0) - (row[c] < 0));
+      matrix.set_row(r, trits);
+    }
+  });
+  return true;
+}
+
+}  // namespace
+
+void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model) {
+  check_shape(spec, stored);
+  const size_t head_dim = model.config.head_dim;
+  if (spec.is_norm()) {
+    read_row(stored, 0, model.weights.norm(spec).view());
+    return;
+  }
+  if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
+    if (holds_trits(stored) && !spec.is_linear())
+      fail("tensor '{}': embeddings in {} are not supported", stored.tensor.name, dtype_info(stored.tensor.type).name);
+    DenseMatrix& matrix = spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec);
+    for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+      Buffer<float> panel(kPanel * spec.cols);
+      for (size_t r = begin; r < end; r += kPanel) {
+        const size_t count = std::min(kPanel, spec.rows - r);
+        for (size_t i = 0; i < count; ++i) {
+          read_row(stored, stored_row(spec, stored, head_dim, r + i), {panel.data() + i * spec.cols, spec.cols});
+        }
+        matrix.set_panel(r, MatView<const float>(panel.data(), count, spec.cols));
+      }
+    });
+    return;
+  }
+  Linear& linear = model.weights.linear(spec);
+  if (holds_trits(stored)) {
+    with_context(fmt::format("tensor '{}'", stored.tensor.name),
+                 [&] { load_trits(spec, stored, head_dim, threads, linear.ternary); });
+    return;
+  }
+  const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
+  const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
+  if (!load_exact_trits(matrix, threads, linear.ternary)) repack_linear(matrix, threads, linear);
+}
+
+DType dense_type_for(const NamedTensor& tensor) { return tensor.type == DType::kBF16 ? DType::kBF16 : DType::kF32; }
+
+}  // namespace tern

@@ -1,0 +1,32 @@
+// From tensors as files hold them to the packed weights of a Model; shared by the loaders of the single formats.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/threads.h"
+#include "model/weights.h"
+#include "tensor/named_tensor.h"
+
+namespace tern {
+
+// One stored tensor and what its format says about it.
+struct StoredTensor {
+  NamedTensor tensor;
+  // Hugging Face packed uint8 (out/4, in): what multiplies the trits.
+  std::optional<float> packed_scale;
+  // Rows of q and k in GGUF's "llama" order, where rotary pairs are neighbours, instead of half a head apart.
+  bool neighbour_rope = false;
+};
+
+// Checks the stored shape against the spec and packs the tensor into its place in the model. For a linear layer of a
+// ternary or binary model: trits (TQ1_0, TQ2_0, packed uint8) are taken as they are; real numbers that are all -g, 0 or
+// +g are trits with the scale g; other real numbers are master weights and are quantized as training does it. Error
+// naming the tensor for a shape or type that does not fit, or numbers that are not finite.
+void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);
+
+// The type that embedding, head and full-precision layers of a model from this tensor should have: bf16 for bf16 files,
+// f32 for all others (f16 and f32 are exact in it).
+DType dense_type_for(const NamedTensor& tensor);
+
+}  // namespace tern

@@ -1,0 +1,135 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "formats/safetensors.h"
+#include "model/checkpoint_check.h"
+#include "model/hf_config.h"
+#include "model/load.h"
+#include "model/save.h"
+#include "model/save_tensor.h"
+#include "quant/dequantize.h"
+#include "tokenizer/hf_json.h"
+
+namespace tern {
+namespace {
+
+void check_real(DType type) {
+  if (type != DType::kF32 && type != DType::kF16 && type != DType::kBF16) {
+    fail("--type {}: a Hugging Face directory holds f16, bf16 or f32 weights, or packed trits", dtype_info(type).name);
+  }
+}
+
+std::string_view torch_dtype(DType type) {
+  if (type == DType::kF32) return "float32";
+  return type == DType::kF16 ? "float16" : "bfloat16";
+}
+
+// The files beside the weights. model.safetensors is written first and config.json last: a directory without
+// config.json is no model to any reader.
+void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, bool packed, DType type,
+                      const std::filesystem::path& path) {
+  int bos = -1;
+  int eos = -1;
+  if (vocabulary != nullptr) {
+    bos = vocabulary->bos_id.value_or(-1);
+    eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
+    if (vocabulary->algorithm == TokenAlgorithm::kByteBpe) {
+      write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
+      write_file(path / "tokenizer_config.json", format_hf_tokenizer_config(*vocabulary));
+    }
+  }
+  std::string generation = "{\n";
+  if (bos >= 0) generation += fmt::format("  \"bos_token_id\": {},\n", bos);
+  if (eos >= 0) generation += fmt::format("  \"eos_token_id\": {},\n", eos);
+  write_file(path / "generation_config.json", generation + "  \"do_sample\": true\n}\n");
+  write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
+}
+
+}  // namespace
+
+void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path) {
+  const ModelConfig& config = model.config;
+  const bool packed = config.weights != WeightKind::kFull;
+  if (!packed) check_real(type);
+  std::vector<OutputTensor> tensors;
+  for (const TensorSpec& spec : model_tensors(config)) {
+    const std::string name = hf_name(spec);
+    if (spec.is_linear() && packed) {
+      const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
+      tensors.push_back(stored_packed(matrix, name));
+      tensors.push_back(stored_packed_scale(matrix, name + "_scale"));
+      continue;
+    }
+    DType stored = type;
+    if (spec.is_norm())
+      stored = DType::kF32;
+    else if (packed)
+      stored = model.weights.dense(spec).type;
+    tensors.push_back(stored_rows(model, spec, name, stored, false));
+  }
+  make_directories(path);
+  write_safetensors(path / "model.safetensors", tensors, {{"format", "pt"}});
+  write_side_files(config, vocabulary, packed, packed ? DType::kBF16 : type, path);
+}
+
+void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabulary, DType type,
+                     const std::filesystem::path& path) {
+  check_real(type);
+  const SafetensorsFile file(run / kCheckpointFile);
+  check_checkpoint(file);
+  const auto config_text = file.metadata().find(kCheckpointConfigKey);
+  if (config_text == file.metadata().end())
+    fail("{}: expected the metadata entry '{}'", file.name(), kCheckpointConfigKey);
+  const ModelConfig config = config_from_json(config_text->second, file.name());
+  std::vector<OutputTensor> tensors;
+  for (const TensorSpec& spec : model_tensors(config)) {
+    const NamedTensor* master = file.find(master_name(spec));
+    if (master == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), master_name(spec));
+    OutputTensor out;
+    out.name = hf_name(spec);
+    out.type = spec.is_norm() ? DType::kF32 : type;
+    out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+    out.produce = [master, spec, stored = out.type](const ByteSink& sink) {
+      std::vector<float> row(spec.cols);
+      std::vector<std::byte> bytes;
+      for (size_t r = 0; r < spec.rows; ++r) {
+        dequantize(*master, r, row);
+        bytes.clear();
+        append_numbers(row, stored, bytes);
+        sink(bytes);
+      }
+    };
+    tensors.push_back(std::move(out));
+  }
+  make_directories(path);
+  write_safetensors(path / "model.safetensors", tensors, {{"format", "pt"}});
+  write_side_files(config, vocabulary, false, type, path);
+}
+
+Model ternarize_model(const Model& model, Threads& threads) {
+  if (model.config.weights != WeightKind::kFull) {
+    fail("--ternarize: expected a full-precision model, its weights are {}", weight_kind_name(model.config.weights));
+  }
+  ModelConfig config = model.config;
+  config.weights = WeightKind::kTernary;
+  Model ternary = make_model(config, model.weights.token_embedding.type);
+  for (const TensorSpec& spec : model_tensors(config)) {
+    Buffer<float> values(spec.elements());
+    const MatView<float> matrix = values.mat(spec.rows, spec.cols);
+    threads.for_ranges(spec.rows, kPanel, [&](size_t begin, size_t end) {
+      for (size_t r = begin; r < end; ++r) {
+        if (spec.is_norm())
+          std::copy_n(model.weights.norm(spec).data(), spec.cols, matrix.row(r));
+        else if (spec.is_linear())
+          model.weights.linear(spec).dense.get_row(r, matrix.row_view(r));
+        else
+          model.weights.dense(spec).get_row(r, matrix.row_view(r));
+      }
+    });
+    set_tensor(spec, matrix, threads, ternary);
+  }
+  return ternary;
+}
+
+}  // namespace tern

@@ -1,0 +1,59 @@
+#include "model/score.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/error.h"
+#include "model/forward.h"
+#include "ops/cross_entropy.h"
+
+namespace tern {
+namespace {
+
+size_t checked_context(const ModelConfig& config, size_t context) {
+  if (context == 0 || context > config.context) {
+    fail("window of {} tokens, expected 1 to the model's context of {}", context, config.context);
+  }
+  return context;
+}
+
+// Tokens of one pass: enough to keep the kernels busy, few enough for the logits to stay small.
+size_t windows_per_pass(const ModelConfig& config, size_t context) {
+  constexpr size_t kTokens = 1024;
+  constexpr size_t kLogits = size_t{16} << 20;
+  return std::max<size_t>(1, std::min(kTokens, kLogits / config.vocab) / context);
+}
+
+}  // namespace
+
+Scorer::Scorer(const ModelConfig& config, size_t context)
+    : context_(checked_context(config, context)),
+      windows_(windows_per_pass(config, context)),
+      cache_(config, windows_, context),
+      activations_(config, windows_ * context, false),
+      logits_(windows_ * context * config.vocab) {}
+
+LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads) {
+  if (tokens.size() < 2) fail("expected at least 2 tokens to score, got {}", tokens.size());
+  check_tokens(tokens, model.config.vocab);  // the last one is a target only, which forward() does not see
+  LossSum total;
+  const size_t targets = tokens.size() - 1;
+  std::vector<double> losses(windows_ * context_);
+  Batch batch;
+  for (size_t begin = 0; begin < targets; begin += windows_ * context_) {
+    batch.clear();
+    const size_t end = std::min(targets, begin + windows_ * context_);
+    for (size_t w = begin; w < end; w += context_) {
+      batch.add((w - begin) / context_, 0, tokens.subspan(w, std::min(context_, end - w)));
+    }
+    batch.want_all_logits();
+    const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
+    forward(model, batch, threads, cache_, activations_, logits);
+    cross_entropy(logits, tokens.subspan(begin + 1, end - begin), threads, losses);
+    for (size_t n = 0; n < end - begin; ++n) total.nats += losses[n];
+    total.tokens += end - begin;
+  }
+  return total;
+}
+
+}  // namespace tern

@@ -1,0 +1,40 @@
+// How well a model predicts given tokens: the one scoring loop of validation and evaluation.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/threads.h"
+#include "model/activations.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+
+namespace tern {
+
+// A sum of losses and how many it sums, so that parts can be added exactly where they come from.
+struct LossSum {
+  double nats = 0;
+  size_t tokens = 0;
+
+  double mean() const { return nats / static_cast<double>(tokens); }
+};
+
+class Scorer {
+ public:
+  // Windows of `context` tokens (at most the model's context).
+  Scorer(const ModelConfig& config, size_t context);
+
+  // -log p of tokens[1..] in consecutive windows that do not overlap: window w sees tokens [w*context, (w+1)*context)
+  // and predicts each one's successor, so every token but the first is predicted once. The sum runs in the tokens'
+  // order.
+  LossSum score(const Model& model, std::span<const int32_t> tokens, Threads& threads);
+
+ private:
+  size_t context_;
+  size_t windows_;  // scored in one forward pass; changes nothing but the speed
+  KvCache cache_;
+  Activations activations_;
+  Buffer<float> logits_;
+};
+
+}  // namespace tern

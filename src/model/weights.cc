@@ -1,0 +1,100 @@
+#include "model/weights.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace tern {
+namespace {
+
+Linear empty_linear(WeightKind kind, size_t rows, size_t cols, DType dense_type) {
+  Linear linear;
+  linear.kind = kind;
+  if (kind == WeightKind::kFull) {
+    linear.dense = DenseMatrix(rows, cols, dense_type);
+  } else {
+    linear.ternary = TernaryMatrix(rows, cols);
+  }
+  return linear;
+}
+
+}  // namespace
+
+const Linear& Weights::linear(const TensorSpec& spec) const {
+  const LayerWeights& layer = layers[spec.layer];
+  switch (spec.role) {
+    case TensorRole::kAttnQ:
+      return layer.q;
+    case TensorRole::kAttnK:
+      return layer.k;
+    case TensorRole::kAttnV:
+      return layer.v;
+    case TensorRole::kAttnOutput:
+      return layer.o;
+    case TensorRole::kFfnGate:
+      return layer.gate;
+    case TensorRole::kFfnUp:
+      return layer.up;
+    default:
+      assert(spec.role == TensorRole::kFfnDown);
+      return layer.down;
+  }
+}
+
+const Buffer<float>& Weights::norm(const TensorSpec& spec) const {
+  switch (spec.role) {
+    case TensorRole::kAttnNorm:
+      return layers[spec.layer].attn_norm;
+    case TensorRole::kAttnSubNorm:
+      return layers[spec.layer].attn_sub_norm;
+    case TensorRole::kFfnNorm:
+      return layers[spec.layer].ffn_norm;
+    case TensorRole::kFfnSubNorm:
+      return layers[spec.layer].ffn_sub_norm;
+    default:
+      assert(spec.role == TensorRole::kOutputNorm);
+      return output_norm;
+  }
+}
+
+const DenseMatrix& Weights::dense(const TensorSpec& spec) const {
+  return spec.role == TensorRole::kTokenEmbedding ? token_embedding : output;
+}
+
+Linear& Weights::linear(const TensorSpec& spec) { return const_cast<Linear&>(std::as_const(*this).linear(spec)); }
+Buffer<float>& Weights::norm(const TensorSpec& spec) {
+  return const_cast<Buffer<float>&>(std::as_const(*this).norm(spec));
+}
+DenseMatrix& Weights::dense(const TensorSpec& spec) {
+  return const_cast<DenseMatrix&>(std::as_const(*this).dense(spec));
+}
+
+Model make_model(const ModelConfig& config, DType dense_type) {
+  validate(config);
+  Model model;
+  model.config = config;
+  model.weights.layers.resize(config.layers);
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (spec.is_linear()) {
+      model.weights.linear(spec) = empty_linear(config.weights, spec.rows, spec.cols, dense_type);
+    } else if (spec.is_norm()) {
+      model.weights.norm(spec) = Buffer<float>(spec.cols);
+    } else {
+      model.weights.dense(spec) = DenseMatrix(spec.rows, spec.cols, dense_type);
+    }
+  }
+  model.rope = RopeTable(config.head_dim, config.context, config.rope_theta);
+  return model;
+}
+
+void set_tensor(const TensorSpec& spec, MatView<const float> values, Threads& threads, Model& model) {
+  assert(values.rows == spec.rows && values.cols == spec.cols);
+  if (spec.is_norm()) {
+    std::copy_n(values.data, values.cols, model.weights.norm(spec).data());
+  } else if (spec.is_linear()) {
+    repack_linear(values, threads, model.weights.linear(spec));
+  } else {
+    repack_dense(values, threads, model.weights.dense(spec));
+  }
+}
+
+}  // namespace tern

@@ -1,0 +1,59 @@
+// A model's weights as the forward pass reads them, and the model: configuration, weights, rotation table.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "base/threads.h"
+#include "model/config.h"
+#include "model/tensors.h"
+#include "ops/linear.h"
+#include "ops/matrix.h"
+#include "ops/rope.h"
+#include "tensor/buffer.h"
+
+namespace tern {
+
+struct LayerWeights {
+  Buffer<float> attn_norm;      // (D)
+  Linear q, k, v;               // (H*E, D), (G*E, D), (G*E, D)
+  Buffer<float> attn_sub_norm;  // (H*E), empty without sub-norms
+  Linear o;                     // (D, H*E)
+  Buffer<float> ffn_norm;       // (D)
+  Linear gate, up;              // (F, D)
+  Buffer<float> ffn_sub_norm;   // (F), empty without sub-norms
+  Linear down;                  // (D, F)
+};
+
+struct Weights {
+  DenseMatrix token_embedding;  // (V, D)
+  std::vector<LayerWeights> layers;
+  Buffer<float> output_norm;  // (D)
+  DenseMatrix output;         // (V, D), empty when the head is tied
+
+  // The parts that a TensorSpec names; the spec must be of the fitting group.
+  Linear& linear(const TensorSpec& spec);
+  const Linear& linear(const TensorSpec& spec) const;
+  Buffer<float>& norm(const TensorSpec& spec);
+  const Buffer<float>& norm(const TensorSpec& spec) const;
+  DenseMatrix& dense(const TensorSpec& spec);
+  const DenseMatrix& dense(const TensorSpec& spec) const;
+};
+
+// A read-only model; shared by any number of decoders.
+struct Model {
+  ModelConfig config;
+  Weights weights;
+  RopeTable rope;
+
+  const DenseMatrix& head() const { return config.tied_head ? weights.token_embedding : weights.output; }
+};
+
+// A model of the configuration's shape with all parts allocated: linear layers of the configuration's kind, embedding
+// and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
+Model make_model(const ModelConfig& config, DType dense_type);
+
+// Fills the tensor named by `spec` from real weights (spec.rows, spec.cols), as the forward pass wants them.
+void set_tensor(const TensorSpec& spec, MatView<const float> values, Threads& threads, Model& model);
+
+}  // namespace tern
