@@ -1,0 +1,32 @@
+// The backward pass: model/forward.cc read bottom to top.
+#pragma once
+
+#include "base/threads.h"
+#include "model/activations.h"
+#include "model/batch.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+#include "train/parameters.h"
+
+namespace tern {
+
+// Buffers of the backward pass, reused from step to step.
+struct BackwardBuffers {
+  BackwardBuffers(const ModelConfig& config, size_t max_tokens);
+
+  Buffer<float> dx;          // (N, D) gradient of the residual stream
+  Buffer<float> d_hidden;    // (N, max(D, H*E, F)) gradient of a linear layer's input
+  Buffer<float> d_normed;    // (N, max(H*E, F)) gradient before a sub-norm
+  Buffer<float> dq, dk, dv;  // (N, H*E), (N, G*E), (N, G*E)
+  Buffer<float> dgate, dup;  // (N, F)
+  Buffer<float> panels;      // activations as the right-hand side of dW
+  Buffer<float> weights;     // weights as the right-hand side of dX
+};
+
+// gradients += d loss / d masters, given d loss / d logits (N, V), after forward() of a batch of whole sequences that
+// wants all logits, with all layers' activations kept. Ternary and binary layers use the straight-through estimator
+// (ops/linear.h); embedding and head, which enter the forward pass in bf16, pass their gradient through unchanged.
+void backward(const Model& model, const Batch& batch, const Activations& activations, KvCache& cache,
+              MatView<const float> dlogits, Threads& threads, BackwardBuffers& buffers, Parameters& gradients);
+
+}  // namespace tern

@@ -1,0 +1,41 @@
+// metrics.jsonl: one JSON object a line, one for each step and each validation.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "model/score.h"
+
+namespace tern {
+
+struct StepMetrics {
+  int64_t step = 0;  // from 0
+  double loss = 0;   // nats a token, before the update
+  double learning_rate = 0;
+  double weight_decay = 0;
+  double gradient_norm = 0;
+  double tokens_per_second = 0;
+};
+
+class MetricsLog {
+ public:
+  // Opens the file for appending. Lines of steps from `first_step` on, which a run that was killed after its checkpoint
+  // left behind, and a broken last line are taken out first.
+  MetricsLog(const std::filesystem::path& path, int64_t first_step);
+  ~MetricsLog();
+  MetricsLog(const MetricsLog&) = delete;
+  MetricsLog& operator=(const MetricsLog&) = delete;
+
+  void add(const StepMetrics& metrics);
+  // The loss on the validation data after `steps` steps.
+  void add_validation(int64_t steps, const LossSum& loss);
+
+ private:
+  void write_line(const std::string& line);
+
+  std::filesystem::path path_;
+  std::FILE* file_;
+};
+
+}  // namespace tern

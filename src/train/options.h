@@ -1,0 +1,48 @@
+// Everything a training run is told, as plain values; kept in the training directory as run.json so that --resume needs
+// nothing else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/config.h"
+#include "train/adamw.h"
+#include "train/schedule.h"
+#include "train/step.h"
+
+namespace tern {
+
+struct TrainOptions {
+  ModelConfig model;               // vocab and context are filled in from the tokenizer and `context`
+  std::vector<std::string> data;   // text files
+  std::vector<std::string> valid;  // text files; empty: the last part of every data file
+  double valid_fraction = 0.1;     // of each data file, without `valid`
+  std::string tokenizer;           // tokenizer.json, or "byte" or "char": made from the data
+  size_t context = 256;
+  size_t batch = 16;        // samples a forward pass
+  size_t accumulation = 1;  // forward passes an optimizer step
+  uint64_t seed = 1;
+  Schedule schedule;
+  AdamWOptions adamw;
+  int64_t checkpoint_every = 500;  // steps
+  int64_t valid_every = 250;       // steps; 0: only at the end
+  size_t valid_tokens = 32768;     // scored by the validations on the way; the last one scores all
+
+  StepShape shape() const { return {context, batch, accumulation}; }
+};
+
+// Error naming the first option that does not fit.
+void validate(const TrainOptions& options);
+
+// The JSON object of run.json and of `tern train --config`; keys not given keep the value in `base`. Error for unknown
+// keys and wrong types.
+std::string options_to_json(const TrainOptions& options);
+TrainOptions options_from_json(std::string_view json, std::string_view where, const TrainOptions& base);
+
+// Peak learning rates by kind and size for small models, with their source (docs/training.md): ternary and binary
+// models want several times the rate of full precision ones.
+double default_learning_rate(const ModelConfig& config);
+
+}  // namespace tern

@@ -1,0 +1,50 @@
+// Everything that training keeps for each parameter (masters, gradients, moments) lies in one f32 buffer a kind, by
+// layer, in the order of model_tensors().
+#pragma once
+
+#include <vector>
+
+#include "base/threads.h"
+#include "model/tensors.h"
+#include "model/weights.h"
+#include "tensor/buffer.h"
+#include "tensor/view.h"
+
+namespace tern {
+
+class Parameters {
+ public:
+  explicit Parameters(const ModelConfig& config);
+
+  const std::vector<TensorSpec>& specs() const { return specs_; }
+  size_t layers() const { return layers_; }
+  size_t count() const { return data_.size(); }
+  Buffer<float>& data() { return data_; }
+  const Buffer<float>& data() const { return data_; }
+
+  MatView<float> mat(size_t index);
+  MatView<const float> mat(size_t index) const;
+  // The tensor of a role (in a layer); it must exist in the configuration.
+  MatView<float> mat(TensorRole role, size_t layer = 0) { return mat(index_of(role, layer)); }
+  VecView<float> vec(TensorRole role, size_t layer = 0) { return mat(role, layer).row_view(0); }
+  bool has(TensorRole role, size_t layer = 0) const;
+
+ private:
+  size_t index_of(TensorRole role, size_t layer) const;
+
+  std::vector<TensorSpec> specs_;
+  std::vector<size_t> offsets_;
+  size_t layers_ = 0;
+  size_t layer_tensors_ = 0;  // tensors in one layer
+  Buffer<float> data_;
+};
+
+// Initial masters: norms 1; every matrix normal with standard deviation 0.02 (LLaMA, GPT-2), those that write to the
+// residual stream (o, down) divided by sqrt(2 L) (Radford et al. 2019, section 2.3). Depends on nothing but seed and
+// shape.
+void initialize(uint64_t seed, Threads& threads, Parameters& masters);
+
+// Packs the masters into the weights that the forward pass reads: ternary once a step.
+void pack_weights(const Parameters& masters, Threads& threads, Model& model);
+
+}  // namespace tern

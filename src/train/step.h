@@ -1,0 +1,73 @@
+// One optimizer step: forward and backward over the micro-batches, then the update and the re-packing of the weights.
+// [CUDA and MPI seam: a second implementation replaces this file whole.]
+#pragma once
+
+#include <span>
+
+#include "base/threads.h"
+#include "model/activations.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+#include "train/adamw.h"
+#include "train/backward.h"
+#include "train/data_loader.h"
+#include "train/parameters.h"
+
+namespace tern {
+
+struct StepShape {
+  size_t context = 0;       // T tokens a sample
+  size_t micro_batch = 0;   // B samples a forward pass
+  size_t accumulation = 1;  // micro-batches a step
+
+  size_t tokens() const { return context * micro_batch * accumulation; }
+};
+
+struct StepResult {
+  double loss = 0;           // mean nats a token over the step's samples, before the update
+  double gradient_norm = 0;  // before clipping
+};
+
+// What training owns: masters, moments, the packed model, and the buffers of a step.
+class TrainState {
+ public:
+  // Masters are initialized from `seed`. Error for a shape that does not fit the configuration.
+  TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads);
+
+  const Model& model() const { return model_; }
+  Parameters& masters() { return masters_; }
+  const Parameters& masters() const { return masters_; }
+  AdamWState& optimizer() { return optimizer_; }
+  const AdamWState& optimizer() const { return optimizer_; }
+  const Parameters& gradients() const { return gradients_; }
+
+  // After the masters were changed from outside (a loaded checkpoint).
+  void repack(Threads& threads) { pack_weights(masters_, threads, model_); }
+
+  // Loss and gradients of `samples` (micro_batch * accumulation of them), without an update. The gradients are those of
+  // the mean over the tokens of all `world` processes that share the step. Error for a token outside the vocabulary.
+  StepResult compute_gradients(std::span<const Sample> samples, size_t world, Threads& threads);
+  // The same for step `step`'s samples.
+  StepResult compute_gradients(const DataLoader& loader, int64_t step, Threads& threads);
+  // Updates the masters by the gradients, clipped by their norm, and packs them anew.
+  void update(const AdamWOptions& options, double learning_rate, double weight_decay, double gradient_norm,
+              Threads& threads);
+  // compute_gradients, then update.
+  StepResult step(const DataLoader& loader, int64_t step, const AdamWOptions& options, double learning_rate,
+                  double weight_decay, Threads& threads);
+
+ private:
+  double micro_step(std::span<const Sample> samples, float loss_scale, Threads& threads);
+
+  StepShape shape_;
+  Model model_;
+  Parameters masters_;
+  Parameters gradients_;
+  AdamWState optimizer_;
+  KvCache cache_;
+  Activations activations_;
+  BackwardBuffers buffers_;
+  Buffer<float> logits_;  // (B*T, V); then their gradient
+};
+
+}  // namespace tern

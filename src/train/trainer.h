@@ -1,0 +1,47 @@
+// A whole training run: data, steps, validation, metrics, checkpoints.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "base/threads.h"
+#include "model/score.h"
+#include "train/options.h"
+
+namespace tern {
+
+struct TrainReport {
+  int64_t steps = 0;         // made in all, those before a resume included
+  bool interrupted = false;  // stopped by `stop` before the last step
+  double train_loss = 0;     // mean over the last tenth of this call's steps
+  LossSum valid;             // over the whole validation data, after the last step
+  size_t valid_bytes = 0;    // of validation text, special tokens not counted
+  size_t parameters = 0;
+  double seconds = 0;            // of this call, without tokenizing
+  double tokens_per_second = 0;  // in training steps
+};
+
+struct TrainHooks {
+  // Set from a signal handler: the run ends after the current step, with a checkpoint.
+  const std::atomic<bool>* stop = nullptr;
+  // The label of the progress line.
+  std::string label = "train";
+  // When not empty, the initial masters (init.safetensors) and all samples (batches.bin: int32 (steps, samples, T+1))
+  // are written there, for the oracle in tools/oracle.
+  std::filesystem::path trace;
+};
+
+// Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, train.tok, valid.tok,
+// metrics.jsonl and checkpoint.safetensors.
+TrainReport start_training(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks,
+                           Threads& threads);
+
+// Goes on with the run in `directory` from its checkpoint, exactly as if it had not stopped.
+TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads);
+
+// Names in the training directory besides those of model/load.h and corpus.h.
+inline constexpr const char* kMetricsFile = "metrics.jsonl";
+
+}  // namespace tern
