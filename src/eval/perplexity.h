@@ -1,0 +1,29 @@
+// Perplexity of a model on a text.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/threads.h"
+#include "model/score.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tern {
+
+struct PerplexityResult {
+  double loss = 0;           // nats a token
+  double perplexity = 0;     // exp(loss)
+  double bits_per_byte = 0;  // all nats / ln 2 / bytes of text
+  size_t tokens = 0;         // predicted
+  size_t bytes = 0;          // of text, special tokens not counted
+  size_t context = 0;
+  std::string convention;
+};
+
+// Convention "tern": the tokens of the text as the trainer's shards have them (special tokens by their names, no BOS,
+// one end-of-text token last), in consecutive windows of `context` tokens (0: the model's context) that do not overlap;
+// every token but the first is predicted once. So it is the validation loss of the trainer, bit for bit.
+PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
+                            Threads& threads);
+
+}  // namespace tern

@@ -1,0 +1,85 @@
+#include "infer/session.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace tern {
+namespace {
+
+constexpr size_t kPrefillTokens = 512;  // of one pass: more would only need more memory
+
+}  // namespace
+
+std::string_view stop_reason_name(StopReason reason) {
+  switch (reason) {
+    case StopReason::kEndToken:
+      return "end of text";
+    case StopReason::kLength:
+      return "length";
+    case StopReason::kContext:
+      return "context full";
+    case StopReason::kInterrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads)
+    : tokenizer_(tokenizer),
+      decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads) {}
+
+MatView<const float> Session::prefill(std::span<const int32_t> prompt) {
+  MatView<const float> logits;
+  for (size_t begin = 0; begin < prompt.size(); begin += decoder_.max_batch()) {
+    const size_t count = std::min(decoder_.max_batch(), prompt.size() - begin);
+    Batch batch;
+    batch.add(0, begin, prompt.subspan(begin, count));
+    if (begin + count == prompt.size()) batch.want_last_logits();
+    logits = decoder_.decode(batch);
+  }
+  return logits;
+}
+
+Generation Session::generate(const Request& request) {
+  if (request.prompt.empty()) fail("the prompt has no tokens, expected at least one");
+  if (request.prompt.size() > decoder_.context()) {
+    fail("the prompt has {} tokens, the context holds {}", request.prompt.size(), decoder_.context());
+  }
+  Generation result;
+  result.prompt_tokens = request.prompt.size();
+  Sampler sampler(request.sampling);
+  std::vector<int32_t> history(request.prompt.begin(), request.prompt.end());
+  const double start = now_s();
+  MatView<const float> logits = prefill(request.prompt);
+  const double first = now_s();
+  result.prefill_s = first - start;
+  while (result.tokens.size() < request.max_tokens) {
+    if (request.stop != nullptr && request.stop->load()) {
+      result.reason = StopReason::kInterrupted;
+      break;
+    }
+    const int32_t token = sampler.sample(logits.row_view(0), history);
+    if (tokenizer_.is_eos(token)) {
+      result.reason = StopReason::kEndToken;
+      break;
+    }
+    result.tokens.push_back(token);
+    history.push_back(token);
+    if (request.on_token) request.on_token(token);
+    if (result.tokens.size() == request.max_tokens) break;
+    if (history.size() > decoder_.context()) {
+      result.reason = StopReason::kContext;
+      break;
+    }
+    Batch batch;
+    batch.add(0, history.size() - 1, std::span(&token, 1));
+    batch.want_last_logits();
+    logits = decoder_.decode(batch);
+  }
+  result.decode_s = now_s() - first;
+  return result;
+}
+
+}  // namespace tern

@@ -1,0 +1,51 @@
+// One conversation with a model: a prompt is read, an answer is generated.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "infer/decoder.h"
+#include "infer/sampler.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tern {
+
+enum class StopReason : uint8_t { kEndToken, kLength, kContext, kInterrupted };
+std::string_view stop_reason_name(StopReason reason);  // "end of text", "length", "context full", "interrupted"
+
+struct Generation {
+  std::vector<int32_t> tokens;  // of the answer, without the end-of-text token
+  StopReason reason = StopReason::kLength;
+  size_t prompt_tokens = 0;
+  double prefill_s = 0;
+  double decode_s = 0;  // of all tokens after the first
+};
+
+class Session {
+ public:
+  Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads);
+
+  struct Request {
+    std::span<const int32_t> prompt;  // not empty
+    size_t max_tokens = 0;            // of the answer
+    SamplerOptions sampling;
+    const std::atomic<bool>* stop = nullptr;                // checked before every token
+    std::function<void(int32_t token)> on_token = nullptr;  // called with every token of the answer
+  };
+
+  // Reads the prompt in one pass (in pieces of max_batch tokens when it is longer) and generates until an end-of-text
+  // token, max_tokens, a full context or `stop`. Error for an empty prompt or one that fills the context.
+  Generation generate(const Request& request);
+
+ private:
+  MatView<const float> prefill(std::span<const int32_t> prompt);
+
+  const Tokenizer& tokenizer_;
+  Decoder decoder_;
+};
+
+}  // namespace tern

@@ -1,0 +1,27 @@
+// Token by token to text that can be shown: bytes are held back until the UTF-8 character they begin is complete.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "tokenizer/tokenizer.h"
+
+namespace tern {
+
+class TextStream {
+ public:
+  // `at_start`: the first token begins a text, so that an SPM vocabulary's leading space is dropped.
+  TextStream(const Tokenizer& tokenizer, bool at_start);
+
+  // The text that `token` completes; may be empty. Special tokens have none.
+  std::string add(int32_t token);
+  // What is left at the end: an incomplete character becomes U+FFFD.
+  std::string finish();
+
+ private:
+  const Tokenizer& tokenizer_;
+  bool drop_space_;
+  std::string pending_;
+};
+
+}  // namespace tern
