@@ -1,0 +1,42 @@
+#include "cli/common.h"
+
+#include <CLI/CLI.hpp>
+
+#include <array>
+#include <cstdio>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace tern {
+
+void add_threads_option(CLI::App& command, int& threads) {
+  command.add_option("-t,--threads", threads, "Threads; 0: one for every available processor")->capture_default_str();
+}
+
+Threads make_threads(int threads) {
+  constexpr int kMaxThreads = 1024;
+  if (threads < 0 || threads > kMaxThreads) fail("--threads is {}, expected 0 to {}", threads, kMaxThreads);
+  if (threads > available_cpus()) {
+    log_warning("{} threads on {} available processors will be slower than {}", threads, available_cpus(),
+                available_cpus());
+  }
+  return Threads(threads);
+}
+
+Tokenizer require_tokenizer(const LoadedModel& loaded, const std::string& path) {
+  if (!loaded.vocabulary) fail("{}: expected a tokenizer in it or beside it, there is none", path);
+  return Tokenizer(*loaded.vocabulary);
+}
+
+std::string read_stdin() {
+  std::string text;
+  std::array<char, 65536> buffer;
+  size_t count = 0;
+  while ((count = std::fread(buffer.data(), 1, buffer.size(), stdin)) > 0) text.append(buffer.data(), count);
+  if (std::ferror(stdin) != 0) fail("standard input: read failed");
+  return text;
+}
+
+}  // namespace tern

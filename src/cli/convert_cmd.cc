@@ -1,0 +1,94 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "model/save.h"
+
+namespace tern {
+namespace {
+
+struct ConvertArguments {
+  std::string in;
+  std::string out;
+  std::string type;
+  bool ternarize = false;
+  bool json = false;
+  int threads = 0;
+};
+
+size_t size_on_disk(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return std::filesystem::file_size(path);
+  size_t size = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path))
+    size += entry.is_regular_file() ? entry.file_size() : 0;
+  return size;
+}
+
+void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
+  const Vocabulary* vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
+  const ModelConfig& config = loaded.model.config;
+  const DType type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
+  const std::filesystem::path out(args.out);
+  if (out.extension() == ".gguf") {
+    save_gguf(loaded.model, vocabulary, loaded.name, type, out);
+    return;
+  }
+  const bool ternary = config.weights != WeightKind::kFull;
+  if (!ternary || args.type.empty()) {
+    save_hf(loaded.model, vocabulary, type, out);
+  } else if (loaded.source == "run" && !args.ternarize) {
+    save_hf_masters(args.in, vocabulary, type, out);
+  } else {
+    fail(
+        "--type {}: a Hugging Face directory of a {} model holds packed trits (leave --type out) or master weights, "
+        "which "
+        "only a training directory has",
+        args.type, weight_kind_name(config.weights));
+  }
+}
+
+void convert(const ConvertArguments& args) {
+  const double start = now_s();
+  Threads threads(make_threads(args.threads));
+  LoadedModel loaded = load_model(args.in, threads);
+  if (args.ternarize) loaded.model = ternarize_model(loaded.model, threads);
+  with_context(args.out, [&] { write_model(args, loaded); });
+  const size_t bytes = size_on_disk(args.out);
+  if (args.json) {
+    const nlohmann::ordered_json json = {{"in", args.in},
+                                         {"out", args.out},
+                                         {"weights", weight_kind_name(loaded.model.config.weights)},
+                                         {"parameters", parameter_count(loaded.model.config)},
+                                         {"bytes", bytes},
+                                         {"seconds", now_s() - start}};
+    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+  } else {
+    log_info("{} -> {}: {} bytes in {:.1f} s", args.in, args.out, bytes, now_s() - start);
+  }
+}
+
+}  // namespace
+
+void add_convert_command(CLI::App& app) {
+  auto args = std::make_shared<ConvertArguments>();
+  CLI::App& command = *app.add_subcommand("convert", "Write a model in another format");
+  command.add_option("in", args->in, "GGUF file, Hugging Face directory, training directory or llama2.c .bin")
+      ->required();
+  command.add_option("out", args->out, "FILE.gguf, or a directory for the Hugging Face layout")->required();
+  command.add_option(
+      "--type", args->type,
+      "tq1_0, tq2_0, f16, bf16 or f32; default: tq2_0 for ternary GGUF, packed for Hugging Face, else bf16");
+  command.add_flag("--ternarize", args->ternarize,
+                   "Quantize a full-precision model's weights to ternary, without training");
+  command.add_flag("--json", args->json, "Print one JSON object");
+  add_threads_option(command, args->threads);
+  command.callback([args] { convert(*args); });
+}
+
+}  // namespace tern

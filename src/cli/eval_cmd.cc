@@ -1,0 +1,71 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "eval/perplexity.h"
+
+namespace tern {
+namespace {
+
+struct PerplexityArguments {
+  std::string model;
+  std::string text;
+  size_t context = 0;
+  bool json = false;
+  int threads = 0;
+};
+
+void eval_perplexity(const PerplexityArguments& args) {
+  Threads threads(make_threads(args.threads));
+  const std::string text = read_file(args.text);
+  const LoadedModel loaded = load_model(args.model, threads);
+  const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
+  const double start = now_s();
+  const PerplexityResult r =
+      with_context(args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads); });
+  const double seconds = now_s() - start;
+  if (args.json) {
+    const nlohmann::ordered_json json = {{"model", args.model},
+                                         {"text", args.text},
+                                         {"convention", r.convention},
+                                         {"loss", r.loss},
+                                         {"perplexity", r.perplexity},
+                                         {"bits_per_byte", r.bits_per_byte},
+                                         {"tokens", r.tokens},
+                                         {"bytes", r.bytes},
+                                         {"context", r.context},
+                                         {"kernel", kernels().name},
+                                         {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
+    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    return;
+  }
+  fmt::print("loss            {:.6f} nats/token\n", r.loss);
+  fmt::print("perplexity      {:.4f}\n", r.perplexity);
+  fmt::print("bits per byte   {:.4f}\n", r.bits_per_byte);
+  fmt::print("tokens          {} predicted, of {} bytes of text\n", r.tokens, r.bytes);
+  fmt::print("convention      {}\n", r.convention);
+  fmt::print("speed           {:.0f} tokens/s ({} kernels)\n", static_cast<double>(r.tokens) / seconds, kernels().name);
+}
+
+}  // namespace
+
+void add_eval_command(CLI::App& app) {
+  CLI::App& eval = *app.add_subcommand("eval", "Measure a model");
+  eval.require_subcommand(1);
+  auto args = std::make_shared<PerplexityArguments>();
+  CLI::App& command = *eval.add_subcommand("perplexity", "How well a model predicts a text");
+  command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
+  command.add_option("text", args->text, "A text file")->required();
+  command.add_option("-c,--context", args->context, "Tokens in a window; 0: the model's context");
+  command.add_flag("--json", args->json, "Print one JSON object");
+  add_threads_option(command, args->threads);
+  command.callback([args] { eval_perplexity(*args); });
+}
+
+}  // namespace tern

@@ -1,0 +1,122 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <random>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "infer/session.h"
+#include "infer/text_stream.h"
+
+namespace tern {
+namespace {
+
+struct RunArguments {
+  std::string model;
+  std::string prompt;
+  size_t max_tokens = 128;
+  size_t context = 0;
+  SamplerOptions sampling;
+  int64_t seed = -1;
+  bool no_bos = false;
+  bool no_echo = false;
+  bool json = false;
+  int threads = 0;
+};
+
+void print_json(const RunArguments& args, const Generation& g, const std::string& text) {
+  const nlohmann::ordered_json json = {
+      {"prompt", args.prompt},
+      {"text", text},
+      {"tokens", g.tokens},
+      {"stop_reason", stop_reason_name(g.reason)},
+      {"seed", args.sampling.seed},
+      {"kernel", kernels().name},
+      {"prompt_tokens", g.prompt_tokens},
+      {"generated_tokens", g.tokens.size()},
+      {"prefill_s", g.prefill_s},
+      {"decode_s", g.decode_s},
+  };
+  std::fputs((json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str(), stdout);
+}
+
+void run(RunArguments args) {
+  validate(args.sampling);
+  const std::atomic<bool>& stop = catch_interrupts();
+  Threads threads(make_threads(args.threads));
+  const LoadedModel loaded = load_model(args.model, threads);
+  const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
+  args.sampling.seed = args.seed >= 0 ? static_cast<uint64_t>(args.seed) : std::random_device{}();
+
+  std::vector<int32_t> prompt = tokenizer.encode(args.prompt, tokenizer.add_bos() && !args.no_bos, true);
+  if (prompt.empty()) {
+    // Nothing to go on from: a text begins after BOS, which is the end-of-text token of vocabularies made by tern.
+    if (!tokenizer.bos_id()) fail("the prompt is empty and the tokenizer has no token to begin a text with");
+    prompt.push_back(*tokenizer.bos_id());
+  }
+  std::string text;
+  TextStream stream(tokenizer, args.prompt.empty());
+  const auto show = [&](const std::string& piece) {
+    text += piece;
+    if (args.json) return;
+    std::fputs(piece.c_str(), stdout);
+    std::fflush(stdout);
+  };
+  if (!args.json && !args.no_echo) show(args.prompt);
+  text.clear();
+
+  Session session(loaded.model, tokenizer, args.context, threads);
+  Session::Request request;
+  request.prompt = prompt;
+  request.max_tokens = args.max_tokens;
+  request.sampling = args.sampling;
+  request.stop = &stop;
+  request.on_token = [&](int32_t token) { show(stream.add(token)); };
+  const Generation g = session.generate(request);
+  show(stream.finish());
+  if (args.json) {
+    print_json(args, g, text);
+    return;
+  }
+  std::fputs("\n", stdout);
+  const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
+  log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, seed {}, {} kernels",
+           stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,
+           g.tokens.size(), g.decode_s > 0 ? decoded / g.decode_s : 0.0, weight_kind_name(loaded.model.config.weights),
+           args.sampling.seed, kernels().name);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app) {
+  auto args = std::make_shared<RunArguments>();
+  CLI::App& command = *app.add_subcommand("run", "Generate text from a model");
+  command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
+  command.add_option("-p,--prompt", args->prompt, "The text to go on from");
+  command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
+  command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");
+  command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
+      ->capture_default_str();
+  command.add_option("--top-k", args->sampling.top_k, "Choose among the k most probable tokens; 0: all")
+      ->capture_default_str();
+  command.add_option("--top-p", args->sampling.top_p, "... among the fewest tokens of this total probability")
+      ->capture_default_str();
+  command.add_option("--min-p", args->sampling.min_p, "... among tokens at least this probable, the best being 1")
+      ->capture_default_str();
+  command
+      .add_option("--repeat-penalty", args->sampling.repetition_penalty, "Above 1: discourage repeating recent tokens")
+      ->capture_default_str();
+  command.add_option("--repeat-last-n", args->sampling.repetition_window, "Tokens that count as recent")
+      ->capture_default_str();
+  command.add_option("-s,--seed", args->seed, "Same seed, same text; -1: a random one")->capture_default_str();
+  command.add_flag("--no-bos", args->no_bos, "Do not begin with the BOS token");
+  command.add_flag("--no-echo", args->no_echo, "Print the answer only, not the prompt");
+  command.add_flag("--json", args->json, "Print one JSON object instead of streaming text");
+  add_threads_option(command, args->threads);
+  command.callback([args] { run(*args); });
+}
+
+}  // namespace tern

@@ -1,0 +1,212 @@
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <numbers>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "train/trainer.h"
+
+namespace tern {
+namespace {
+
+// Flags as given; those not given leave the value of --config or the default.
+struct TrainArguments {
+  std::string config;
+  std::string out;
+  std::optional<std::vector<std::string>> data, valid;
+  std::optional<std::string> tokenizer, weights, activation, schedule;
+  std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens;
+  std::optional<int64_t> steps, warmup, checkpoint_every, valid_every;
+  std::optional<double> lr, lr_second, lr_end, weight_decay, valid_fraction, rope_theta;
+  std::optional<float> clip_norm;
+  std::optional<uint64_t> seed;
+  std::optional<bool> sub_norms, tied_head;
+  bool resume = false;
+  bool json = false;
+  std::string trace;
+  int threads = 0;
+};
+
+template <class T, class U>
+void apply(const std::optional<T>& given, U& target) {
+  if (given) target = *given;
+}
+
+// The widths that follow from --dim unless they are given: heads of 64 (32 for small models), and SwiGLU's 8/3 dim
+// rounded up to a multiple of 256, or of 64 for models narrower than 256.
+void fill_widths(ModelConfig& c) {
+  if (c.heads == 0) c.heads = std::max<size_t>(1, c.dim / (c.dim >= 512 ? 64 : 32));
+  if (c.kv_heads == 0) c.kv_heads = c.heads;
+  if (c.head_dim == 0) {
+    if (c.dim % c.heads != 0) fail("--dim {} is not a multiple of --heads {}", c.dim, c.heads);
+    c.head_dim = c.dim / c.heads;
+  }
+  const size_t multiple = c.dim % 256 == 0 ? 256 : 64;
+  if (c.ffn == 0) c.ffn = (c.dim * 8 / 3 + multiple - 1) / multiple * multiple;
+}
+
+// Rates that follow from the others unless they are given: the recipe of "Training Tips" (second peak 2/3 of the first,
+// end 2% of it, weight decay 0.1), a warm-up of 2%, one linear stage for full precision.
+void fill_schedule(const TrainArguments& args, bool fresh, TrainOptions& o) {
+  Schedule& s = o.schedule;
+  const bool full = o.model.weights == WeightKind::kFull;
+  if (fresh && !args.schedule) s.kind = full ? ScheduleKind::kLinear : ScheduleKind::kTwoStage;
+  if (s.peak == 0) s.peak = default_learning_rate(o.model);
+  if (s.second_peak == 0) s.second_peak = s.peak * 2 / 3;
+  if (s.end == 0) s.end = s.peak * 0.02;
+  if (fresh && !args.weight_decay) s.weight_decay = 0.1;
+  if (fresh && !args.warmup) s.warmup = s.steps / 50;
+}
+
+TrainOptions make_options(const TrainArguments& args) {
+  TrainOptions o;
+  o.model.dim = 256;
+  o.model.layers = 4;
+  o.schedule.steps = 1000;
+  const bool fresh = args.config.empty();
+  if (!fresh) o = options_from_json(read_file(args.config), args.config, o);
+  apply(args.data, o.data);
+  apply(args.valid, o.valid);
+  apply(args.tokenizer, o.tokenizer);
+  apply(args.dim, o.model.dim);
+  apply(args.layers, o.model.layers);
+  apply(args.heads, o.model.heads);
+  apply(args.kv_heads, o.model.kv_heads);
+  apply(args.ffn, o.model.ffn);
+  apply(args.rope_theta, o.model.rope_theta);
+  apply(args.sub_norms, o.model.sub_norms);
+  apply(args.tied_head, o.model.tied_head);
+  apply(args.context, o.context);
+  apply(args.batch, o.batch);
+  apply(args.accumulation, o.accumulation);
+  apply(args.valid_tokens, o.valid_tokens);
+  apply(args.valid_fraction, o.valid_fraction);
+  apply(args.steps, o.schedule.steps);
+  apply(args.warmup, o.schedule.warmup);
+  apply(args.lr, o.schedule.peak);
+  apply(args.lr_second, o.schedule.second_peak);
+  apply(args.lr_end, o.schedule.end);
+  apply(args.weight_decay, o.schedule.weight_decay);
+  apply(args.clip_norm, o.adamw.clip_norm);
+  apply(args.seed, o.seed);
+  apply(args.checkpoint_every, o.checkpoint_every);
+  apply(args.valid_every, o.valid_every);
+  if (args.weights) o.model.weights = parse_weight_kind(*args.weights);
+  if (args.activation) o.model.activation = parse_activation(*args.activation);
+  if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
+  if (o.data.empty()) fail("--data: expected at least one text file");
+  if (o.tokenizer.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
+  fill_widths(o.model);
+  fill_schedule(args, fresh, o);
+  return o;
+}
+
+void print_report(const TrainArguments& args, const TrainReport& r) {
+  const double bits_per_byte = r.valid.nats / std::numbers::ln2 / static_cast<double>(r.valid_bytes);
+  if (args.json) {
+    const nlohmann::ordered_json json = {{"out", args.out},
+                                         {"steps", r.steps},
+                                         {"interrupted", r.interrupted},
+                                         {"parameters", r.parameters},
+                                         {"train_loss", r.train_loss},
+                                         {"valid_loss", r.valid.mean()},
+                                         {"valid_tokens", r.valid.tokens},
+                                         {"bits_per_byte", bits_per_byte},
+                                         {"seconds", r.seconds},
+                                         {"tokens_per_second", r.tokens_per_second},
+                                         {"kernel", kernels().name}};
+    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    return;
+  }
+  fmt::print("steps             {}{}\n", r.steps, r.interrupted ? " (interrupted; go on with --resume)" : "");
+  fmt::print("parameters        {}\n", r.parameters);
+  fmt::print("training loss     {:.4f} nats/token (last tenth)\n", r.train_loss);
+  fmt::print("validation loss   {:.17g} nats/token over {} tokens\n", r.valid.mean(), r.valid.tokens);
+  fmt::print("bits per byte     {:.4f}\n", bits_per_byte);
+  fmt::print("speed             {:.0f} tokens/s ({} kernels), {:.1f} s\n", r.tokens_per_second, kernels().name,
+             r.seconds);
+}
+
+void train(const CLI::App& command, const TrainArguments& args) {
+  Threads threads(make_threads(args.threads));
+  TrainHooks hooks;
+  hooks.stop = &catch_interrupts();
+  hooks.trace = args.trace;
+  if (args.resume) {
+    for (const CLI::Option* option : command.get_options()) {
+      const std::string name = option->get_name();
+      const bool allowed = name == "--resume" || name == "--out" || name == "--threads" || name == "--json";
+      if (option->count() > 0 && !allowed) {
+        fail("--resume goes on with the options in {}/{}; leave {} out", args.out, kRunConfigFile, name);
+      }
+    }
+    print_report(args, resume_training(args.out, hooks, threads));
+    return;
+  }
+  const TrainOptions options = make_options(args);
+  hooks.label = weight_kind_name(options.model.weights);
+  print_report(args, start_training(options, args.out, hooks, threads));
+}
+
+void add_model_options(CLI::App& command, TrainArguments& a) {
+  command.add_option("--weights", a.weights, "ternary, binary or full (default ternary)")->group("Model");
+  command.add_option("--dim", a.dim, "Width of the residual stream (default 256)")->group("Model");
+  command.add_option("--layers", a.layers, "Layers (default 4)")->group("Model");
+  command.add_option("--heads", a.heads, "Attention heads (default dim / 32, dim / 64 from 512 up)")->group("Model");
+  command.add_option("--kv-heads", a.kv_heads, "Key-value heads (default: as many as heads)")->group("Model");
+  command.add_option("--ffn", a.ffn, "Width of the feed-forward layer (default 8/3 dim, rounded up)")->group("Model");
+  command.add_option("--activation", a.activation, "silu or relu2 (default silu)")->group("Model");
+  command.add_option("--sub-norms", a.sub_norms, "Norms before the o and down projections (default true)")
+      ->group("Model");
+  command.add_option("--tied-head", a.tied_head, "The embedding is also the output head (default true)")
+      ->group("Model");
+  command.add_option("--rope-theta", a.rope_theta, "Base of the rotary angles (default 10000)")->group("Model");
+}
+
+void add_schedule_options(CLI::App& command, TrainArguments& a) {
+  command.add_option("--steps", a.steps, "Optimizer steps (default 1000)")->group("Schedule");
+  command.add_option("--batch", a.batch, "Samples a forward pass (default 16)")->group("Schedule");
+  command.add_option("--accumulation", a.accumulation, "Forward passes a step (default 1)")->group("Schedule");
+  command.add_option("--context", a.context, "Tokens a sample (default 256)")->group("Schedule");
+  command.add_option("--schedule", a.schedule, "two-stage (default; full: linear), linear or constant")
+      ->group("Schedule");
+  command.add_option("--lr", a.lr, "Peak learning rate (default by kind and width)")->group("Schedule");
+  command.add_option("--lr-second", a.lr_second, "Peak of the second stage (default 2/3 of --lr)")->group("Schedule");
+  command.add_option("--lr-end", a.lr_end, "Rate at the end (default 2% of --lr)")->group("Schedule");
+  command.add_option("--warmup", a.warmup, "Warm-up steps (default 2% of the steps)")->group("Schedule");
+  command.add_option("--weight-decay", a.weight_decay, "Of the linear layers; two-stage: until half-way (default 0.1)")
+      ->group("Schedule");
+  command.add_option("--clip", a.clip_norm, "Largest gradient norm; 0: no clipping (default 1)")->group("Schedule");
+  command.add_option("--seed", a.seed, "Of the initial weights and the samples (default 1)")->group("Schedule");
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto args = std::make_shared<TrainArguments>();
+  CLI::App& command = *app.add_subcommand("train", "Train a model on text files");
+  TrainArguments& a = *args;
+  command.add_option("--data", a.data, "Text files");
+  command.add_option("--valid", a.valid, "Text files to validate on (default: the end of every data file)");
+  command.add_option("--valid-fraction", a.valid_fraction, "Part of every data file kept for that (default 0.1)");
+  command.add_option("--tokenizer", a.tokenizer, "tokenizer.json, or 'byte' or 'char': made from the data");
+  command.add_option("--out", a.out, "Training directory")->required();
+  command.add_option("--config", a.config, "JSON file of options, as a training directory's run.json");
+  command.add_flag("--resume", a.resume, "Go on with the run in --out");
+  command.add_option("--checkpoint-every", a.checkpoint_every, "Steps between checkpoints (default 500)");
+  command.add_option("--valid-every", a.valid_every, "Steps between validations; 0: only at the end (default 250)");
+  command.add_option("--valid-tokens", a.valid_tokens, "Tokens of the validations on the way (default 32768)");
+  command.add_option("--trace", a.trace, "Write the initial weights and all samples there, for tools/oracle");
+  command.add_flag("--json", a.json, "Print the report as one JSON object");
+  add_threads_option(command, a.threads);
+  add_model_options(command, a);
+  add_schedule_options(command, a);
+  command.callback([args, &command] { train(command, *args); });
+}
+
+}  // namespace tern

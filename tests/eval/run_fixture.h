@@ -1,0 +1,71 @@
+// A tiny training run on a generated text, for the tests that need a trained model.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "train/trainer.h"
+
+namespace tern {
+
+// A directory that is removed with everything in it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() {
+    std::string name = std::filesystem::temp_directory_path() / "tern-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Words in a random order: enough structure to learn something from.
+inline std::string word_text(size_t words, uint64_t seed) {
+  const char* vocabulary[] = {"the", "bird", "is", "small", "and", "quick", "over", "sea", "it", "flies\n"};
+  Rng rng(seed);
+  std::string text;
+  for (size_t i = 0; i < words; ++i) text += std::string(vocabulary[rng.below(10)]) + " ";
+  return text;
+}
+
+// Options of a model that every file format holds: widths of 256.
+inline TrainOptions tiny_options(const TemporaryDirectory& directory, WeightKind kind) {
+  write_file(directory / "train.txt", word_text(1500, 1));
+  write_file(directory / "valid.txt", word_text(60, 2));
+  TrainOptions o;
+  o.model.dim = 256;
+  o.model.layers = 1;
+  o.model.heads = 4;
+  o.model.kv_heads = 2;
+  o.model.head_dim = 64;
+  o.model.ffn = 256;
+  o.model.weights = kind;
+  o.data = {(directory / "train.txt").string()};
+  o.valid = {(directory / "valid.txt").string()};
+  o.tokenizer = "byte";
+  o.context = 24;
+  o.batch = 2;
+  o.schedule.steps = 6;
+  o.schedule.peak = 3e-3;
+  o.schedule.second_peak = 2e-3;
+  o.schedule.weight_decay = 0.1;
+  o.valid_every = 0;
+  o.checkpoint_every = 2;
+  return o;
+}
+
+}  // namespace tern
