@@ -32,7 +32,7 @@ inline void for_blocks(size_t n, Body body) {
 // its coefficients rounded to float one after the other, the others refitted (Lawson's algorithm).
 inline F32x16 exp_of(F32x16 x) {
   const F32x16 clamped = min_of(set1(88.0f), x);  // what lies far below is nonsense until the last line drops it
-  const F32x16 rounding = set1(12582912.0f);  // 1.5 * 2^23: adding it leaves no fraction bits
+  const F32x16 rounding = set1(12582912.0f);      // 1.5 * 2^23: adding it leaves no fraction bits
   const F32x16 shifted_n = fma(clamped, set1(1.44269504f), rounding);
   const F32x16 n = sub(shifted_n, rounding);
   F32x16 r = fma(n, set1(-0.693145752f), clamped);  // ln2 in two parts: the first has 9 trailing zero bits

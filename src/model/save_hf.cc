@@ -88,7 +88,8 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
     if (master == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), master_name(spec));
     OutputTensor out;
     out.name = hf_name(spec);
-    out.type = spec.is_norm() ? DType::kF32 : type;
+    // Embedding and head enter the forward pass in bf16, so that is what other programs should see.
+    out.type = spec.is_norm() ? DType::kF32 : spec.is_linear() ? type : DType::kBF16;
     out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
     out.produce = [master, spec, stored = out.type](const ByteSink& sink) {
       std::vector<float> row(spec.cols);

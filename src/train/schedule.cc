@@ -1,6 +1,7 @@
 #include "train/schedule.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace tern {
 
@@ -32,7 +33,7 @@ ScheduleKind parse_schedule(std::string_view name) {
   for (ScheduleKind kind : {ScheduleKind::kTwoStage, ScheduleKind::kLinear, ScheduleKind::kConstant}) {
     if (schedule_name(kind) == name) return kind;
   }
-  fail("unknown schedule '{}', expected two-stage, linear or constant", name);
+  fail("unknown schedule {}, expected two-stage, linear or constant", quote(name));
 }
 
 }  // namespace tern

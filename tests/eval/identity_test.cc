@@ -132,7 +132,7 @@ TEST_P(Identity, AResumedRunIsTheUnbrokenRun) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Identity, testing::Values(WeightKind::kTernary, WeightKind::kBinary, WeightKind::kFull),
-                         [](const auto& info) { return std::string(weight_kind_name(info.param)); });
+                         [](const auto& kind) { return std::string(weight_kind_name(kind.param)); });
 
 }  // namespace
 }  // namespace tern

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "train/trainer.h"
 
@@ -46,6 +47,7 @@ inline std::string word_text(size_t words, uint64_t seed) {
 inline TrainOptions tiny_options(const TemporaryDirectory& directory, WeightKind kind) {
   write_file(directory / "train.txt", word_text(1500, 1));
   write_file(directory / "valid.txt", word_text(60, 2));
+  set_log_level(LogLevel::kWarning);  // no progress lines among the results
   TrainOptions o;
   o.model.dim = 256;
   o.model.layers = 1;

@@ -1,0 +1,53 @@
+// Cutting text into pre-tokens, the pieces inside which merges happen. The GPT-2 and Llama 3 patterns are scanned by
+// hand, exactly as their regular expressions match; any other pattern goes to PCRE2 (regex_split.h).
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tokenizer/regex_split.h"
+#include "tokenizer/vocabulary.h"
+
+namespace tern {
+
+// The patterns, as tokenizer.json writes them. An invalid byte is a character that is neither letter, number nor space.
+inline constexpr std::string_view kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+inline constexpr std::string_view kCharPattern = R"([\s\S])";
+
+// The end of the pre-token that begins at text[at]; at < text.size(). One scanner for each rule but kRegex.
+size_t next_split_none(std::string_view text, size_t at);
+size_t next_split_char(std::string_view text, size_t at);
+size_t next_split_gpt2(std::string_view text, size_t at);
+size_t next_split_llama3(std::string_view text, size_t at);
+
+// One of the rules, ready to use. Immutable: one object may be used by any number of threads.
+class PreTokenizer {
+ public:
+  // `regex` matters for SplitRule::kRegex only; Error when it does not compile.
+  explicit PreTokenizer(SplitRule rule, const std::string& regex = {});
+
+  // Calls take(piece) for each pre-token, in order; together the pieces are the text. Linear in the text's size.
+  template <class Take>
+  void split(std::string_view text, Take&& take) const {
+    if (regex_) {
+      regex_->split(text, take);
+      return;
+    }
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = next_(text, at);
+      take(text.substr(at, end - at));
+      at = end;
+    }
+  }
+
+ private:
+  size_t (*next_)(std::string_view, size_t) = nullptr;
+  std::optional<RegexSplitter> regex_;
+};
+
+}  // namespace tern

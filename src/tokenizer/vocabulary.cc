@@ -1,0 +1,257 @@
+#include "tokenizer/vocabulary.h"
+
+#include <fmt/core.h>
+
+#include <bit>
+#include <cmath>
+#include <unordered_map>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "tokenizer/byte_level.h"
+#include "tokenizer/shown.h"
+
+namespace tern {
+namespace {
+
+constexpr std::string_view kSpmSpace = "\xE2\x96\x81";  // U+2581, how SentencePiece writes a space
+constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {{SplitRule::kNone, "none"},
+                                                                  {SplitRule::kChar, "char"},
+                                                                  {SplitRule::kGpt2, "gpt2"},
+                                                                  {SplitRule::kLlama3, "llama3"},
+                                                                  {SplitRule::kRegex, "regex"}};
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  std::string result;
+  size_t at = 0;
+  for (size_t found = text.find(from); found != std::string_view::npos; found = text.find(from, at)) {
+    result.append(text, at, found - at).append(to);
+    at = found + from.size();
+  }
+  return result.append(text, at);
+}
+
+// "<0x0A>" -> 10, or -1.
+int parse_byte_text(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || !text.ends_with('>')) return -1;
+  int value = 0;
+  for (char digit : text.substr(3, 2)) {
+    const int nibble = digit >= '0' && digit <= '9'   ? digit - '0'
+                       : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                       : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+                                                      : -1;
+    if (nibble < 0) return -1;
+    value = value * 16 + nibble;
+  }
+  return value;
+}
+
+// A token's bytes in messages.
+std::string shown_bytes(std::string_view bytes) { return shown(bytes_to_byte_level(bytes.substr(0, 80))); }
+
+bool has_id(const Vocabulary& vocabulary, int32_t id) {
+  return id >= 0 && static_cast<size_t>(id) < vocabulary.tokens.size();
+}
+
+void check_id(const Vocabulary& vocabulary, int32_t id, std::string_view what) {
+  if (!has_id(vocabulary, id)) {
+    fail("tokenizer: {}: expected an id below {} (the vocabulary's size), it is {}", what, vocabulary.tokens.size(),
+         id);
+  }
+}
+
+void check_tokens(const Vocabulary& vocabulary) {
+  constexpr size_t kMostTokens = size_t{1} << 30;
+  const std::vector<Token>& tokens = vocabulary.tokens;
+  if (tokens.empty()) fail("tokenizer: expected at least one token, the vocabulary is empty");
+  if (tokens.size() > kMostTokens)
+    fail("tokenizer: expected at most {} tokens, there are {}", kMostTokens, tokens.size());
+  std::unordered_map<std::string_view, size_t> model_tokens;
+  model_tokens.reserve(tokens.size());
+  std::unordered_map<std::string_view, size_t> added_tokens;
+  const auto insert_once = [&](auto& seen, size_t id) {
+    const auto [entry, is_new] = seen.emplace(tokens[id].bytes, id);
+    if (!is_new)
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", entry->second, id,
+           shown_bytes(tokens[id].bytes));
+  };
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    const Token& token = tokens[id];
+    const bool is_added = token.type == TokenType::kControl || token.type == TokenType::kUserDefined;
+    if (is_added && token.bytes.empty()) fail("tokenizer: added token {}: expected a text, it is empty", id);
+    if (std::isnan(token.score))
+      fail("tokenizer: token {} ('{}'): expected a score, it is not a number", id, shown_bytes(token.bytes));
+    if (is_added) insert_once(added_tokens, id);
+    if (token.type == TokenType::kNormal) insert_once(model_tokens, id);
+    if (token.type == TokenType::kByte && token.bytes.size() != 1) {
+      fail("tokenizer: byte token {}: expected 1 byte, it has {}", id, token.bytes.size());
+    }
+  }
+}
+
+void check_merges(const Vocabulary& vocabulary) {
+  for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
+    const Merge& merge = vocabulary.merges[rank];
+    for (int32_t id : {merge.left, merge.right, merge.result}) {
+      if (!has_id(vocabulary, id)) check_id(vocabulary, id, fmt::format("merge {}", rank));
+    }
+    const auto bytes = [&](int32_t id) -> std::string_view { return vocabulary.tokens[static_cast<size_t>(id)].bytes; };
+    const std::string_view left = bytes(merge.left), right = bytes(merge.right), result = bytes(merge.result);
+    const bool joins = !left.empty() && !right.empty() && result.size() == left.size() + right.size() &&
+                       result.starts_with(left) && result.ends_with(right);
+    if (!joins)
+      fail("tokenizer: merge {}: expected '{}' + '{}', it makes '{}'", rank, shown_bytes(left), shown_bytes(right),
+           shown_bytes(result));
+  }
+}
+
+class Fnv1a {
+ public:
+  void add_bytes(std::string_view bytes) {
+    for (char byte : bytes) hash_ = (hash_ ^ static_cast<uint8_t>(byte)) * 0x100000001B3u;
+  }
+  void add_number(uint64_t value) {
+    for (int shift = 0; shift < 64; shift += 8) hash_ = (hash_ ^ ((value >> shift) & 0xFF)) * 0x100000001B3u;
+  }
+  void add_text(std::string_view text) {
+    add_number(text.size());
+    add_bytes(text);
+  }
+  uint64_t value() const { return hash_; }
+
+ private:
+  uint64_t hash_ = 0xCBF29CE484222325u;
+};
+
+}  // namespace
+
+void validate(const Vocabulary& vocabulary) {
+  check_tokens(vocabulary);
+  check_merges(vocabulary);
+  if (vocabulary.bos_id) check_id(vocabulary, *vocabulary.bos_id, "bos");
+  if (vocabulary.unk_id) check_id(vocabulary, *vocabulary.unk_id, "unk");
+  for (int32_t id : vocabulary.eos_ids) check_id(vocabulary, id, "eos");
+  if (vocabulary.add_bos && !vocabulary.bos_id) fail("tokenizer: add_bos: expected a bos token, there is none");
+  if (vocabulary.algorithm == TokenAlgorithm::kSpm && !vocabulary.merges.empty()) {
+    fail("tokenizer: expected no merges in a vocabulary with scores, there are {}", vocabulary.merges.size());
+  }
+}
+
+uint64_t vocabulary_hash(const Vocabulary& vocabulary) {
+  Fnv1a hash;
+  hash.add_number(static_cast<uint64_t>(vocabulary.algorithm));
+  hash.add_number(static_cast<uint64_t>(vocabulary.split));
+  hash.add_text(vocabulary.split_regex);
+  hash.add_number((vocabulary.ignore_merges ? 1u : 0u) | (vocabulary.add_space_prefix ? 2u : 0u));
+  hash.add_number(vocabulary.tokens.size());
+  for (const Token& token : vocabulary.tokens) {
+    hash.add_text(token.bytes);
+    hash.add_number(static_cast<uint64_t>(token.type));
+    hash.add_number(std::bit_cast<uint32_t>(token.score));
+  }
+  hash.add_number(vocabulary.merges.size());
+  for (const Merge& merge : vocabulary.merges) {
+    hash.add_number(static_cast<uint32_t>(merge.left));
+    hash.add_number(static_cast<uint32_t>(merge.right));
+  }
+  return hash.value();
+}
+
+std::string token_text(const Vocabulary& vocabulary, int32_t id) {
+  check_id(vocabulary, id, "token_text");
+  const Token& token = vocabulary.tokens[static_cast<size_t>(id)];
+  if (token.type == TokenType::kByte) return fmt::format("<0x{:02X}>", static_cast<uint8_t>(token.bytes.at(0)));
+  if (token.type != TokenType::kNormal) return token.bytes;
+  if (vocabulary.algorithm == TokenAlgorithm::kSpm) return replace_all(token.bytes, " ", kSpmSpace);
+  return bytes_to_byte_level(token.bytes);
+}
+
+std::vector<std::string> merge_texts(const Vocabulary& vocabulary) {
+  std::vector<std::string> texts;
+  texts.reserve(vocabulary.merges.size());
+  for (const Merge& merge : vocabulary.merges) {
+    texts.push_back(token_text(vocabulary, merge.left) + ' ' + token_text(vocabulary, merge.right));
+  }
+  return texts;
+}
+
+void set_byte_bpe(std::span<const std::string> texts, std::span<const TokenType> types,
+                  std::span<const std::string> merges, Vocabulary& vocabulary) {
+  if (types.size() != texts.size())
+    fail("tokenizer: expected {} token types, there are {}", texts.size(), types.size());
+  vocabulary.algorithm = TokenAlgorithm::kByteBpe;
+  vocabulary.tokens.assign(texts.size(), {});
+  vocabulary.merges.clear();
+  std::unordered_map<std::string_view, int32_t> ids;  // by text
+  ids.reserve(texts.size());
+  for (size_t id = 0; id < texts.size(); ++id) {
+    Token& token = vocabulary.tokens[id];
+    token.type = types[id];
+    token.bytes = texts[id];
+    if (token.type == TokenType::kNormal) {
+      std::optional<std::string> bytes = byte_level_to_bytes(texts[id]);
+      if (!bytes) token.type = TokenType::kUnused;
+      if (bytes) token.bytes = *std::move(bytes);
+    }
+    const auto [entry, is_new] = ids.emplace(texts[id], static_cast<int32_t>(id));
+    if (!is_new)
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", entry->second, id, shown(texts[id]));
+  }
+  vocabulary.merges.reserve(merges.size());
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const std::string_view text = merges[rank];
+    const size_t space = text.find(' ');
+    if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
+        space + 1 == text.size()) {
+      fail("tokenizer: merge {}: expected two tokens with one space between, it is '{}'", rank, shown(text));
+    }
+    const auto id_of = [&](std::string_view part, std::string_view role) {
+      const auto found = ids.find(part);
+      if (found == ids.end())
+        fail("tokenizer: merge {} ('{}'): its {} '{}' is not in the vocabulary", rank, shown(text), role, shown(part));
+      return found->second;
+    };
+    const std::string_view left = text.substr(0, space), right = text.substr(space + 1);
+    const std::string joined = std::string(left).append(right);
+    vocabulary.merges.push_back({id_of(left, "left token"), id_of(right, "right token"), id_of(joined, "result")});
+  }
+}
+
+void set_spm(std::span<const std::string> texts, std::span<const TokenType> types, std::span<const float> scores,
+             Vocabulary& vocabulary) {
+  if (types.size() != texts.size() || scores.size() != texts.size()) {
+    fail("tokenizer: expected {} token types and scores, there are {} and {}", texts.size(), types.size(),
+         scores.size());
+  }
+  vocabulary.algorithm = TokenAlgorithm::kSpm;
+  vocabulary.split = SplitRule::kNone;
+  vocabulary.merges.clear();
+  vocabulary.tokens.assign(texts.size(), {});
+  for (size_t id = 0; id < texts.size(); ++id) {
+    Token& token = vocabulary.tokens[id];
+    token.type = types[id];
+    token.score = scores[id];
+    token.bytes = token.type == TokenType::kNormal ? replace_all(texts[id], kSpmSpace, " ") : texts[id];
+    if (token.type != TokenType::kByte) continue;
+    const int byte = parse_byte_text(texts[id]);
+    if (byte < 0) fail("tokenizer: byte token {}: expected a text like <0x0A>, it is '{}'", id, shown(texts[id]));
+    token.bytes.assign(1, static_cast<char>(byte));
+  }
+}
+
+std::string_view split_rule_name(SplitRule rule) {
+  for (const auto& [known, name] : kSplitNames) {
+    if (known == rule) return name;
+  }
+  return "unknown";
+}
+
+SplitRule parse_split_rule(std::string_view name) {
+  for (const auto& [rule, known] : kSplitNames) {
+    if (known == name) return rule;
+  }
+  fail("split rule: expected none, char, gpt2, llama3 or regex, it is '{}'", name);
+}
+
+}  // namespace tern
