@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr int kInterrupted = 130;
 
 std::atomic<bool> g_interrupted{false};
 
@@ -53,6 +54,7 @@ int run_main(int argc, char** argv) {
     std::fprintf(stderr, "tern: internal error: %s\n", error.what());
     return kFailed;
   }
+  if (g_interrupted.load()) return kInterrupted;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     std::fprintf(stderr, "tern: cannot write to standard output\n");
     return kFailed;
