@@ -4,9 +4,12 @@
 // GMAC/s counts multiply-accumulates (two floating-point operations each); GB/s the bytes of the operands, each once.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -35,7 +38,11 @@ void report(benchmark::State& state, const Work& work) {
 }
 
 void add(const std::string& name, std::function<void(benchmark::State&)> body) {
-  benchmark::RegisterBenchmark(name.c_str(), [body](benchmark::State& state) { body(state); });
+  benchmark::RegisterBenchmark(name.c_str(), [body](benchmark::State& state) {
+    body(state);
+  })->ComputeStatistics("max", [](const std::vector<double>& runs) {
+    return *std::max_element(runs.begin(), runs.end());
+  });
 }
 
 std::string shape(size_t m, size_t n, size_t k) {
@@ -82,7 +89,7 @@ void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, siz
   report(state, {static_cast<double>(m * n * k), static_cast<double>(bytes)});
 }
 
-// A row kernel: run(x, y, z, w, bytes) on rows of n floats, 4 * floats bytes read or written an element.
+// A row kernel on rows of n floats; z and w are written.
 using Row = std::vector<float>;
 struct RowCase {
   const char* name;

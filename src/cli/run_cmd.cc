@@ -68,7 +68,11 @@ void run(RunArguments args) {
   if (!args.json && !args.no_echo) show(args.prompt);
   text.clear();
 
-  Session session(loaded.model, tokenizer, args.context, threads);
+  // No more of the cache than the prompt and the answer can fill.
+  const size_t limit = args.context == 0 ? loaded.model.config.context : args.context;
+  const size_t context = std::max(prompt.size(), std::min(limit, prompt.size() + args.max_tokens));
+  if (prompt.size() > limit) fail("the prompt has {} tokens, the context holds {}", prompt.size(), limit);
+  Session session(loaded.model, tokenizer, context, threads);
   Session::Request request;
   request.prompt = prompt;
   request.max_tokens = args.max_tokens;

@@ -13,9 +13,10 @@ namespace {
 
 // Above this a shape is a broken file, not a model (100B parameters: dim 8192, ffn 45568, vocab 128256).
 constexpr size_t kMaxExtent = size_t{1} << 24;
+constexpr size_t kMaxContext = size_t{1} << 20;  // rotation tables are made for all positions
 
-void check_extent(std::string_view name, size_t value) {
-  if (value == 0 || value > kMaxExtent) fail("model: {} is {}, expected 1 to {}", name, value, kMaxExtent);
+void check_extent(std::string_view name, size_t value, size_t largest = kMaxExtent) {
+  if (value == 0 || value > largest) fail("model: {} is {}, expected 1 to {}", name, value, largest);
 }
 
 template <class T>
@@ -50,7 +51,7 @@ void validate(const ModelConfig& c) {
   check_extent("kv_heads", c.kv_heads);
   check_extent("head_dim", c.head_dim);
   check_extent("ffn", c.ffn);
-  check_extent("context", c.context);
+  check_extent("context", c.context, kMaxContext);
   if (c.heads % c.kv_heads != 0) fail("model: heads {} is not a multiple of kv_heads {}", c.heads, c.kv_heads);
   if (c.head_dim % 2 != 0) fail("model: head_dim {} is odd, rotary positions need pairs", c.head_dim);
   check_extent("heads * head_dim", checked_mul(c.heads, c.head_dim, "heads * head_dim"));

@@ -52,11 +52,15 @@ void add_residual(MatView<const float> x, MatView<const float> delta, Threads& t
   });
 }
 
-// Normalizes x into `wide` when there is a gain, and makes it a linear layer's input.
+// Normalizes x when there is a gain, and makes it a linear layer's input, by way of `wide` if it is quantized.
 void norm_input(MatView<const float> x, const Buffer<float>& gain, float eps, Threads& threads, VecView<float> r,
                 MatView<float> wide, LinearInput& input) {
   if (gain.empty()) {
     set_linear_input(x, threads, input);
+    return;
+  }
+  if (input.kind == WeightKind::kFull) {
+    rmsnorm(x, gain.view(), eps, threads, r, input.real.mat(x.rows, x.cols));
     return;
   }
   rmsnorm(x, gain.view(), eps, threads, r, wide);

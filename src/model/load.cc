@@ -6,7 +6,9 @@ namespace tern {
 
 std::string master_name(const TensorSpec& spec) { return "master." + tern_name(spec); }
 
-LoadedModel load_model(const std::filesystem::path& path, Threads& threads) {
+namespace {
+
+LoadedModel load_any(const std::filesystem::path& path, Threads& threads) {
   if (!std::filesystem::exists(path)) fail("{}: no such file or directory", path.string());
   if (std::filesystem::is_directory(path)) {
     if (std::filesystem::exists(path / kCheckpointFile)) return load_run(path, threads);
@@ -16,6 +18,17 @@ LoadedModel load_model(const std::filesystem::path& path, Threads& threads) {
   }
   if (path.extension() == ".bin") return load_llama2c(path, threads);
   return load_gguf(path, threads);
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& path, Threads& threads) {
+  LoadedModel loaded = load_any(path, threads);
+  if (loaded.vocabulary && loaded.vocabulary->tokens.size() > loaded.model.config.vocab) {
+    fail("{}: the tokenizer has {} tokens, the embedding only {} rows", path.string(), loaded.vocabulary->tokens.size(),
+         loaded.model.config.vocab);
+  }
+  return loaded;
 }
 
 }  // namespace tern

@@ -14,17 +14,14 @@ LoadedModel load_gguf(const std::filesystem::path& path, Threads& threads) {
   loaded.source = "gguf";
   loaded.name = file.optional_string("general.name").value_or(path.stem().string());
   loaded.vocabulary = read_gguf_vocabulary(file);
-  if (loaded.vocabulary && loaded.vocabulary->tokens.size() > config.vocab) {
-    fail("{}: tokenizer.ggml.tokens has {} items, the embedding only {} rows", path.string(),
-         loaded.vocabulary->tokens.size(), config.vocab);
-  }
-  loaded.model = make_model(config, dense_type_for(*file.find("token_embd.weight")));
+  const auto find = [&](const TensorSpec& spec) {
+    const NamedTensor* tensor = file.find(gguf_name(spec));
+    if (tensor == nullptr) fail("expected a tensor '{}', there is none", gguf_name(spec));
+    return StoredTensor{*tensor, std::nullopt, neighbour_rope};
+  };
   with_context(path.string(), [&] {
-    for (const TensorSpec& spec : model_tensors(config)) {
-      const NamedTensor* tensor = file.find(gguf_name(spec));
-      if (tensor == nullptr) fail("expected a tensor '{}', there is none", gguf_name(spec));
-      load_tensor(spec, {*tensor, std::nullopt, neighbour_rope}, threads, loaded.model);
-    }
+    const DType dense_type = dense_type_for(*file.find("token_embd.weight"));
+    loaded.model = load_tensors(config, file.tensors().size(), dense_type, find, threads);
   });
   return loaded;
 }

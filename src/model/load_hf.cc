@@ -28,7 +28,7 @@ float packed_scale(const HfDirectory& directory, const NamedTensor& weight, bool
 LoadedModel load_hf(const std::filesystem::path& path, Threads& threads) {
   const HfDirectory directory(path);
   const HfModelConfig hf = parse_hf_config(directory.config_text(), (path / "config.json").string());
-  ModelConfig config = hf.model;
+  const ModelConfig& config = hf.model;
   LoadedModel loaded;
   loaded.source = "hf";
   loaded.name = std::filesystem::absolute(path).lexically_normal().filename().string();
@@ -36,16 +36,16 @@ LoadedModel load_hf(const std::filesystem::path& path, Threads& threads) {
   with_context(path.string(), [&] {
     const NamedTensor* embedding = directory.find("model.embed_tokens.weight");
     if (embedding == nullptr) fail("expected a tensor 'model.embed_tokens.weight', there is none");
-    loaded.model = make_model(config, dense_type_for(*embedding));
-    for (const TensorSpec& spec : model_tensors(config)) {
+    const auto find = [&](const TensorSpec& spec) {
       const NamedTensor* tensor = directory.find(hf_name(spec));
       if (tensor == nullptr) fail("expected a tensor '{}', there is none", hf_name(spec));
       StoredTensor stored{*tensor, std::nullopt, false};
       if (spec.is_linear() && tensor->type == DType::kU8) {
         stored.packed_scale = packed_scale(directory, *tensor, hf.scale_multiplies);
       }
-      load_tensor(spec, stored, threads, loaded.model);
-    }
+      return stored;
+    };
+    loaded.model = load_tensors(config, directory.tensors().size(), dense_type_for(*embedding), find, threads);
   });
   return loaded;
 }

@@ -21,13 +21,14 @@ LoadedModel load_run(const std::filesystem::path& path, Threads& threads) {
   if (loaded.name.empty())
     loaded.name = std::filesystem::absolute(path).lexically_normal().parent_path().filename().string();
   with_context(file.name(), [&] {
-    // The embedding enters the forward pass in bf16, as in training.
-    loaded.model = make_model(config, DType::kBF16);
-    for (const TensorSpec& spec : model_tensors(config)) {
+    const auto find = [&](const TensorSpec& spec) {
       const NamedTensor* tensor = file.find(master_name(spec));
       if (tensor == nullptr) fail("expected a tensor '{}', there is none", master_name(spec));
-      load_tensor(spec, {*tensor, std::nullopt, false}, threads, loaded.model);
-    }
+      return StoredTensor{*tensor, std::nullopt, false};
+    };
+    validate(config);
+    // The embedding enters the forward pass in bf16, as in training.
+    loaded.model = load_tensors(config, file.tensors().size(), DType::kBF16, find, threads);
   });
   if (std::filesystem::exists(path / kTokenizerFile)) loaded.vocabulary = read_hf_tokenizer(path / kTokenizerFile);
   return loaded;

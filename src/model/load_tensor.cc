@@ -42,16 +42,6 @@ size_t stored_row(const TensorSpec& spec, const StoredTensor& stored, size_t hea
   return row - in_head + (in_head < half ? 2 * in_head : 2 * (in_head - half) + 1);
 }
 
-void check_shape(const TensorSpec& spec, const StoredTensor& stored) {
-  std::vector<size_t> expected = {spec.rows, spec.cols};
-  if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
-  if (spec.is_norm()) expected.erase(expected.begin());
-  if (stored.tensor.shape != expected) {
-    fail("tensor '{}': expected the shape [{}], it is [{}]", stored.tensor.name, fmt::join(expected, ", "),
-         fmt::join(stored.tensor.shape, ", "));
-  }
-}
-
 void read_row(const StoredTensor& stored, size_t row, VecView<float> out) {
   dequantize(stored.tensor, row, out);
   for (size_t i = 0; i < out.size(); ++i) {
@@ -134,8 +124,18 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
 
 }  // namespace
 
+void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
+  std::vector<size_t> expected = {spec.rows, spec.cols};
+  if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
+  if (spec.is_norm()) expected.erase(expected.begin());
+  if (stored.tensor.shape != expected) {
+    fail("tensor '{}': expected the shape [{}], it is [{}]", stored.tensor.name, fmt::join(expected, ", "),
+         fmt::join(stored.tensor.shape, ", "));
+  }
+}
+
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model) {
-  check_shape(spec, stored);
+  check_stored_shape(spec, stored);
   const size_t head_dim = model.config.head_dim;
   if (spec.is_norm()) {
     read_row(stored, 0, model.weights.norm(spec).view());
@@ -166,6 +166,22 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
   const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
   if (!load_exact_trits(matrix, threads, linear.ternary)) repack_linear(matrix, threads, linear);
+}
+
+Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,
+                   Threads& threads) {
+  if (config.layers > stored_layers_at_most) {
+    fail("the configuration has {} layers, there are only {} tensors", config.layers, stored_layers_at_most);
+  }
+  const std::vector<TensorSpec> specs = model_tensors(config);
+  std::vector<StoredTensor> stored;
+  for (const TensorSpec& spec : specs) {
+    stored.push_back(find(spec));
+    check_stored_shape(spec, stored.back());
+  }
+  Model model = make_model(config, dense_type);
+  for (size_t i = 0; i < specs.size(); ++i) load_tensor(specs[i], stored[i], threads, model);
+  return model;
 }
 
 DType dense_type_for(const NamedTensor& tensor) { return tensor.type == DType::kBF16 ? DType::kBF16 : DType::kF32; }

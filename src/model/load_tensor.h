@@ -1,6 +1,7 @@
 // From tensors as files hold them to the packed weights of a Model; shared by the loaders of the single formats.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -19,11 +20,23 @@ struct StoredTensor {
   bool neighbour_rope = false;
 };
 
-// Checks the stored shape against the spec and packs the tensor into its place in the model. For a linear layer of a
+// Error naming the tensor when its shape is not the spec's. Loaders check all tensors before the model is allocated, so
+// that a damaged configuration cannot ask for more memory than the file's own size suggests.
+void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored);
+
+// Checks the stored shape and packs the tensor into its place in the model. For a linear layer of a
 // ternary or binary model: trits (TQ1_0, TQ2_0, packed uint8) are taken as they are; real numbers that are all -g, 0 or
 // +g are trits with the scale g; other real numbers are master weights and are quantized as training does it. Error
 // naming the tensor for a shape or type that does not fit, or numbers that are not finite.
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);
+
+// The stored tensors of all specs of a configuration, in their order.
+using FindStored = std::function<StoredTensor(const TensorSpec&)>;
+
+// A model from its stored tensors: finds all, checks all shapes, allocates, loads. `stored_layers_at_most` is any bound
+// on the layers that the source can hold (its number of tensors).
+Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,
+                   Threads& threads);
 
 // The type that embedding, head and full-precision layers of a model from this tensor should have: bf16 for bf16 files,
 // f32 for all others (f16 and f32 are exact in it).

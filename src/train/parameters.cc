@@ -22,6 +22,16 @@ std::vector<size_t> make_offsets(const std::vector<TensorSpec>& specs) {
   return offsets;
 }
 
+void round_matrix(MatView<const float> values, Threads& threads, MatView<float> rounded) {
+  threads.for_ranges(values.rows, 1, [&](size_t begin, size_t end) {
+    std::vector<uint16_t> bits(values.cols);
+    for (size_t r = begin; r < end; ++r) {
+      kernels().round_bf16(values.row(r), values.cols, bits.data());
+      kernels().expand_bf16(bits.data(), values.cols, rounded.row(r));
+    }
+  });
+}
+
 }  // namespace
 
 Parameters::Parameters(const ModelConfig& config)
@@ -45,10 +55,9 @@ size_t Parameters::index_of(TensorRole role, size_t layer) const {
   for (size_t i = begin; i < specs_.size(); ++i) {
     if (specs_[i].role == role && (!specs_[i].in_layer() || specs_[i].layer == layer)) return i;
   }
+  assert(!"the configuration has no such tensor");
   return specs_.size();
 }
-
-bool Parameters::has(TensorRole role, size_t layer) const { return index_of(role, layer) < specs_.size(); }
 
 void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
   const double residual_deviation = kInitDeviation / std::sqrt(2.0 * static_cast<double>(masters.layers()));
@@ -71,7 +80,17 @@ void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
 }
 
 void pack_weights(const Parameters& masters, Threads& threads, Model& model) {
-  for (size_t i = 0; i < masters.specs().size(); ++i) set_tensor(masters.specs()[i], masters.mat(i), threads, model);
+  Buffer<float> rounded;
+  for (size_t i = 0; i < masters.specs().size(); ++i) {
+    const TensorSpec& spec = masters.specs()[i];
+    MatView<const float> values = masters.mat(i);
+    if (!spec.is_norm() && !(spec.is_linear() && model.config.weights != WeightKind::kFull)) {
+      if (rounded.size() < spec.elements()) rounded = Buffer<float>(spec.elements());
+      round_matrix(values, threads, rounded.mat(spec.rows, spec.cols));
+      values = rounded.mat(spec.rows, spec.cols);
+    }
+    set_tensor(spec, values, threads, model);
+  }
 }
 
 }  // namespace tern

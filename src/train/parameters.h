@@ -27,7 +27,6 @@ class Parameters {
   // The tensor of a role (in a layer); it must exist in the configuration.
   MatView<float> mat(TensorRole role, size_t layer = 0) { return mat(index_of(role, layer)); }
   VecView<float> vec(TensorRole role, size_t layer = 0) { return mat(role, layer).row_view(0); }
-  bool has(TensorRole role, size_t layer = 0) const;
 
  private:
   size_t index_of(TensorRole role, size_t layer) const;
@@ -44,7 +43,8 @@ class Parameters {
 // shape.
 void initialize(uint64_t seed, Threads& threads, Parameters& masters);
 
-// Packs the masters into the weights that the forward pass reads: ternary once a step.
+// Packs the masters into the weights that the forward pass reads: ternary once a step; full layers, embedding and head
+// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits.
 void pack_weights(const Parameters& masters, Threads& threads, Model& model);
 
 }  // namespace tern

@@ -23,7 +23,7 @@ StepShape checked(const ModelConfig& config, const StepShape& shape) {
 
 TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads)
     : shape_(checked(config, shape)),
-      model_(make_model(config, DType::kBF16)),
+      model_(make_model(config, DType::kF32)),
       masters_(config),
       gradients_(config),
       optimizer_(config),

@@ -104,10 +104,18 @@ TEST_P(Gemm, LongChains) {
   }
 }
 
-TEST_P(Gemm, ManyRows) {
+TEST_P(Gemm, LargeProducts) {
   expect_chain({131, 48, 70, false, false}, false);
   expect_chain({131, 48, 70, true, true}, false);
   expect_chain({131, 35, 70, false, true}, true);
+  // Wide enough for the blocks of columns and for the strips of a transposed A that are copied together.
+  for (const bool transposed : {false, true}) {
+    for (const size_t m : Sizes{4, 12, 25, 31}) {
+      expect_chain({m, 128, 300, transposed, true}, false);
+      expect_chain({m, 545, 259, transposed, false}, false);
+      expect_chain({m, 1040, 33, transposed, true}, true);
+    }
+  }
 }
 
 TEST_P(Gemm, SomeWidthZeroWritesNothing) {

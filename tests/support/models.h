@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct NamedConfig {
   std::string name;
   ModelConfig config;
 };
+inline std::ostream& operator<<(std::ostream& out, const NamedConfig& named) { return out << named.name; }
 
 // Tiny shapes in which everything that a graph may have occurs: grouped queries, head sizes 8, 20, 32 and 100, widths
 // that fill no block of 16, both activations, with and without sub-norms, tied and free heads, every kind of weights.

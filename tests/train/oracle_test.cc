@@ -76,7 +76,7 @@ TEST_P(Oracle, TenSteps) {
   options.clip_norm = static_cast<float>(fixture.number("optimizer", "/clip"));
   const Matrix rates = fixture.floats("steps.lr"), decays = fixture.floats("steps.weight_decay");
   const std::vector<int32_t> tokens = fixture.ints("steps.tokens"), targets = fixture.ints("steps.targets");
-  Threads threads(2);
+  Threads threads(1);
   TrainState state = make_state(threads);
   std::vector<double> losses, norms;
   for (size_t t = 0; t < rates.values.size(); ++t) {

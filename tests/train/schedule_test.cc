@@ -69,7 +69,8 @@ TEST(Schedule, ShortRuns) {
   s.warmup = 0;
   EXPECT_EQ(s.learning_rate(0), 1.5e-3);
   s.warmup = 8;  // the jump comes during the warm-up
-  EXPECT_DOUBLE_EQ(s.learning_rate(4), 1e-3 * 5 / 8);
+  EXPECT_DOUBLE_EQ(s.learning_rate(4), 1.5e-3 * 5 / 8);
+  EXPECT_DOUBLE_EQ(s.learning_rate(5), 1e-3 * 6 / 8);
   for (const int64_t warmup : {int64_t{10}, int64_t{50}}) {
     s.warmup = warmup;
     for (int64_t step = 0; step < 10; ++step) {

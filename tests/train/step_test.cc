@@ -30,7 +30,7 @@ TEST(TrainState, ALoaderIsItsSamples) {
 // bit changes; with a tied one the order of two sums into the embedding does.
 TEST(TrainState, AccumulationIsABiggerBatch) {
   for (const NamedConfig& named : small_configs()) {
-    Threads threads(2);
+    Threads threads(1);
     const RandomSamples samples(6, 13, named.config.vocab, 4);
     std::vector<std::vector<float>> gradients;
     std::vector<double> losses;
