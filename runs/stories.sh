@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Stories: a BPE-4096 model of under 2 M parameters on TinyStories and children's books, ternary and its full-precision twin.
 #
-# usage: runs/stories.sh [OUT]      STEPS=1600 SEED=1
+# usage: runs/stories.sh [OUT]      STEPS=900 SEED=1
 source "$(dirname "$0")/common.sh"
 OUT=${1:-out/stories}
-STEPS=${STEPS:-1600}
+STEPS=${STEPS:-900}
 SEED=${SEED:-1}
 stories=$DATA/text/tinystories/train.txt
 [ -f "$stories" ] || { echo "stories: $stories: no such file; set TERN_DATA to the folder that has text/tinystories" >&2; exit 1; }
