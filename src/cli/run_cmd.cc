@@ -86,6 +86,7 @@ void run(RunArguments args) {
     return;
   }
   std::fputs("\n", stdout);
+  std::fflush(stdout);  // the line below goes to standard error and must not overtake it
   const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
   log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, seed {}, {} kernels",
            stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,

@@ -48,6 +48,6 @@ Activation parse_activation(std::string_view name);
 // The configuration as the JSON object that checkpoints and `tern train --config` use, and back. `where` names the
 // source in errors; unknown keys are errors, missing ones keep their default.
 std::string config_to_json(const ModelConfig& config);
-ModelConfig config_from_json(std::string_view json, std::string_view where);
+ModelConfig config_from_json(std::string_view text, std::string_view where);
 
 }  // namespace tern

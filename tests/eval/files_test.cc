@@ -166,6 +166,43 @@ TEST_F(DamagedRun, FlippedBitsInTheCheckpointAreErrors) {
   }
 }
 
+// Damage that the parsers let through (another shape, another name) must end as an Error of the loader, or in a model.
+void expect_model_or_error(const std::filesystem::path& damaged, const std::filesystem::path& model,
+                           size_t header_bytes, Threads& threads) {
+  const std::string content = read_file(damaged);
+  Rng rng(11);
+  int errors = 0;
+  constexpr int kFlips = 150;
+  for (int i = 0; i < kFlips; ++i) {
+    std::string flipped = content;
+    flipped[rng.below(std::min(header_bytes, content.size()))] ^= static_cast<char>(1 << rng.below(8));
+    write_file(damaged, flipped);
+    try {
+      load_model(model, threads);
+    } catch (const Error& error) {
+      ++errors;
+      EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_GT(errors, kFlips / 10);
+  for (size_t size = 0; size < content.size(); size += 1 + content.size() / 97) {
+    write_file(damaged, content.substr(0, size));
+    EXPECT_THROW(load_model(model, threads), Error) << damaged << " cut to " << size << " bytes";
+  }
+  write_file(damaged, content);
+}
+
+TEST_F(DamagedRun, DamagedExportsAreModelsOrErrors) {
+  const LoadedModel loaded = load_model(run_, threads_);
+  const std::filesystem::path gguf = directory_ / "model.gguf";
+  const std::filesystem::path hf = directory_ / "hf";
+  save_gguf(loaded.model, &*loaded.vocabulary, "model", DType::kTQ1_0, gguf);
+  save_hf(loaded.model, &*loaded.vocabulary, DType::kBF16, hf);
+  expect_model_or_error(gguf, gguf, 900, threads_);  // configuration and the first metadata
+  expect_model_or_error(hf / "config.json", hf, 100000, threads_);
+  expect_model_or_error(hf / "model.safetensors", hf, 2500, threads_);
+}
+
 TEST_F(DamagedRun, ATruncatedCheckpointIsAnError) {
   const std::string content = read_file(run_ / kCheckpointFile);
   for (size_t size : {size_t{0}, size_t{7}, size_t{100}, content.size() / 2, content.size() - 1}) {

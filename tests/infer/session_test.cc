@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/rng.h"
+#include "support/models.h"
 #include "tokenizer/basic_vocabularies.h"
 
 namespace tern {
@@ -24,18 +24,6 @@ ModelConfig config() {
   return c;
 }
 
-Model random_model(Threads& threads) {
-  Model model = make_model(config(), DType::kBF16);
-  uint64_t stream = 0;
-  for (const TensorSpec& spec : model_tensors(model.config)) {
-    Buffer<float> values(spec.elements());
-    Rng rng(5, ++stream);
-    for (float& value : values) value = spec.is_norm() ? 1.0f : static_cast<float>(0.3 * rng.normal());
-    set_tensor(spec, values.mat(spec.rows, spec.cols), threads, model);
-  }
-  return model;
-}
-
 class SessionTest : public testing::Test {
  protected:
   Generation generate(size_t max_tokens, const std::atomic<bool>* stop = nullptr) {
@@ -50,7 +38,7 @@ class SessionTest : public testing::Test {
   }
 
   Threads threads_{2};
-  Model model_ = random_model(threads_);
+  Model model_ = test::random_model(config(), 5, threads_);
   Tokenizer tokenizer_{byte_vocabulary()};
   std::vector<int32_t> prompt_ = {10, 20, 30};
   std::vector<int32_t> streamed_;
@@ -80,12 +68,22 @@ TEST_F(SessionTest, TheAnswerIsTheBestTokenAfterReadingEverythingAtOnce) {
 }
 
 TEST_F(SessionTest, StopsWhenTheContextIsFull) {
+  Vocabulary endless = byte_vocabulary();
+  endless.eos_ids.clear();
+  tokenizer_ = Tokenizer(endless);
   const Generation g = generate(1000);
-  if (g.reason == StopReason::kContext) {
-    EXPECT_EQ(g.tokens.size(), 40u - 3u + 1u);  // the last token needs no place in the cache
-  } else {
-    EXPECT_EQ(g.reason, StopReason::kEndToken);
-  }
+  EXPECT_EQ(g.reason, StopReason::kContext);
+  EXPECT_EQ(g.tokens.size(), 40u - 3u + 1u);  // the last token needs no place in the cache
+}
+
+TEST_F(SessionTest, StopsAtAnEndOfTextToken) {
+  const int32_t first = generate(1).tokens.at(0);
+  Vocabulary ends_early = byte_vocabulary();
+  ends_early.eos_ids = {first};
+  tokenizer_ = Tokenizer(ends_early);
+  const Generation g = generate(10);
+  EXPECT_EQ(g.reason, StopReason::kEndToken);
+  EXPECT_TRUE(g.tokens.empty());
 }
 
 TEST_F(SessionTest, StopsWhenAsked) {
