@@ -13,14 +13,7 @@ constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is b
 
 #include "kernels/gemm_impl.h"
 
-struct TernaryTokens {
-  const int8_t* q;
-  size_t q_stride;
-  const int32_t* q_sum;
-  const float* row_scale;
-  float* out;  // of the panel's first row
-  size_t out_stride;
-};
+#include "kernels/ternary_impl.h"
 
 inline __m512i broadcast_four(const int8_t* q) {
   int32_t four;
@@ -57,9 +50,9 @@ inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTok
   }
 }
 
-constexpr size_t kTileTokens = 8;
-
-#include "kernels/ternary_impl.h"
+inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
+  ternary_tiles<8>(panel, k_blocks, to, tokens, rows);
+}
 
 // The table:
 #include "kernels/table_impl.h"

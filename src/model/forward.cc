@@ -87,24 +87,21 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
 
   // Attention: x_mid = x + o(sub_norm(attention(rope(q), rope(k), v))), all of them of norm(x).
   norm_input(x, w.attn_norm, c.norm_eps, threads, a.attn_r.view(), wide_d, a.attn_input);
-  linear_forward(w.q, a.attn_input, threads, q);
-  linear_forward(w.k, a.attn_input, threads, k);
-  linear_forward(w.v, a.attn_input, threads, v);
+  linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
   rope(model.rope, batch.positions, false, threads, q);
   rope(model.rope, batch.positions, false, threads, k);
   store_keys_values(batch, k, v, cache.layer(l), threads);
   attention(cache.layer(l), batch.spans, q, threads, attn_out);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
-  linear_forward(w.o, a.o_input, threads, wide_d);
+  linear_forward({{w.o, wide_d}}, a.o_input, threads);
   add_residual(x, wide_d, threads, x_mid);
 
   // Feed-forward: x_next = x_mid + down(sub_norm(act(gate) * up)), gate and up of norm(x_mid).
   norm_input(x_mid, w.ffn_norm, c.norm_eps, threads, a.ffn_r.view(), wide_d, a.ffn_input);
-  linear_forward(w.gate, a.ffn_input, threads, gate);
-  linear_forward(w.up, a.ffn_input, threads, up);
+  linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads);
   glu(c.activation, gate, up, threads, glu_out);
   norm_input(glu_out, w.ffn_sub_norm, c.norm_eps, threads, a.ffn_sub_r.view(), wide_f, a.down_input);
-  linear_forward(w.down, a.down_input, threads, wide_d);
+  linear_forward({{w.down, wide_d}}, a.down_input, threads);
   add_residual(x_mid, wide_d, threads, x_next);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "base/threads.h"
 #include "ops/matrix.h"
@@ -59,8 +60,14 @@ void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& m
 // Stores x (N, cols), quantized where the kind says so.
 void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input);
 
-// y (N, outputs) = x W^T for the first y.rows tokens of the input.
-void linear_forward(const Linear& linear, const LinearInput& input, Threads& threads, MatView<float> y);
+// Where a layer's result goes: y (N, outputs) = x W^T for the first N tokens of the input.
+struct LinearOutput {
+  const Linear& linear;
+  MatView<float> y;
+};
+
+// The layers that read one input (q, k and v; gate and up), in one parallel loop. N is the same for all.
+void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads);
 // The same for real weights and real activations (the output head).
 void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
 

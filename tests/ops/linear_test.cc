@@ -32,7 +32,7 @@ LinearInput input_of(WeightKind kind, const Matrix& x, Threads& threads) {
 
 Matrix forward_of(const Linear& linear, const LinearInput& input, size_t rows, Threads& threads) {
   Matrix y = stale_matrix(rows, linear.outputs());
-  linear_forward(linear, input, threads, y.view());
+  linear_forward({{linear, y.view()}}, input, threads);
   return y;
 }
 
@@ -185,6 +185,30 @@ TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
       }
       return all.values;
     });
+  }
+}
+
+// Layers of any number of outputs in one loop: each gives what it gives alone, however the threads' shares cut them.
+TEST(LinearForward, AGroupIsItsLayers) {
+  for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kFull}) {
+    for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}}) {
+      const Matrix x = random_matrix(tokens, 40, 20);
+      for_each_machine([&](Threads& threads) {
+        const LinearInput input = input_of(kind, x, threads);
+        std::vector<Linear> layers;
+        std::vector<Matrix> together;
+        for (const size_t outputs : {size_t{50}, size_t{3}, size_t{16}}) {
+          layers.push_back(make_linear(kind, random_matrix(outputs, 40, 21 + outputs).view(), threads));
+          together.push_back(stale_matrix(tokens, outputs));
+        }
+        linear_forward(
+            {{layers[0], together[0].view()}, {layers[1], together[1].view()}, {layers[2], together[2].view()}}, input,
+            threads);
+        for (size_t i = 0; i < layers.size(); ++i) {
+          EXPECT_TRUE(same_bits(forward_of(layers[i], input, tokens, threads), together[i])) << "layer " << i;
+        }
+      });
+    }
   }
 }
 
