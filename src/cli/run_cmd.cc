@@ -19,6 +19,7 @@ struct RunArguments {
   std::string prompt;
   size_t max_tokens = 128;
   size_t context = 0;
+  size_t speculate = 0;
   SamplerOptions sampling;
   int64_t seed = -1;
   bool no_bos = false;
@@ -39,6 +40,8 @@ void print_json(const RunArguments& args, const Generation& g, const std::string
       {"generated_tokens", g.tokens.size()},
       {"prefill_s", g.prefill_s},
       {"decode_s", g.decode_s},
+      {"drafted_tokens", g.drafted},
+      {"accepted_tokens", g.accepted},
   };
   std::fputs((json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str(), stdout);
 }
@@ -77,6 +80,7 @@ void run(RunArguments args) {
   request.prompt = prompt;
   request.max_tokens = args.max_tokens;
   request.sampling = args.sampling;
+  request.speculate = args.speculate;
   request.stop = &stop;
   request.on_token = [&](int32_t token) { show(stream.add(token)); };
   const Generation g = session.generate(request);
@@ -88,6 +92,7 @@ void run(RunArguments args) {
   std::fputs("\n", stdout);
   std::fflush(stdout);  // the line below goes to standard error and must not overtake it
   const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
+  if (args.speculate > 0) log_info("speculation: {} of {} guessed tokens were right", g.accepted, g.drafted);
   log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, seed {}, {} kernels",
            stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,
            g.tokens.size(), g.decode_s > 0 ? decoded / g.decode_s : 0.0, weight_kind_name(loaded.model.config.weights),
@@ -115,6 +120,10 @@ void add_run_command(CLI::App& app) {
       .add_option("--repeat-penalty", args->sampling.repetition_penalty, "Above 1: discourage repeating recent tokens")
       ->capture_default_str();
   command.add_option("--repeat-last-n", args->sampling.repetition_window, "Tokens that count as recent")
+      ->capture_default_str();
+  command
+      .add_option("--speculate", args->speculate,
+                  "Tokens to guess ahead from earlier text (prompt lookup); faster on repetitive text, same answer")
       ->capture_default_str();
   command.add_option("-s,--seed", args->seed, "Same seed, same text; -1: a random one")->capture_default_str();
   command.add_flag("--no-bos", args->no_bos, "Do not begin with the BOS token");
