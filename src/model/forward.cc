@@ -52,19 +52,20 @@ void add_residual(MatView<const float> x, MatView<const float> delta, Threads& t
   });
 }
 
-// Normalizes x when there is a gain, and makes it a linear layer's input, by way of `wide` if it is quantized.
+// Makes x a linear layer's input, normalized first when there is a gain; r receives 1 / rms for the backward pass.
+// `wide` holds a row of each thread.
 void norm_input(MatView<const float> x, const Buffer<float>& gain, float eps, Threads& threads, VecView<float> r,
                 MatView<float> wide, LinearInput& input) {
-  if (gain.empty()) {
-    set_linear_input(x, threads, input);
-    return;
-  }
-  if (input.kind == WeightKind::kFull) {
-    rmsnorm(x, gain.view(), eps, threads, r, input.real.mat(x.rows, x.cols));
-    return;
-  }
-  rmsnorm(x, gain.view(), eps, threads, r, wide);
-  set_linear_input(wide, threads, input);
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) {
+      if (gain.empty()) {
+        input.set_row(n, x.row_view(n));
+      } else {
+        r[n] = kernels().rmsnorm(x.row(n), gain.data(), x.cols, eps, wide.row(begin));
+        input.set_row(n, wide.row_view(begin));
+      }
+    }
+  });
 }
 
 void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,

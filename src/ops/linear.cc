@@ -155,18 +155,14 @@ void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& m
   });
 }
 
-void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input) {
-  assert(x.cols == input.cols);
-  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
-    for (size_t n = begin; n < end; ++n) {
-      if (input.kind == WeightKind::kFull) {
-        std::copy_n(x.row(n), x.cols, input.real.data() + n * input.cols);
-      } else {
-        QuantizedRows& rows = input.quantized;
-        rows.scale[n] = kernels().quantize_row(x.row(n), x.cols, rows.q.data() + n * rows.stride, &rows.sum[n]);
-      }
-    }
-  });
+void LinearInput::set_row(size_t n, VecView<const float> x) {
+  assert(x.size() == cols);
+  if (kind == WeightKind::kFull) {
+    std::copy_n(x.data(), cols, real.data() + n * cols);
+  } else {
+    quantized.scale[n] =
+        kernels().quantize_row(x.data(), cols, quantized.q.data() + n * quantized.stride, &quantized.sum[n]);
+  }
 }
 
 void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads) {

@@ -49,6 +49,9 @@ struct LinearInput {
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);
+  // Stores token n's activations (cols), quantized where the kind says so. Different tokens may be set at the same
+  // time.
+  void set_row(size_t n, VecView<const float> x);
 };
 
 // Packs real weights for the forward pass: ternary by absmean, binary by sign, full by rounding to bf16.
@@ -56,9 +59,6 @@ Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threa
 // The same into an existing layer of the same shape and kind (once an optimizer step).
 void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear);
 void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix);
-
-// Stores x (N, cols), quantized where the kind says so.
-void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input);
 
 // Where a layer's result goes: y (N, outputs) = x W^T for the first N tokens of the input.
 struct LinearOutput {
