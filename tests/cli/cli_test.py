@@ -209,6 +209,21 @@ class Case(unittest.TestCase):
         self.assertEqual(process.returncode, 130)
         self.assertEqual(json.loads(out)["stop_reason"], "interrupted")
 
+    def test_file_cut_short_while_it_is_read(self):
+        text = self.dir / "large.txt"
+        with open(text, "wb") as file:
+            file.write(TEXT.encode() * 1000)
+        process = start("tokenizer", "train", "--vocab", 300, "--out", self.dir / "never.json", text)
+        self.addCleanup(process.kill)
+        maps = Path(f"/proc/{process.pid}/maps")
+        while str(text) not in maps.read_text():
+            self.assertIsNone(process.poll())
+        os.truncate(text, 0)
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("a file became shorter, or unreadable, while it was read", error_line(err.decode()))
+        self.assertFalse((self.dir / "never.json").exists())
+
     def test_closed_output_is_an_error(self):
         with open("/dev/full", "wb") as full:
             done = start("info", self.dir / "run", stdout=full)
