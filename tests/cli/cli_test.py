@@ -5,33 +5,16 @@ usage: cli_test.py TERN [unittest arguments]
 """
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-TERN = os.path.abspath(sys.argv.pop(1))
-TEXT = "the quick brown fox jumps over the lazy dog and the dog does not mind at all\n" * 400
-
-
-def tern(*args, stdin=b"", expect=0, **kwargs):
-    """Runs tern; checks its exit code and returns (stdout, stderr) as text."""
-    done = subprocess.run([TERN, *map(str, args)], input=stdin, capture_output=True, timeout=300, **kwargs)
-    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    assert done.returncode == expect, f"tern {args}: exit {done.returncode}, expected {expect}\n{out}{err}"
-    return out, err
-
-
-def error(*args, code=1, **kwargs):
-    """The message of a run that must fail: one line."""
-    _, err = tern(*args, expect=code, **kwargs)
-    lines = [line for line in err.splitlines() if line.startswith("tern: ")]
-    assert len(lines) == 1 and lines[0] == err.splitlines()[-1], f"expected one line that begins 'tern: ', got:\n{err}"
-    return lines[0]
+from program import SHAPE, TEXT, error, error_line, start, tern
 
 
 class Case(unittest.TestCase):
@@ -40,8 +23,7 @@ class Case(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory(prefix="tern-cli-")
         cls.dir = Path(cls.folder.name)
         (cls.dir / "text.txt").write_text(TEXT)
-        cls.shape = ["--data", cls.dir / "text.txt", "--tokenizer", "byte", "--dim", 256, "--layers", 1, "--heads", 4,
-                     "--ffn", 256, "--context", 32, "--batch", 2, "-t", 1, "--valid-every", 0]
+        cls.shape = ["--data", cls.dir / "text.txt", *SHAPE]
         tern("train", *cls.shape, "--steps", 8, "--out", cls.dir / "run")
 
     @classmethod
@@ -113,9 +95,8 @@ class Case(unittest.TestCase):
         ids, _ = tern("tokenizer", "encode", "--tokenizer", self.dir / "tok.json", stdin=raw)
         self.assertEqual(len(ids.splitlines()), 1)
         self.assertTrue(all(0 <= int(token) < 300 for token in ids.split()))
-        done = subprocess.run([TERN, "tokenizer", "decode", "--tokenizer", str(self.dir / "tok.json")], input=ids.encode(),
-                              capture_output=True, timeout=60, check=True)
-        self.assertEqual(done.stdout, raw)
+        decode = start("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=subprocess.PIPE)
+        self.assertEqual(decode.communicate(ids.encode(), timeout=60), (raw, b""))
         self.assertIn("expected", error("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=b"1 300 2"))
 
     def test_errors_are_one_line(self):
@@ -164,8 +145,7 @@ class Case(unittest.TestCase):
     def test_kill_9_loses_only_the_steps_since_the_checkpoint(self):
         steps = ["--steps", 60, "--checkpoint-every", 5]
         tern("train", *self.shape, *steps, "--out", self.dir / "whole")
-        process = subprocess.Popen([TERN, "train", *map(str, self.shape), *map(str, steps), "--out", str(self.dir / "killed")],
-                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = start("train", *self.shape, *steps, "--out", self.dir / "killed")
         metrics = self.dir / "killed/metrics.jsonl"
         deadline = time.time() + 120
         while time.time() < deadline and process.poll() is None:
@@ -173,7 +153,7 @@ class Case(unittest.TestCase):
                 break
             time.sleep(0.005)
         process.kill()
-        process.wait()
+        process.communicate()
         tern("train", "--resume", "--out", self.dir / "killed", "-t", 1)
         self.assertEqual((self.dir / "killed/checkpoint.safetensors").read_bytes(),
                          (self.dir / "whole/checkpoint.safetensors").read_bytes())
@@ -181,8 +161,7 @@ class Case(unittest.TestCase):
         self.assertEqual(steps_seen, list(range(60)))
 
     def test_interrupt_saves_a_checkpoint(self):
-        process = subprocess.Popen([TERN, "train", *map(str, self.shape), "--steps", "100000", "--json", "--out",
-                                    str(self.dir / "interrupted")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = start("train", *self.shape, "--steps", 100000, "--json", "--out", self.dir / "interrupted")
         metrics = self.dir / "interrupted/metrics.jsonl"
         deadline = time.time() + 120
         while time.time() < deadline and not (metrics.exists() and metrics.stat().st_size > 0):
@@ -193,6 +172,63 @@ class Case(unittest.TestCase):
         report = json.loads(out)
         self.assertTrue(report["interrupted"])
         self.assertGreater(report["steps"], 0)
+
+    def endless_run(self, name):
+        """A run of a model that only knows one character of three bytes, and whose context has no end in sight."""
+        (self.dir / "fox.txt").write_text("狐" * 20000)
+        tern("train", "--data", self.dir / "fox.txt", *SHAPE, "--steps", 60, "--out", self.dir / name)
+        model = self.dir / f"{name}-hf"
+        tern("convert", self.dir / name, model)
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 100000}))
+        return ["run", "-m", model, "-p", "狐狐", "-n", 100000, "--temp", 0, "-t", 1]
+
+    def test_interrupted_run_ends_its_text(self):
+        # What is not read stops the writer, so that it cannot be at the end of its text when the signal comes.
+        process = start(*self.endless_run("text"), pipesize=4096)
+        self.addCleanup(process.kill)
+        begin = os.read(process.stdout.fileno(), 300)
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        text = (begin + rest).decode("utf-8", "strict")
+        self.assertTrue(text.startswith("狐狐"))
+        self.assertTrue(text.endswith("\n"))
+        # The closing line of every run, and nothing else.
+        self.assertRegex(err.decode(), "^interrupted: prompt [^\n]*\n$")
+
+    def test_interrupted_json_is_whole(self):
+        process = start(*self.endless_run("json-text"), "--json")
+        self.addCleanup(process.kill)
+        # Until it catches the signal, it is ended by it at once.
+        status = Path(f"/proc/{process.pid}/status")
+        while not int(re.search("SigCgt:\t(.*)", status.read_text()).group(1), 16) >> (signal.SIGTERM - 1) & 1:
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(json.loads(out)["stop_reason"], "interrupted")
+
+    def test_file_cut_short_while_it_is_read(self):
+        text = self.dir / "large.txt"
+        with open(text, "wb") as file:
+            file.write(TEXT.encode() * 1000)
+        process = start("tokenizer", "train", "--vocab", 300, "--out", self.dir / "never.json", text)
+        self.addCleanup(process.kill)
+        maps = Path(f"/proc/{process.pid}/maps")
+        while str(text) not in maps.read_text():
+            self.assertIsNone(process.poll())
+        os.truncate(text, 0)
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("a file became shorter, or unreadable, while it was read", error_line(err.decode()))
+        self.assertFalse((self.dir / "never.json").exists())
+
+    def test_closed_output_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            done = start("info", self.dir / "run", stdout=full)
+            self.assertIn("cannot write to standard output", error_line(done.communicate(timeout=60)[1].decode()))
+            self.assertEqual(done.returncode, 1)
 
 
 if __name__ == "__main__":
