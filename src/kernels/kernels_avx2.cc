@@ -89,6 +89,9 @@ constexpr size_t kTileTokens = 4;
 
 #include "kernels/ternary_impl.h"
 
+#include "kernels/head_impl.h"
+#include "kernels/head_avx2.h"
+
 // The table:
 #include "kernels/table_impl.h"
 

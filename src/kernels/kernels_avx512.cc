@@ -61,6 +61,9 @@ constexpr size_t kTileTokens = 8;
 
 #include "kernels/ternary_impl.h"
 
+#include "kernels/head_impl.h"
+#include "kernels/head_avx512.h"
+
 // The table:
 #include "kernels/table_impl.h"
 
