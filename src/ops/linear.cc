@@ -3,22 +3,12 @@
 #include <cassert>
 #include <vector>
 
+#include "ops/product_ranges.h"
 #include "quant/absmean.h"
 #include "quant/binary.h"
 
 namespace tern {
 namespace {
-
-// Splits an (N, outputs) product: by tokens when there are many, else by panels of outputs. Neither changes a bit.
-template <class Body>
-void for_product_ranges(size_t tokens, size_t outputs, Threads& threads, const Body& body) {
-  constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
-  if (tokens >= 2 * kTokenGrain * static_cast<size_t>(threads.count())) {
-    threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
-  } else {
-    threads.for_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
-  }
-}
 
 void grow(size_t size, Buffer<float>& buffer) {
   if (buffer.size() < size) buffer = Buffer<float>(size);
@@ -118,17 +108,20 @@ void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& m
   });
 }
 
-void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input) {
-  assert(x.cols == input.cols);
+void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows) {
+  assert(x.cols == rows.cols && x.rows <= rows.rows);
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
-      if (input.kind == WeightKind::kFull) {
-        std::copy_n(x.row(n), x.cols, input.real.data() + n * input.cols);
-      } else {
-        QuantizedRows& rows = input.quantized;
-        rows.scale[n] = kernels().quantize_row(x.row(n), x.cols, rows.q.data() + n * rows.stride, &rows.sum[n]);
-      }
+      rows.scale[n] = kernels().quantize_row(x.row(n), x.cols, rows.q.data() + n * rows.stride, &rows.sum[n]);
     }
+  });
+}
+
+void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input) {
+  assert(x.cols == input.cols);
+  if (input.kind != WeightKind::kFull) return quantize_rows(x, threads, input.quantized);
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) std::copy_n(x.row(n), x.cols, input.real.data() + n * input.cols);
   });
 }
 
@@ -150,7 +143,7 @@ void linear_forward(const Linear& linear, const LinearInput& input, Threads& thr
 }
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
-  assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows);
+  assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
   for_product_ranges(y.rows, y.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
     const size_t at = r0 / kPanel * w.panel_size();
     if (w.type == DType::kF32) {

@@ -56,6 +56,9 @@ Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threa
 void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear);
 void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix);
 
+// The quantizer of all int8 activations: x (N, cols) into the first N rows.
+void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows);
+
 // Stores x (N, cols), quantized where the kind says so.
 void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input);
 
