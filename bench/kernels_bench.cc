@@ -69,6 +69,29 @@ void ternary_gemm(benchmark::State& state, const Kernels& table, size_t m, size_
   report(state, {static_cast<double>(m * rows * k), static_cast<double>(panels.size() + q.size() + out.size() * 4)});
 }
 
+// The head's products: int8 weights or the 2-bit screen.
+void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t rows, size_t k, bool screen) {
+  const size_t blocks = (k + 15) / 16;
+  const size_t bytes = round_up_to_panel(rows) / kPanel * blocks * (screen ? kScreenBlockBytes : kInt8BlockBytes);
+  std::vector<uint8_t> codes(screen ? bytes : 0, 0x1B);
+  std::vector<int8_t> weights(screen ? 0 : bytes, 100);
+  std::vector<int8_t> q(m * blocks * 16, -77);
+  const std::vector<int32_t> q_sum(m, static_cast<int32_t>(blocks) * 16 * -77);
+  const std::vector<float> row_scale(rows, 0.01f), token_scale(m, 0.01f);
+  std::vector<float> out(m * rows);
+  for (auto _ : state) {
+    if (screen) {
+      table.screen_gemm(codes.data(), rows, blocks, row_scale.data(), q.data(), blocks * 16, q_sum.data(),
+                        token_scale.data(), m, out.data(), rows);
+    } else {
+      table.int8_gemm(weights.data(), rows, blocks, row_scale.data(), q.data(), blocks * 16, q_sum.data(),
+                      token_scale.data(), m, out.data(), rows);
+    }
+    benchmark::ClobberMemory();
+  }
+  report(state, {static_cast<double>(m * rows * k), static_cast<double>(bytes + q.size() + (out.size() + rows) * 4)});
+}
+
 void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
   const auto a = random_floats(m * k, 1);
   const auto b = random_floats(round_up_to_panel(n) * k, 2);
@@ -201,6 +224,15 @@ void register_table(const Kernels& table) {
     for (const size_t m : std::initializer_list<size_t>{1, 4, 16, 128}) {
       add(prefix + "/ternary_gemm" + shape(m, n, k),
           [&table, m, n = n, k = k](auto& s) { ternary_gemm(s, table, m, n, k); });
+    }
+  }
+  for (const size_t n : std::initializer_list<size_t>{128, 2560, 128256}) {  // the last one comes from memory
+    for (const size_t m : std::initializer_list<size_t>{1, 4, 16, 128}) {
+      if (n == 128256 && m == 128) continue;
+      for (const bool screen : {false, true}) {
+        add(prefix + (screen ? "/screen_gemm" : "/int8_gemm") + shape(m, n, 2560),
+            [&table, m, n, screen](auto& s) { head_gemm(s, table, m, n, 2560, screen); });
+      }
     }
   }
   constexpr Shape kTraining[] = {{768, 128, 128}, {768, 256, 256}, {768, 384, 128}, {768, 128, 384}, {768, 384, 384},

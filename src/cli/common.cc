@@ -25,6 +25,20 @@ Threads make_threads(int threads) {
   return Threads(threads);
 }
 
+void add_head_option(CLI::App& command, std::string& head) {
+  command
+      .add_option("--head", head,
+                  "How logits are computed: exact, int8, screened (2 bits, then the best rows exactly), or auto: screened "
+                  "from 32000 tokens of vocabulary on, else exact")
+      ->capture_default_str();
+}
+
+HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {
+  const HeadKind kind = head == "auto" ? default_head(model.config) : parse_head_kind(head);
+  set_head({kind, top_k}, threads, model);
+  return kind;
+}
+
 Tokenizer require_tokenizer(const LoadedModel& loaded, const std::string& path) {
   if (!loaded.vocabulary) fail("{}: expected a tokenizer in it or beside it, there is none", path);
   return Tokenizer(*loaded.vocabulary);

@@ -19,6 +19,13 @@ void add_threads_option(CLI::App& command, int& threads);
 // The pool; a warning when there are more threads than processors. Error for a negative count.
 Threads make_threads(int threads);
 
+// Adds --head. `head` is "auto", "exact", "int8" or "screened", and holds the default.
+void add_head_option(CLI::App& command, std::string& head);
+
+// Gives the model that head ("auto": default_head()), with `top_k` logits exact at least, and returns the kind in use.
+// Error for an unknown name or a head that the model cannot have.
+HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model);
+
 // The model's tokenizer, or Error saying that the source holds none.
 Tokenizer require_tokenizer(const LoadedModel& loaded, const std::string& path);
 

@@ -17,6 +17,7 @@ struct PerplexityArguments {
   std::string model;
   std::string text;
   size_t context = 0;
+  std::string head = "exact";
   bool json = false;
   int threads = 0;
 };
@@ -24,8 +25,9 @@ struct PerplexityArguments {
 void eval_perplexity(const PerplexityArguments& args) {
   Threads threads(make_threads(args.threads));
   const std::string text = read_file(args.text);
-  const LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
+  const HeadKind head = choose_head(args.head, 0, threads, loaded.model);
   const double start = now_s();
   const PerplexityResult r =
       with_context(args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads); });
@@ -41,6 +43,7 @@ void eval_perplexity(const PerplexityArguments& args) {
                                          {"bytes", r.bytes},
                                          {"context", r.context},
                                          {"kernel", kernels().name},
+                                         {"head", head_kind_name(head)},
                                          {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
     std::fputs((json.dump(2) + "\n").c_str(), stdout);
     return;
@@ -50,7 +53,8 @@ void eval_perplexity(const PerplexityArguments& args) {
   fmt::print("bits per byte   {:.4f}\n", r.bits_per_byte);
   fmt::print("tokens          {} predicted, of {} bytes of text\n", r.tokens, r.bytes);
   fmt::print("convention      {}\n", r.convention);
-  fmt::print("speed           {:.0f} tokens/s ({} kernels)\n", static_cast<double>(r.tokens) / seconds, kernels().name);
+  fmt::print("speed           {:.0f} tokens/s ({} kernels, {} head)\n", static_cast<double>(r.tokens) / seconds,
+             kernels().name, head_kind_name(head));
 }
 
 }  // namespace
@@ -63,6 +67,7 @@ void add_eval_command(CLI::App& app) {
   command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
   command.add_option("text", args->text, "A text file")->required();
   command.add_option("-c,--context", args->context, "Tokens in a window; 0: the model's context");
+  add_head_option(command, args->head);
   command.add_flag("--json", args->json, "Print one JSON object");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });

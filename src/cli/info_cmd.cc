@@ -58,6 +58,7 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   json["weight_bytes"] = s.bytes;
   json["kv_bytes_per_token"] = 2 * c.layers * c.kv_dim() * sizeof(float);
   json["kernel"] = kernels().name;
+  json["default_head"] = head_kind_name(default_head(c));
   if (loaded.vocabulary) {
     const Tokenizer tokenizer(*loaded.vocabulary);
     json["tokenizer"] = {

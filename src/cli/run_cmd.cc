@@ -20,6 +20,7 @@ struct RunArguments {
   size_t max_tokens = 128;
   size_t context = 0;
   size_t speculate = 0;
+  std::string head = "auto";
   SamplerOptions sampling;
   int64_t seed = -1;
   bool no_bos = false;
@@ -28,7 +29,7 @@ struct RunArguments {
   int threads = 0;
 };
 
-void print_json(const RunArguments& args, const Generation& g, const std::string& text) {
+void print_json(const RunArguments& args, HeadKind head, const Generation& g, const std::string& text) {
   const nlohmann::ordered_json json = {
       {"prompt", args.prompt},
       {"text", text},
@@ -36,6 +37,7 @@ void print_json(const RunArguments& args, const Generation& g, const std::string
       {"stop_reason", stop_reason_name(g.reason)},
       {"seed", args.sampling.seed},
       {"kernel", kernels().name},
+      {"head", head_kind_name(head)},
       {"prompt_tokens", g.prompt_tokens},
       {"generated_tokens", g.tokens.size()},
       {"prefill_s", g.prefill_s},
@@ -50,8 +52,9 @@ void run(RunArguments args) {
   validate(args.sampling);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
-  const LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
+  const HeadKind head = choose_head(args.head, args.sampling.top_k, threads, loaded.model);
   args.sampling.seed = args.seed >= 0 ? static_cast<uint64_t>(args.seed) : std::random_device{}();
 
   std::vector<int32_t> prompt = tokenizer.encode(args.prompt, tokenizer.add_bos() && !args.no_bos, true);
@@ -86,17 +89,17 @@ void run(RunArguments args) {
   const Generation g = session.generate(request);
   show(stream.finish());
   if (args.json) {
-    print_json(args, g, text);
+    print_json(args, head, g, text);
     return;
   }
   std::fputs("\n", stdout);
   std::fflush(stdout);  // the line below goes to standard error and must not overtake it
   const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
   if (args.speculate > 0) log_info("speculation: {} of {} guessed tokens were right", g.accepted, g.drafted);
-  log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, seed {}, {} kernels",
+  log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, {} head, seed {}, {} kernels",
            stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,
            g.tokens.size(), g.decode_s > 0 ? decoded / g.decode_s : 0.0, weight_kind_name(loaded.model.config.weights),
-           args.sampling.seed, kernels().name);
+           head_kind_name(head), args.sampling.seed, kernels().name);
 }
 
 }  // namespace
@@ -108,6 +111,7 @@ void add_run_command(CLI::App& app) {
   command.add_option("-p,--prompt", args->prompt, "The text to go on from");
   command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
   command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");
+  add_head_option(command, args->head);
   command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
       ->capture_default_str();
   command.add_option("--top-k", args->sampling.top_k, "Choose among the k most probable tokens; 0: all")

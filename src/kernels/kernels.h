@@ -32,6 +32,16 @@ inline constexpr size_t round_up_to_panel(size_t n) { return (n + kPanel - 1) / 
 // 16 rows by 4 consecutive columns.
 inline constexpr size_t kTernaryBlockBytes = 64;
 
+// ---- Head panels ---------------------------------------------------------------------------------------------------
+// The output head in fewer bits (ops/head.h): W (rows, k) as ceil(rows / 16) panels of ceil(k / 16) blocks of 16 rows
+// by 16 columns.
+// Int8: in block b, the byte (c / 4) * 64 + r * 4 + c % 4 is column b * 16 + c of row r, in [-127, 127]; missing rows
+// and columns are 0.
+// 2-bit screen: in block b, bits 2f..2f+1 of the byte r * 4 + i are the code of row r, column b * 16 + f * 4 + i (f, i
+// in 0..3); the codes 0, 1, 2, 3 mean the levels -3, -1, 1, 3.
+inline constexpr size_t kInt8BlockBytes = 256;
+inline constexpr size_t kScreenBlockBytes = 64;
+
 // Constants of one AdamW step (Loshchilov and Hutter 2019, algorithm 2), already corrected for bias.
 struct AdamWStep {
   float learning_rate;
@@ -50,6 +60,8 @@ struct Kernels {
   float (*dot)(const float* x, const float* y, size_t n);                                 // sum x*y
   float (*sum_abs)(const float* x, size_t n);                                             // sum |x|
   float (*sum)(const float* x, size_t n);                                                 // sum x
+  // Sum of the |x| >= threshold > 0, and how many they are, exact for n < 2^24.
+  float (*sum_abs_from)(const float* x, size_t n, float threshold, float* count);
   void (*add)(const float* x, size_t n, float* y);                                        // y += x, in place
   void (*scale)(float factor, size_t n, float* x);                                        // x *= factor, in place
   void (*add_product)(const float* x, const float* y, float factor, size_t n, float* z);  // z += (x*y)*factor
@@ -106,6 +118,17 @@ struct Kernels {
   // int32 for k < 2^23.
   void (*ternary_gemm)(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
                        const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride);
+
+  // ---- Head products ----
+  // out[t * out_stride + r] = (float(sum_k w[r][k] * q[t][k]) * row_scale[r]) * token_scale[t] for `rows` rows of head
+  // panels and m tokens, w the int8 weights (k < 2^16) or the levels of the 2-bit codes (k < 2^21), q and q_sum as
+  // above. Sums are exact in int32.
+  void (*int8_gemm)(const int8_t* panels, size_t rows, size_t k_blocks, const float* row_scale, const int8_t* q,
+                    size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m, float* out,
+                    size_t out_stride);
+  void (*screen_gemm)(const uint8_t* panels, size_t rows, size_t k_blocks, const float* row_scale, const int8_t* q,
+                      size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m, float* out,
+                      size_t out_stride);
 
   // ---- Optimizer ----
   // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).

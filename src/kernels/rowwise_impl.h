@@ -58,6 +58,18 @@ float row_sum_abs(const float* x, size_t n) {
   return reduce_add(sum);
 }
 
+float row_sum_abs_from(const float* x, size_t n, float threshold, float* count) {
+  F32x16 sum = set1(0.0f);
+  F32x16 counted = set1(0.0f);
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 size = abs_of(block.load(x + i));
+    sum = add(sum, keep_if_ge(size, set1(threshold), size));
+    counted = add(counted, keep_if_ge(size, set1(threshold), set1(1.0f)));
+  });
+  *count = reduce_add(counted);
+  return reduce_add(sum);
+}
+
 float row_sum(const float* x, size_t n) {
   F32x16 sum = set1(0.0f);
   for_blocks(n, [&](size_t i, auto block) { sum = add(sum, block.load(x + i)); });

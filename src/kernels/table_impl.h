@@ -1,10 +1,11 @@
-// Fills a table with the functions of rowwise_impl.h, gemm_impl.h and the file's own ternary_gemm.
+// Fills a table with the functions of rowwise_impl.h and gemm_impl.h, and the file's own ternary_gemm and head tiles.
 
 constexpr Kernels make_table(const char* name) {
   return {name,
           row_dot,
           row_sum_abs,
           row_sum,
+          row_sum_abs_from,
           row_add,
           row_scale,
           row_add_product,
@@ -28,5 +29,7 @@ constexpr Kernels make_table(const char* name) {
           pack_panel,
           pack_panel_transposed,
           ternary_gemm,
+          head_gemm<Int8Tile>,
+          head_gemm<ScreenTile>,
           row_adamw};
 }

@@ -129,7 +129,7 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
     std::copy_n(activations.x_out.data() + batch.logit_rows[i] * c.dim, c.dim, selected.row(i));
   }
   rmsnorm(selected, model.weights.output_norm.view(), c.norm_eps, threads, activations.output_r.view(), logit_input);
-  dense_forward(model.head(), logit_input, threads, logits);
+  head_forward(model.logit_head, model.head(), logit_input, threads, logits);
 }
 
 }  // namespace tern

@@ -86,8 +86,18 @@ Model make_model(const ModelConfig& config, DType dense_type) {
   return model;
 }
 
+HeadKind default_head(const ModelConfig& config) {
+  constexpr size_t kLargeVocab = 32000;  // LLaMA's first one is one of them
+  return config.vocab >= kLargeVocab ? HeadKind::kScreened : HeadKind::kExact;
+}
+
+void set_head(const HeadOptions& options, Threads& threads, Model& model) {
+  model.logit_head = make_head(options, threads, model.head());
+}
+
 void set_tensor(const TensorSpec& spec, MatView<const float> values, Threads& threads, Model& model) {
   assert(values.rows == spec.rows && values.cols == spec.cols);
+  assert(model.logit_head.kind == HeadKind::kExact);
   if (spec.is_norm()) {
     std::copy_n(values.data, values.cols, model.weights.norm(spec).data());
   } else if (spec.is_linear()) {

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "model/config.h"
 #include "model/tensors.h"
+#include "ops/head.h"
 #include "ops/linear.h"
 #include "ops/matrix.h"
 #include "ops/rope.h"
@@ -45,15 +46,26 @@ struct Model {
   ModelConfig config;
   Weights weights;
   RopeTable rope;
+  Head logit_head;  // how logits come from head(): exact unless set_head() says otherwise
 
   const DenseMatrix& head() const { return config.tied_head ? weights.token_embedding : weights.output; }
+  DenseMatrix& head() { return config.tied_head ? weights.token_embedding : weights.output; }
 };
 
 // A model of the configuration's shape with all parts allocated: linear layers of the configuration's kind, embedding
 // and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
 Model make_model(const ModelConfig& config, DType dense_type);
 
-// Fills the tensor named by `spec` from real weights (spec.rows, spec.cols), as the forward pass wants them.
+// The head that generation takes when nobody says: screened for vocabularies of 32,000 tokens and more, where the head is
+// a good part of the bytes that a token reads, else exact.
+HeadKind default_head(const ModelConfig& config);
+
+// Makes the model compute its logits by another head, from the weights it holds. For inference: a model that is trained
+// or packed anew keeps the exact one. Error for a head that the model cannot have, which then keeps its own.
+void set_head(const HeadOptions& options, Threads& threads, Model& model);
+
+// Fills the tensor named by `spec` from real weights (spec.rows, spec.cols), as the forward pass wants them. The head
+// must be exact.
 void set_tensor(const TensorSpec& spec, MatView<const float> values, Threads& threads, Model& model);
 
 }  // namespace tern

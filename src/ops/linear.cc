@@ -5,27 +5,12 @@
 #include <cassert>
 #include <vector>
 
+#include "ops/product_ranges.h"
 #include "quant/absmean.h"
 #include "quant/binary.h"
 
 namespace tern {
 namespace {
-
-constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
-
-bool many_tokens(size_t tokens, const Threads& threads) {
-  return tokens >= 2 * kTokenGrain * static_cast<size_t>(threads.count());
-}
-
-// Splits an (N, outputs) product: by tokens when there are many, else by panels of outputs. Neither changes a bit.
-template <class Body>
-void for_product_ranges(size_t tokens, size_t outputs, Threads& threads, const Body& body) {
-  if (many_tokens(tokens, threads)) {
-    threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
-  } else {
-    threads.for_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
-  }
-}
 
 // Rows t0..t1 and columns r0..r1 (r0 a multiple of 16) of y = x W^T.
 void multiply_dense(const DenseMatrix& w, MatView<const float> x, size_t t0, size_t t1, size_t r0, size_t r1,
@@ -155,6 +140,15 @@ void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& m
   });
 }
 
+void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows) {
+  assert(x.cols == rows.cols && x.rows <= rows.rows);
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) {
+      rows.scale[n] = kernels().quantize_row(x.row(n), x.cols, rows.q.data() + n * rows.stride, &rows.sum[n]);
+    }
+  });
+}
+
 void LinearInput::set_row(size_t n, VecView<const float> x) {
   assert(x.size() == cols);
   if (kind == WeightKind::kFull) {
@@ -194,7 +188,7 @@ void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInpu
 }
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
-  assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows);
+  assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
   for_product_ranges(y.rows, y.cols, threads,
                      [&](size_t t0, size_t t1, size_t r0, size_t r1) { multiply_dense(w, x, t0, t1, r0, r1, y); });
 }

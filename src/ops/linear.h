@@ -60,6 +60,9 @@ Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threa
 void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear);
 void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix);
 
+// The quantizer of all int8 activations: x (N, cols) into the first N rows.
+void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows);
+
 // Where a layer's result goes: y (N, outputs) = x W^T for the first N tokens of the input.
 struct LinearOutput {
   const Linear& linear;

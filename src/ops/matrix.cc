@@ -3,6 +3,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <vector>
 
 #include "tensor/float16.h"
 
@@ -11,6 +12,31 @@ namespace {
 
 // Codes of trit 0 in all four fields of a byte.
 constexpr int kZeroCodes = 0x55;
+
+// A panel (cols, 16) becomes 16 rows of cols, or the other way round, by way of `scratch`.
+template <class T>
+void turn_panel(size_t cols, DenseLayout wanted, std::vector<T>& scratch, T* panel) {
+  scratch.assign(panel, panel + cols * kPanel);
+  for (size_t k = 0; k < cols; ++k) {
+    for (size_t r = 0; r < kPanel; ++r) {
+      const size_t in_panel = k * kPanel + r;
+      const size_t in_rows = r * cols + k;
+      if (wanted == DenseLayout::kRows) {
+        panel[in_rows] = scratch[in_panel];
+      } else {
+        panel[in_panel] = scratch[in_rows];
+      }
+    }
+  }
+}
+
+template <class T>
+void turn_panels(size_t cols, DenseLayout wanted, Threads& threads, Buffer<T>& numbers) {
+  threads.for_ranges(numbers.size() / (cols * kPanel), 1, [&](size_t begin, size_t end) {
+    std::vector<T> scratch;
+    for (size_t p = begin; p < end; ++p) turn_panel(cols, wanted, scratch, numbers.data() + p * cols * kPanel);
+  });
+}
 
 }  // namespace
 
@@ -68,8 +94,19 @@ DenseMatrix::DenseMatrix(size_t rows_, size_t cols_, DType type_) : rows(rows_),
   }
 }
 
+void DenseMatrix::set_layout(DenseLayout wanted, Threads& threads) {
+  if (layout == wanted) return;
+  layout = wanted;
+  if (type == DType::kF32) {
+    turn_panels(cols, wanted, threads, f32);
+  } else {
+    turn_panels(cols, wanted, threads, bf16);
+  }
+}
+
 void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
   assert(row % kPanel == 0 && weights.rows <= kPanel && row + weights.rows <= rows && weights.cols == cols);
+  assert(layout == DenseLayout::kPanels);
   const size_t at = row / kPanel * panel_size();
   if (type == DType::kF32) {
     kernels().pack_panel_transposed(weights.data, weights.stride, cols, weights.rows, f32.data() + at);
@@ -82,6 +119,14 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
 
 void DenseMatrix::get_row(size_t row, VecView<float> weights) const {
   assert(row < rows && weights.size() == cols);
+  if (layout == DenseLayout::kRows) {
+    if (type == DType::kF32) {
+      std::memcpy(weights.data(), f32.data() + row * cols, weights.size_bytes());
+    } else {
+      kernels().expand_bf16(bf16.data() + row * cols, cols, weights.data());
+    }
+    return;
+  }
   const size_t at = row / kPanel * panel_size() + row % kPanel;
   for (size_t k = 0; k < cols; ++k) {
     weights[k] = type == DType::kF32 ? f32[at + k * kPanel] : to_float(BFloat16{bf16[at + k * kPanel]});

@@ -28,11 +28,16 @@ struct TernaryMatrix {
   void get_row(size_t row, VecView<int8_t> trits) const;
 };
 
-// W (rows, cols) of real numbers in f32 or bf16, as the panels of its transpose: y = x W^T reads them in order.
+// Where a DenseMatrix holds its numbers: 16 rows side by side as the panels of its transpose, which y = x W^T reads in
+// order, or row after row, for those who want single rows.
+enum class DenseLayout : uint8_t { kPanels, kRows };
+
+// W (rows, cols) of real numbers in f32 or bf16.
 struct DenseMatrix {
   size_t rows = 0;
   size_t cols = 0;
   DType type = DType::kF32;
+  DenseLayout layout = DenseLayout::kPanels;
   Buffer<float> f32;  // one of the two is used
   Buffer<uint16_t> bf16;
 
@@ -41,6 +46,8 @@ struct DenseMatrix {
   DenseMatrix(size_t rows, size_t cols, DType type);
 
   size_t panel_size() const { return cols * kPanel; }
+  // Moves the numbers, in place: 16 rows fill the same bytes in both layouts.
+  void set_layout(DenseLayout wanted, Threads& threads);
   // Sets 16 rows (fewer at the end of the matrix) beginning at `row`, a multiple of 16; rounds to bf16 where that is
   // the type. `weights` holds those rows.
   void set_panel(size_t row, MatView<const float> weights);

@@ -28,6 +28,17 @@ TEST_P(RowwiseEqual, Reductions) {
   });
 }
 
+TEST_P(RowwiseEqual, SumAbsFrom) {
+  for (const float threshold : {1e-31f, 0.5f, 1.0f, 1e12f}) {
+    expect_scalar_bits([&](const Kernels& k, Values kind, size_t n) {
+      const auto x = random_row(kind, n, 1);
+      float count = -1;
+      const float sum = k.sum_abs_from(x.data(), n, threshold, &count);
+      return std::vector<float>{sum, count};
+    });
+  }
+}
+
 TEST_P(RowwiseEqual, Max) {
   expect_scalar_bits(
       [](const Kernels& k, Values kind, size_t n) {

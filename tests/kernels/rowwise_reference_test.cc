@@ -33,6 +33,22 @@ TEST_P(RowwiseReference, Reductions) {
   }
 }
 
+TEST_P(RowwiseReference, SumAbsFrom) {
+  for (const size_t n : kRowSizes) {
+    auto x = random_row(n, 1);
+    if (n > 2) x[2] = -0.75f;  // the threshold belongs to the sum
+    double sum = 0, count = 0;
+    for (const float value : x) {
+      if (std::fabs(value) < 0.75f) continue;
+      sum += std::fabs(value);
+      count += 1;
+    }
+    float counted = -1;
+    EXPECT_NEAR(table().sum_abs_from(x.data(), n, 0.75f, &counted), sum, sum_tolerance(n, sum));
+    EXPECT_EQ(counted, count);
+  }
+}
+
 // The order of additions is part of the contract: lane i % 16, then halves.
 TEST_P(RowwiseReference, SumTakesTheDocumentedOrder) {
   for (const size_t n : kRowSizes) {

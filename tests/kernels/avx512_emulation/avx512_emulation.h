@@ -169,6 +169,9 @@ inline Integers add_epi32(const Integers& a, const Integers& b) {
 inline Integers and_si512(const Integers& a, const Integers& b) {
   return for_lanes<Integers>([&](int i) { return a.lane[i] & b.lane[i]; });
 }
+inline Integers xor_si512(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>([&](int i) { return a.lane[i] ^ b.lane[i]; });
+}
 inline Integers slli_epi32(const Integers& a, unsigned count) {
   return for_lanes<Integers>(
       [&](int i) { return count > 31 ? 0 : wrapped(static_cast<uint32_t>(a.lane[i]) << count); });

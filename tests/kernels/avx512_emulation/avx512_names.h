@@ -77,6 +77,8 @@
 #define _mm512_storeu_ps avx512_emulation::storeu_ps
 #undef _mm512_sub_ps
 #define _mm512_sub_ps avx512_emulation::sub_ps
+#undef _mm512_xor_si512
+#define _mm512_xor_si512 avx512_emulation::xor_si512
 
 // An immediate operand becomes a template argument.
 #undef _mm512_cmp_ps_mask

@@ -1,0 +1,53 @@
+// The walk over panels and tokens of the head's products, included inside the anonymous namespace of an instruction
+// set's .cc file before its tiles. A tile is a struct with
+//   using Element                       int8_t or uint8_t, what panels hold
+//   static constexpr size_t kBlockBytes  of 16 rows by 16 columns
+//   static constexpr size_t kMostTokens  that it keeps in registers
+//   template <size_t kTokens> static void run(const Element* panel, size_t k_blocks, const HeadTokens& to, size_t rows)
+// where run computes `rows` <= 16 rows of one panel for kTokens tokens.
+
+struct HeadTokens {
+  const float* row_scale;  // of the panel's rows
+  const int8_t* q;
+  size_t q_stride;
+  const int32_t* q_sum;
+  const float* token_scale;
+  float* out;  // of the panel's first row
+  size_t out_stride;
+};
+
+inline void store_head_products(F32x16 sums, const HeadTokens& to, size_t t, size_t rows) {
+  const F32x16 row_scale = rows == 16 ? load(to.row_scale) : load_first(rows, to.row_scale);
+  const F32x16 y = mul(mul(sums, row_scale), set1(to.token_scale[t]));
+  float* out = to.out + t * to.out_stride;
+  if (rows == 16) {
+    store(out, y);
+  } else {
+    store_first(rows, out, y);
+  }
+}
+
+template <class Tile, size_t kMost>
+inline void head_tile(size_t tokens, const typename Tile::Element* panel, size_t k_blocks, const HeadTokens& to,
+                      size_t rows) {
+  if constexpr (kMost > 0) {
+    if (tokens == kMost) return Tile::template run<kMost>(panel, k_blocks, to, rows);
+    head_tile<Tile, kMost - 1>(tokens, panel, k_blocks, to, rows);
+  }
+}
+
+template <class Tile>
+void head_gemm(const typename Tile::Element* panels, size_t rows, size_t k_blocks, const float* row_scale,
+               const int8_t* q, size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m, float* out,
+               size_t out_stride) {
+  for (size_t r = 0; r < rows; r += kPanel) {
+    const typename Tile::Element* panel = panels + r / kPanel * k_blocks * Tile::kBlockBytes;
+    const size_t valid = rows - r < kPanel ? rows - r : kPanel;
+    for (size_t t = 0; t < m; t += Tile::kMostTokens) {
+      const size_t tokens = m - t < Tile::kMostTokens ? m - t : Tile::kMostTokens;
+      const HeadTokens to{row_scale + r,   q + t * q_stride,         q_stride,  q_sum + t,
+                          token_scale + t, out + t * out_stride + r, out_stride};
+      head_tile<Tile, Tile::kMostTokens>(tokens, panel, k_blocks, to, valid);
+    }
+  }
+}

@@ -1,0 +1,257 @@
+#include "ops/screen.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <numbers>
+#include <vector>
+
+#include "ops/linear.h"
+#include "ops/product_ranges.h"
+
+namespace tern {
+namespace {
+
+// ---- Making the screen ----
+
+// A row's levels: 3 where |w| >= threshold, else 1, with the sign of w.
+struct RowLevels {
+  float threshold = 0;
+  double half_step = 0;
+  double level_square = 0;  // sum of l^2
+};
+
+// The half step of least error for given levels is sum |w| l / sum l^2, the levels of least error for given h change at
+// 2h. The two are taken in turn (Lloyd 1982) until the levels stay; each step lowers the error. 1.25 times the mean is
+// the threshold of normal numbers.
+RowLevels choose_levels(VecView<const float> row) {
+  constexpr int kMostSteps = 20;
+  const double sum = static_cast<double>(kernels().sum_abs(row.data(), row.size()));
+  const auto count = static_cast<double>(row.size());
+  RowLevels levels;
+  if (!(sum > 0)) return levels;
+  levels.threshold = static_cast<float>(1.25 * sum / count);
+  float before = -1;
+  for (int step = 0; step < kMostSteps; ++step) {
+    float outer = 0;
+    const double outer_sum =
+        static_cast<double>(kernels().sum_abs_from(row.data(), row.size(), levels.threshold, &outer));
+    levels.level_square = count + 8.0 * static_cast<double>(outer);
+    levels.half_step = (sum + 2.0 * outer_sum) / levels.level_square;
+    if (outer == before) break;
+    before = outer;
+    if (step + 1 < kMostSteps) levels.threshold = static_cast<float>(2.0 * levels.half_step);
+  }
+  return levels;
+}
+
+// Writes row r of its panel.
+void pack_row(VecView<const float> row, float threshold, uint8_t* panel_row) {
+  for (size_t c = 0; c < row.size(); ++c) {
+    const int code = (row[c] > -threshold) + (row[c] >= 0) + (row[c] >= threshold);
+    uint8_t& byte = panel_row[c / 16 * kScreenBlockBytes + c % 4];
+    byte = static_cast<uint8_t>(byte | (code << (2 * (c % 16 / 4))));
+  }
+}
+
+void set_screen_row(size_t r, VecView<const float> row, Screen& screen) {
+  const RowLevels levels = choose_levels(row);
+  pack_row(row, levels.threshold,
+           screen.panels.data() + r / kPanel * screen.k_blocks * kScreenBlockBytes + r % kPanel * 4);
+  const double square = static_cast<double>(kernels().dot(row.data(), row.data(), row.size()));
+  const double held = levels.half_step * levels.half_step * levels.level_square;
+  const auto D = static_cast<double>(row.size());
+  // |w|^2 = |w'|^2 + |e|^2. The difference is rounded: never below what float sums can tell from nothing.
+  screen.half_step[r] = static_cast<float>(levels.half_step);
+  screen.level_square[r] = static_cast<float>(held / D);
+  screen.residual_square[r] = static_cast<float>(std::max(square - held, 1e-5 * square) / D);
+}
+
+// ---- Scoring ----
+
+struct Scored {
+  float logit = 0;
+  size_t row = 0;
+};
+
+bool better(const Scored& a, const Scored& b) { return a.logit != b.logit ? a.logit > b.logit : a.row < b.row; }
+
+// One token on its way through the two passes.
+struct Token {
+  const Screen& screen;
+  const DenseMatrix& weights;
+  const float* x;         // (D)
+  VecView<float> logits;  // (V): the screen's, row by row replaced by exact ones
+  float x_square;         // |x|^2
+  float d_square;         // |x - x'|^2
+
+  float variance(size_t row) const {
+    return screen.residual_square[row] * x_square + screen.level_square[row] * d_square;
+  }
+};
+
+// Exact logits of the rows row_of(0..count-1), 16 at a time: one chain of fused multiply-adds over k each, as in
+// dense_forward. A part of the columns at a time stays in the first-level cache.
+template <class RowOf>
+void score_exactly(const Token& token, size_t count, Threads& threads, const RowOf& row_of) {
+  constexpr size_t kColumns = 256;
+  const size_t D = token.screen.cols;
+  threads.for_ranges(count, kPanel, [&](size_t begin, size_t end) {
+    Buffer<float> rows(kPanel * D);
+    Buffer<float> panel(kPanel * kColumns);
+    for (size_t first = begin; first < end; first += kPanel) {
+      const size_t n = std::min(kPanel, end - first);
+      for (size_t i = 0; i < n; ++i) token.weights.get_row(row_of(first + i), {rows.data() + i * D, D});
+      float exact[kPanel];
+      for (size_t k = 0; k < D; k += kColumns) {
+        const size_t columns = std::min(kColumns, D - k);
+        kernels().pack_panel_transposed(rows.data() + k, D, columns, n, panel.data());
+        kernels().gemm_f32(token.x + k, 0, 1, panel.data(), 0, 1, n, columns, k != 0, exact, kPanel);
+      }
+      for (size_t i = 0; i < n; ++i) token.logits[row_of(first + i)] = exact[i];
+    }
+  });
+}
+
+size_t score_all(const Token& token, Threads& threads) {
+  score_exactly(token, token.logits.size(), threads, [](size_t i) { return i; });
+  return token.logits.size();
+}
+
+// Calls body(part, first row, end row), a part for each thread.
+template <class Body>
+void for_parts(size_t rows, Threads& threads, const Body& body) {
+  const auto parts = static_cast<size_t>(threads.count());
+  threads.for_ranges(parts, 1, [&](size_t begin, size_t end) {
+    for (size_t p = begin; p < end; ++p) body(p, rows * p / parts, rows * (p + 1) / parts);
+  });
+}
+
+// The `count` best rows, in the order of their numbers. Every thread keeps its best in a heap, the worst on top.
+std::vector<Scored> best_rows(VecView<const float> logits, size_t count, Threads& threads) {
+  std::vector<std::vector<Scored>> parts(static_cast<size_t>(threads.count()));
+  for_parts(logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
+    std::vector<Scored>& heap = parts[part];
+    for (size_t r = begin; r < end; ++r) {
+      if (heap.size() == count) {
+        if (!better({logits[r], r}, heap.front())) continue;
+        std::pop_heap(heap.begin(), heap.end(), better);
+        heap.pop_back();
+      }
+      heap.push_back({logits[r], r});
+      std::push_heap(heap.begin(), heap.end(), better);
+    }
+  });
+  std::vector<Scored> best;
+  for (const std::vector<Scored>& part : parts) best.insert(best.end(), part.begin(), part.end());
+  std::nth_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(count - 1), best.end(), better);
+  best.resize(count);
+  std::sort(best.begin(), best.end(), [](const Scored& a, const Scored& b) { return a.row < b.row; });
+  return best;
+}
+
+// Rows outside of `scored` whose logit lies within sqrt(width_square) deviations of `largest`.
+std::vector<size_t> rows_within(const Token& token, const std::vector<Scored>& scored, float largest,
+                                float width_square, Threads& threads) {
+  std::vector<std::vector<size_t>> parts(static_cast<size_t>(threads.count()));
+  for_parts(token.logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      const float gap = largest - token.logits[r];
+      if (gap > 0 && gap * gap > width_square * token.variance(r)) continue;
+      const auto at =
+          std::lower_bound(scored.begin(), scored.end(), r, [](const Scored& s, size_t row) { return s.row < row; });
+      if (at == scored.end() || at->row != r) parts[part].push_back(r);
+    }
+  });
+  std::vector<size_t> rows;
+  for (const std::vector<size_t>& part : parts) rows.insert(rows.end(), part.begin(), part.end());
+  return rows;
+}
+
+// The second pass; returns the number of exact logits.
+size_t rescore(const Token& token, double deviations, Threads& threads) {
+  const size_t V = token.logits.size();
+  if (token.screen.exact_rows > V / 4) return score_all(token, threads);
+  const std::vector<Scored> first = best_rows(token.logits, token.screen.exact_rows, threads);
+  score_exactly(token, first.size(), threads, [&](size_t i) { return first[i].row; });
+  float largest = token.logits[first[0].row];
+  double seen = 0;  // sum of ((w x - a) / s)^2
+  for (const Scored& s : first) {
+    const float exact = token.logits[s.row];
+    largest = std::max(largest, exact);
+    const double error = static_cast<double>(exact) - static_cast<double>(s.logit);
+    const auto variance = static_cast<double>(token.variance(s.row));
+    if (variance > 0) seen += error * error / variance;
+  }
+  const double width_square = deviations * deviations * std::max(1.0, seen / static_cast<double>(first.size()));
+  if (!std::isfinite(largest) || !std::isfinite(width_square)) return score_all(token, threads);
+  const std::vector<size_t> rows = rows_within(token, first, largest, static_cast<float>(width_square), threads);
+  if (first.size() + rows.size() > V / 4) return score_all(token, threads);
+  score_exactly(token, rows.size(), threads, [&](size_t i) { return rows[i]; });
+  return first.size() + rows.size();
+}
+
+}  // namespace
+
+Screen make_screen(const DenseMatrix& weights, size_t exact_rows, Threads& threads) {
+  Screen screen;
+  screen.rows = weights.rows;
+  screen.cols = weights.cols;
+  screen.k_blocks = round_up_to_panel(weights.cols) / 16;
+  screen.exact_rows = std::max(exact_rows, kScreenExactRows);
+  screen.panels = Buffer<uint8_t>(round_up_to_panel(weights.rows) / kPanel * screen.k_blocks * kScreenBlockBytes);
+  screen.half_step = Buffer<float>(weights.rows);
+  screen.residual_square = Buffer<float>(weights.rows);
+  screen.level_square = Buffer<float>(weights.rows);
+  threads.for_ranges(weights.rows, kPanel, [&](size_t begin, size_t end) {
+    std::vector<float> row(weights.cols);
+    for (size_t r = begin; r < end; ++r) {
+      weights.get_row(r, row);
+      set_screen_row(r, row, screen);
+    }
+  });
+  return screen;
+}
+
+// Q(z) < exp(-z^2 / 2) / (z sqrt(2 pi)); equating the bound with p / V gives z = sqrt(2 ln(V / (p z sqrt(2 pi)))), a
+// map that contracts by 1 / z^2.
+double screen_deviations(size_t rows) {
+  double z = 6;
+  for (int step = 0; step < 8; ++step) {
+    const double bound = kMissProbability * z * std::sqrt(2.0 * std::numbers::pi);
+    z = std::sqrt(2.0 * std::log(static_cast<double>(rows) / bound));
+  }
+  return z;
+}
+
+size_t screened_forward(const Screen& screen, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
+                        MatView<float> logits) {
+  assert(weights.layout == DenseLayout::kRows && weights.rows == screen.rows && weights.cols == screen.cols);
+  assert(x.cols == screen.cols && logits.cols == screen.rows && x.rows == logits.rows);
+  QuantizedRows quantized(x.rows, x.cols);
+  quantize_rows(x, threads, quantized);
+  for_product_ranges(logits.rows, logits.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
+    kernels().screen_gemm(screen.panels.data() + r0 / kPanel * screen.k_blocks * kScreenBlockBytes, r1 - r0,
+                          screen.k_blocks, screen.half_step.data() + r0, quantized.q.data() + t0 * quantized.stride,
+                          quantized.stride, quantized.sum.data() + t0, quantized.scale.data() + t0, t1 - t0,
+                          logits.row(t0) + r0, logits.stride);
+  });
+  const double deviations = screen_deviations(screen.rows);
+  std::vector<float> difference(x.cols);
+  size_t exact = 0;
+  for (size_t n = 0; n < x.rows; ++n) {
+    const float* row = x.row(n);
+    kernels().dequantize_row(quantized.q.data() + n * quantized.stride, x.cols, -quantized.scale[n], difference.data());
+    kernels().add(row, x.cols, difference.data());
+    const Token token{screen,
+                      weights,
+                      row,
+                      logits.row_view(n),
+                      kernels().dot(row, row, x.cols),
+                      kernels().dot(difference.data(), difference.data(), x.cols)};
+    exact += rescore(token, deviations, threads);
+  }
+  return exact;
+}
+
+}  // namespace tern
