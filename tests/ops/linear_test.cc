@@ -222,8 +222,7 @@ TEST(LinearForward, UsesTheFirstRowsOfALargerInput) {
     LinearInput large(kind, 9, 33);
     set_input(random_matrix(9, 33, 13).view(), large);
     set_input(x.view(), large);
-    EXPECT_TRUE(
-        same_bits(forward_of(linear, input_of(kind, x), 3, threads), forward_of(linear, large, 3, threads)));
+    EXPECT_TRUE(same_bits(forward_of(linear, input_of(kind, x), 3, threads), forward_of(linear, large, 3, threads)));
   }
 }
 
