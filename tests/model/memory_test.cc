@@ -1,0 +1,51 @@
+#include "model/memory.h"
+
+#include <gtest/gtest.h>
+
+#include "model/kv_cache.h"
+#include "model/random_model.h"
+#include "support/errors.h"
+#include "support/models.h"
+
+namespace tern {
+namespace {
+
+TEST(ModelMemory, ExpectedBytesAreTheAllocatedOnes) {
+  for (const test::NamedConfig& named : test::small_configs()) {
+    for (const DType type : {DType::kBF16, DType::kF32}) {
+      const WeightBytes expected = expected_weight_bytes(named.config, type);
+      const WeightBytes actual = weight_bytes(make_model(named.config, type));
+      EXPECT_EQ(actual.linear, expected.linear) << named;
+      EXPECT_EQ(actual.norms, expected.norms) << named;
+      EXPECT_EQ(actual.embedding, expected.embedding) << named;
+      EXPECT_EQ(actual.head, expected.head) << named;
+      EXPECT_EQ(actual.head == 0, named.config.tied_head) << named;
+    }
+  }
+}
+
+TEST(ModelMemory, APassReadsEverythingButAFreeEmbedding) {
+  const WeightBytes tied{1000, 10, 200, 0};
+  EXPECT_EQ(tied.total(), 1210u);
+  EXPECT_EQ(tied.read_by_pass(), 1210u);
+  const WeightBytes free_head{1000, 10, 200, 300};
+  EXPECT_EQ(free_head.total(), 1510u);
+  EXPECT_EQ(free_head.read_by_pass(), 1310u);
+}
+
+TEST(ModelMemory, KvBytesAreTheCaches) {
+  for (const test::NamedConfig& named : test::small_configs()) {
+    for (const size_t positions : {size_t{1}, size_t{16}, size_t{17}}) {
+      EXPECT_EQ(kv_cache_bytes(named.config, 3, positions), KvCache(named.config, 3, positions).bytes()) << named;
+      EXPECT_GT(decoder_bytes(named.config, 3, positions, 4), kv_cache_bytes(named.config, 3, positions));
+    }
+  }
+}
+
+TEST(ModelMemory, NumbersThatDoNotFitAreErrors) {
+  const ModelConfig config = test::small_configs().front().config;
+  test::expect_error([&] { kv_cache_bytes(config, SIZE_MAX / 64, 64); }, "memory of the model");
+}
+
+}  // namespace
+}  // namespace tern
