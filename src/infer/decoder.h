@@ -10,6 +10,9 @@
 
 namespace tern {
 
+// Of a prompt in one pass: more would only need more memory.
+inline constexpr size_t kPrefillTokens = 512;
+
 class Decoder {
  public:
   // Room for `sequences` sequences of up to `context` tokens (0: the model's context), `max_batch` tokens at once. The

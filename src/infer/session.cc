@@ -7,11 +7,6 @@
 #include "infer/prompt_lookup.h"
 
 namespace tern {
-namespace {
-
-constexpr size_t kPrefillTokens = 512;  // of one pass: more would only need more memory
-
-}  // namespace
 
 std::string_view stop_reason_name(StopReason reason) {
   switch (reason) {
