@@ -3,6 +3,7 @@
 
 usage: cli_test.py TERN [unittest arguments]
 """
+import csv
 import json
 import os
 import re
@@ -31,7 +32,7 @@ class Case(unittest.TestCase):
         cls.folder.cleanup()
 
     def test_help_and_usage(self):
-        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["convert"], ["info"], ["tokenizer", "train"]):
+        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"]):
             out, _ = tern(*command, "--help")
             self.assertIn("--help", out)
         self.assertIn("tern", tern("--version")[0])
@@ -77,6 +78,10 @@ class Case(unittest.TestCase):
         info = json.loads(tern("info", self.dir / "model.gguf", "--json")[0])
         self.assertEqual(info["config"]["dim"], 256)
         self.assertGreater(info["ternary_share"], 0.8)
+        self.assertEqual(info["bits_per_weight"], 2)
+        self.assertEqual(info["memory"]["weights"], info["weight_bytes"])
+        self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
+        self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
 
     def test_run_streams_text(self):
         out, err = tern("run", "-m", self.dir / "run", "-p", "the ", "-n", 8, "-s", 3)
@@ -129,6 +134,105 @@ class Case(unittest.TestCase):
             with self.subTest(part=part):
                 self.assertIn(part, error(*args))
         self.assertIn("TERN_ISA=mmx", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
+
+    def test_bench_reports_every_field(self):
+        tests = json.loads(tern("bench", "--shape", "tiny", "-p", "20,600", "-n", 4, "-b", "1,3", "-r", 2, "-t", 2,
+                                "--json")[0])
+        self.assertEqual([test["test"] for test in tests], ["pp20", "pp600", "tg4", "tg4 b3"])
+        for test in tests:
+            for key in ("build_commit", "cpu_info", "model_type", "kernel", "test_time"):
+                self.assertRegex(test[key], r".", key)
+            for key in ("avg_ns", "median_ns", "avg_ts", "median_ts", "read_bandwidth", "integer_peak", "float_peak",
+                        "peak_memory_bytes"):
+                self.assertGreater(test[key], 0, key)
+            for key in ("stddev_ns", "stddev_ts"):
+                self.assertGreaterEqual(test[key], 0, key)
+            self.assertEqual((test["model_filename"], test["n_threads"], test["weights"]), ("", 2, "ternary"))
+            self.assertEqual((test["type_k"], test["type_v"], test["head"]), (test["kv_type"],) * 2 + ("bf16",))
+            # 2 layers of 256 x (256 + 128 + 128 + 256) and 3 x 688 x 256, and 512 rows of embedding.
+            self.assertEqual(test["model_n_params"], 2 * (256 * 768 + 3 * 688 * 256 + 3 * 256 + 688) + 512 * 256 + 256)
+            self.assertGreater(test["model_size"], test["model_n_params"] / 4)
+            self.assertEqual((len(test["samples_ns"]), len(test["samples_ts"])), (2, 2))
+            tokens = (test["n_prompt"] + test["n_gen"]) * test["n_sequences"]
+            for ns, speed in zip(test["samples_ns"], test["samples_ts"]):
+                self.assertAlmostEqual(speed, tokens * 1e9 / ns, delta=speed * 1e-3)
+            self.assertAlmostEqual(test["avg_ts"], sum(test["samples_ts"]) / 2, delta=test["avg_ts"] * 1e-9)
+            if test["n_gen"] == 0:
+                self.assertGreater(test["peak_share"], 0)
+                self.assertIsNone(test["bytes_per_token"])
+                self.assertIsNone(test["bandwidth_share"])
+            else:
+                self.assertGreater(test["bandwidth_share"], 0)
+                self.assertIsNone(test["peak_share"])
+        self.assertEqual([test["n_batch"] for test in tests], [20, 512, 1, 3])
+        one, three = (test["bytes_per_token"] for test in tests[2:])
+        weights = tests[2]["model_size"]
+        self.assertGreater(one, weights)
+        self.assertEqual(one - weights, three - weights // 3)  # keys and values are read for every sequence
+
+    def test_bench_measures_files_and_kinds(self):
+        test, = json.loads(tern("bench", "-m", self.dir / "run", "-p", 0, "-n", 3, "-r", 1, "-o", "json")[0])
+        self.assertEqual(test["model_filename"], str(self.dir / "run"))
+        self.assertEqual(test["stddev_ts"], 0)
+        info = json.loads(tern("info", self.dir / "run", "--json")[0])
+        self.assertEqual((test["model_size"], test["model_n_params"]), (info["memory"]["weights"], info["parameters"]))
+        sizes = {}
+        for kind in ("ternary", "binary", "full"):
+            test, = json.loads(tern("bench", "--shape", "tiny", "--weights", kind, "--layers", 1, "-p", 8, "-n", 0, "-r",
+                                    1, "--json")[0])
+            self.assertEqual((test["weights"], test["model_type"]), (kind, f"tiny {kind}"))
+            sizes[kind] = test["model_size"]
+        self.assertEqual(sizes["ternary"], sizes["binary"])
+        self.assertGreater(sizes["full"], 3 * sizes["ternary"])
+
+    def test_bench_tables(self):
+        arguments = ["bench", "--shape", "tiny", "-p", 8, "-n", 2, "-r", 1]
+        rows = list(csv.DictReader(tern(*arguments, "-o", "csv")[0].splitlines()))
+        self.assertEqual([row["test"] for row in rows], ["pp8", "tg2"])
+        for row in rows:
+            self.assertGreater(float(row["avg_ts"]), 0)
+            self.assertNotIn(None, row)  # as many cells as columns
+            self.assertNotIn(None, row.values())
+        self.assertEqual((rows[0]["bytes_per_token"], rows[1]["peak_share"]), ("", ""))
+        table = [line for line in tern(*arguments)[0].splitlines() if line.startswith("|")]
+        self.assertEqual([cell.strip() for cell in table[0].split("|")[1:-1]],
+                         ["model", "size", "params", "kernel", "threads", "test", "t/s", "of the limit"])
+        self.assertEqual(len(table), 4)
+        self.assertEqual(len({line.count("|") for line in table}), 1)
+
+    def test_bench_refuses_in_one_line(self):
+        d = self.dir
+        tiny = ["bench", "--shape", "tiny"]
+        cases = [
+            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 700m, 1.3b, 2b4t"),
+            (["bench"], "there is neither"),
+            ([*tiny, "-m", d / "run"], "there are both"),
+            (["bench", "-m", d / "missing.gguf"], "missing.gguf: no such file"),
+            (["bench", "-m", d / "run", "-p", 33, "-n", 0], "pp33: 33 tokens, the context holds 32"),
+            ([*tiny, "-n", 1025], "tg1025: 1025 tokens, the context holds 1024"),
+            ([*tiny, "-r", 0], "--repetitions is 0"),
+            ([*tiny, "-b", 0], "--batch is 0"),
+            ([*tiny, "-p", 0, "-n", 0], "nothing to measure"),
+            ([*tiny, "--layers", 3], "--layers is 3, the model has 2"),
+            ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
+            (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),
+            ([*tiny, "-o", "xml"], "unknown output 'xml', expected md, csv or json"),
+            # 10^16 bytes of keys and values.
+            (["bench", "--shape", "100b", "-n", 2048, "-b", 65536], "GB of memory needed"),
+        ]
+        for args, part in cases:
+            with self.subTest(part=part):
+                self.assertIn(part, error(*args))
+        for wrong in (["-p", "many"], ["-n", "-1"], ["-r", -1], ["-r", "x"]):
+            tern(*tiny, *wrong, expect=2)
+
+    def test_more_threads_than_processors_is_one_warning(self):
+        threads = len(os.sched_getaffinity(0)) + 1
+        for command in (["info", self.dir / "run"], ["bench", "--shape", "tiny", "-p", 1, "-n", 0, "-r", 1]):
+            _, err = tern(*command, "-t", threads)
+            warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
+            self.assertEqual(len(warnings), 1, err)
+            self.assertIn(f"{threads} threads on {threads - 1} available processors", warnings[0])
 
     def test_full_disk_leaves_earlier_files(self):
         def limited():
