@@ -29,6 +29,7 @@ struct BenchArguments {
   size_t repetitions = 5;
   std::string weights;
   size_t layers = 0;
+  std::string head = "auto";
   std::string output = "md";
   bool json = false;
   int threads = 0;
@@ -98,7 +99,7 @@ ModelConfig shape_config(const BenchArguments& args) {
 // What is needed at once for a shape is refused before it is allocated.
 void check_shape(const BenchArguments& args) {
   const ModelConfig config = shape_config(args);
-  const size_t weights = expected_weight_bytes(config, DType::kBF16).total();
+  const size_t weights = expected_weight_bytes(config, DType::kBF16, head_kind(args.head, config)).total();
   check_memory(args.shape, config, make_tests(args, config), checked_add(weights, MachineMeter::kReadBytes, "memory"));
 }
 
@@ -125,11 +126,11 @@ void bench(const BenchArguments& args) {
   MachineMeter machine(threads);  // before the model: its memory is then a part of every peak
   machine.measure();
   BenchRun run;
-  const Model model = open_model(args, threads, run);
+  Model model = open_model(args, threads, run);
+  run.head_type = head_kind_name(choose_head(args.head, 0, threads, model));
   run.config = model.config;
   run.model_type += fmt::format(" {}", weight_kind_name(model.config.weights));
   run.weights = weight_bytes(model);
-  run.head_type = dtype_info(model.head().type).name;
   run.threads = threads.count();
   for (const SpeedTest& test : make_tests(args, model.config)) {
     log_info("{}: {} repetitions", test.name(), args.repetitions);
@@ -170,6 +171,7 @@ void add_bench_command(CLI::App& app) {
       ->check(count)
       ->capture_default_str();
   command.add_option("--weights", a.weights, "Of a --shape: ternary (default), binary or full");
+  add_head_option(command, a.head);
   command.add_option("--layers", a.layers, "Measure the first layers only; 0: all")->check(count);
   command.add_option("-o,--output", a.output, "md, csv or json")->capture_default_str();
   command.add_flag("--json", a.json, "The same as -o json");

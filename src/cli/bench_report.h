@@ -22,7 +22,7 @@ struct BenchRun {
   std::string model_type;      // "3b ternary"
   ModelConfig config;
   WeightBytes weights;
-  std::string_view head_type;  // "bf16", "f32"
+  std::string_view head_type;  // "exact", "int8", "screened"
   int threads = 0;
   MachineRates machine;
   size_t peak_memory_bytes = 0;

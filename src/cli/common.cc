@@ -34,8 +34,12 @@ void add_head_option(CLI::App& command, std::string& head) {
       ->capture_default_str();
 }
 
+HeadKind head_kind(const std::string& head, const ModelConfig& config) {
+  return head == "auto" ? default_head(config) : parse_head_kind(head);
+}
+
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {
-  const HeadKind kind = head == "auto" ? default_head(model.config) : parse_head_kind(head);
+  const HeadKind kind = head_kind(head, model.config);
   set_head({kind, top_k}, threads, model);
   return kind;
 }

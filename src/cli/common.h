@@ -22,6 +22,9 @@ Threads make_threads(int threads);
 // Adds --head. `head` is "auto", "exact", "int8" or "screened", and holds the default.
 void add_head_option(CLI::App& command, std::string& head);
 
+// The kind that the option names for such a model. Error for an unknown name.
+HeadKind head_kind(const std::string& head, const ModelConfig& config);
+
 // Gives the model that head ("auto": default_head()), with `top_k` logits exact at least, and returns the kind in use.
 // Error for an unknown name or a head that the model cannot have.
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model);

@@ -22,10 +22,30 @@ size_t bytes_of(const DenseMatrix& matrix) {
   return matrix.f32.size() * sizeof(float) + matrix.bf16.size() * sizeof(uint16_t);
 }
 
+size_t bytes_of(const Head& head) {
+  const size_t screen_floats = head.screen.half_step.size() + head.screen.residual_square.size() +
+                               head.screen.level_square.size() + head.int8.scale.size();
+  return head.int8.panels.size() + head.screen.panels.size() + screen_floats * sizeof(float);
+}
+
+size_t expected_head_bytes(const ModelConfig& config, HeadKind kind) {
+  const size_t weights = checked_mul(round_up_to_panel(config.vocab), round_up_to_panel(config.dim), kWhat);
+  switch (kind) {
+    case HeadKind::kExact:
+      return 0;
+    case HeadKind::kInt8:
+      return checked_add(weights, config.vocab * sizeof(float), kWhat);
+    case HeadKind::kScreened:
+      return checked_add(weights / 4, 3 * config.vocab * sizeof(float), kWhat);
+  }
+  return 0;
+}
+
 }  // namespace
 
 WeightBytes weight_bytes(const Model& model) {
   WeightBytes sum;
+  sum.quantized_head = bytes_of(model.logit_head);
   for (const TensorSpec& spec : model_tensors(model.config)) {
     if (spec.is_norm()) {
       add_bytes(spec, model.weights.norm(spec).size() * sizeof(float), sum);
@@ -39,8 +59,9 @@ WeightBytes weight_bytes(const Model& model) {
   return sum;
 }
 
-WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type) {
+WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head) {
   WeightBytes sum;
+  sum.quantized_head = expected_head_bytes(config, head);
   for (const TensorSpec& spec : model_tensors(config)) {
     if (spec.is_norm()) {
       add_bytes(spec, checked_mul(spec.cols, sizeof(float), kWhat), sum);

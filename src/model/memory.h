@@ -6,20 +6,23 @@
 namespace tern {
 
 struct WeightBytes {
-  size_t linear = 0;     // q, k, v, o, gate, up, down of all layers
-  size_t norms = 0;      // gains
-  size_t embedding = 0;  // the head too when it is tied
-  size_t head = 0;       // 0 when it is tied
+  size_t linear = 0;          // q, k, v, o, gate, up, down of all layers
+  size_t norms = 0;           // gains
+  size_t embedding = 0;       // the head too when it is tied
+  size_t head = 0;            // 0 when it is tied
+  size_t quantized_head = 0;  // what an int8 or screened head keeps beside the weights it is made of
 
-  size_t total() const { return linear + norms + embedding + head; }
+  size_t total() const { return linear + norms + embedding + head + quantized_head; }
   // The weights that one forward pass reads whole: all but an embedding that is not the head.
   size_t read_by_pass() const { return linear + norms + head_read(); }
-  size_t head_read() const { return head > 0 ? head : embedding; }
+  // A screened head reads a few hundred of the weights' rows besides, a tenth of a percent of them.
+  size_t head_read() const { return quantized_head > 0 ? quantized_head : head > 0 ? head : embedding; }
 };
 
-// Of a model in memory; of one that make_model would allocate. Error when a number does not fit.
+// Of a model in memory; of one that make_model would allocate and set_head would give that head. Error when a number
+// does not fit.
 WeightBytes weight_bytes(const Model& model);
-WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type);
+WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head = HeadKind::kExact);
 
 // Keys and values of one position of one sequence; the name of the type they are cached in.
 size_t kv_bytes_per_token(const ModelConfig& config);

@@ -24,13 +24,30 @@ TEST(ModelMemory, ExpectedBytesAreTheAllocatedOnes) {
   }
 }
 
+TEST(ModelMemory, ExpectedBytesOfAHeadAreTheAllocatedOnes) {
+  Threads threads(1);
+  ModelConfig config = test::small_configs().front().config;
+  config.vocab = 700;
+  config.dim = config.heads * config.head_dim;
+  for (const HeadKind kind : {HeadKind::kExact, HeadKind::kInt8, HeadKind::kScreened}) {
+    Model model = random_model(config, 1, threads);
+    set_head({kind, 0}, threads, model);
+    const WeightBytes actual = weight_bytes(model);
+    EXPECT_EQ(actual.quantized_head, expected_weight_bytes(config, DType::kBF16, kind).quantized_head);
+    EXPECT_EQ(actual.quantized_head == 0, kind == HeadKind::kExact);
+  }
+}
+
 TEST(ModelMemory, APassReadsEverythingButAFreeEmbedding) {
-  const WeightBytes tied{1000, 10, 200, 0};
+  const WeightBytes tied{1000, 10, 200, 0, 0};
   EXPECT_EQ(tied.total(), 1210u);
   EXPECT_EQ(tied.read_by_pass(), 1210u);
-  const WeightBytes free_head{1000, 10, 200, 300};
+  const WeightBytes free_head{1000, 10, 200, 300, 0};
   EXPECT_EQ(free_head.total(), 1510u);
   EXPECT_EQ(free_head.read_by_pass(), 1310u);
+  const WeightBytes quantized{1000, 10, 200, 300, 40};
+  EXPECT_EQ(quantized.total(), 1550u);
+  EXPECT_EQ(quantized.read_by_pass(), 1050u);
 }
 
 TEST(ModelMemory, KvBytesAreTheCaches) {
