@@ -171,7 +171,8 @@ std::vector<size_t> rows_within(const Token& token, const std::vector<Scored>& s
 // The second pass; returns the number of exact logits.
 size_t rescore(const Token& token, double deviations, Threads& threads) {
   const size_t V = token.logits.size();
-  if (token.screen.exact_rows > V / 4) return score_all(token, threads);
+  // Numbers that are not finite have no order.
+  if (token.screen.exact_rows > V / 4 || !std::isfinite(token.x_square)) return score_all(token, threads);
   const std::vector<Scored> first = best_rows(token.logits, token.screen.exact_rows, threads);
   score_exactly(token, first.size(), threads, [&](size_t i) { return first[i].row; });
   float largest = token.logits[first[0].row];

@@ -83,6 +83,17 @@ class Case(unittest.TestCase):
         self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
         self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
 
+    def test_heads(self):
+        perplexity = ["eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json"]
+        results = {head: json.loads(tern(*perplexity, "--head", head)[0]) for head in ("exact", "int8")}
+        self.assertEqual(json.loads(tern(*perplexity)[0])["loss"], results["exact"]["loss"])
+        self.assertEqual(results["int8"]["head"], "int8")
+        self.assertAlmostEqual(results["int8"]["loss"], results["exact"]["loss"], delta=0.05)
+        run = ["run", "-m", self.dir / "run", "-p", "the ", "-n", 4, "--temp", 0, "--json"]
+        self.assertEqual(json.loads(tern(*run)[0])["head"], "exact")
+        self.assertEqual(json.loads(tern(*run, "--head", "int8")[0])["head"], "int8")
+        self.assertEqual(json.loads(tern("info", self.dir / "run", "--json")[0])["default_head"], "exact")
+
     def test_run_streams_text(self):
         out, err = tern("run", "-m", self.dir / "run", "-p", "the ", "-n", 8, "-s", 3)
         self.assertTrue(out.startswith("the "))
@@ -114,6 +125,8 @@ class Case(unittest.TestCase):
             (["run", "-m", d / "text.txt", "-p", "x"], "text.txt"),
             (["run", "-m", d / "run", "-p", "x", "--temp", "-1"], "temperature is -1"),
             (["run", "-m", d / "run", "-p", "x" * 100], "the context holds 32"),
+            (["run", "-m", d / "run", "-p", "x", "--head", "int4"], "unknown head 'int4'"),
+            (["run", "-m", d / "run", "-p", "x", "--head", "screened"], "a vocabulary of at least 512 tokens"),
             (["eval", "perplexity", "-m", d / "run", d / "empty.txt"], "empty.txt"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "-c", 64], "context of 32"),
             (["convert", d / "run", d / "x.gguf", "--type", "q9"], "unknown tensor type 'q9'"),

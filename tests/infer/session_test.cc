@@ -96,6 +96,17 @@ TEST_F(SessionTest, SpeculationNeverChangesTheAnswer) {
   EXPECT_GT(drafted, accepted);
 }
 
+TEST_F(SessionTest, TheScreenedHeadSaysTheSame) {
+  ModelConfig large = config();
+  large.vocab = 900;
+  for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
+    model_ = test::random_model(large, seed, threads_);
+    const Generation exact = generate(30);
+    set_head({HeadKind::kScreened, 0}, threads_, model_);
+    EXPECT_EQ(generate(30).tokens, exact.tokens);
+  }
+}
+
 TEST_F(SessionTest, StopsWhenTheContextIsFull) {
   Vocabulary endless = byte_vocabulary();
   endless.eos_ids.clear();

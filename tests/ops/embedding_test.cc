@@ -17,6 +17,7 @@ TEST(Embedding, TakesRowsOfTheTable) {
     for (const DType type : {DType::kF32, DType::kBF16}) {
       DenseMatrix table(19, 37, type);
       repack_dense(values.view(), threads, table);
+      table.set_layout(threads.count() % 2 == 0 ? DenseLayout::kRows : DenseLayout::kPanels, threads);
       Matrix x = stale_matrix(kTokens.size(), 37);
       embed(table, kTokens, threads, x.view());
       for (size_t n = 0; n < kTokens.size(); ++n) {

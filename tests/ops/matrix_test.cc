@@ -59,6 +59,41 @@ TEST(DenseMatrix, GivesBackItsRows) {
   }
 }
 
+TEST(DenseMatrix, ChangesItsLayoutInPlace) {
+  for (const Shape shape : kShapes) {
+    const Matrix values = random_matrix(shape.rows, shape.cols, 2);
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      for_each_machine([&](Threads& threads) {
+        DenseMatrix matrix(shape.rows, shape.cols, type);
+        for (size_t r = 0; r < shape.rows; r += kPanel) {
+          matrix.set_panel(r, values.view().row_range(r, std::min(shape.rows, r + kPanel)));
+        }
+        std::vector<float> expected(shape.cols), row(shape.cols);
+        const auto expect_rows = [&](const DenseMatrix& other) {
+          for (size_t r = 0; r < shape.rows; ++r) {
+            matrix.get_row(r, expected);
+            other.get_row(r, row);
+            ASSERT_EQ(expected, row) << shape.rows << " x " << shape.cols << " at " << r;
+          }
+        };
+        DenseMatrix turned(shape.rows, shape.cols, type);
+        for (size_t r = 0; r < shape.rows; r += kPanel) {
+          turned.set_panel(r, values.view().row_range(r, std::min(shape.rows, r + kPanel)));
+        }
+        turned.set_layout(DenseLayout::kRows, threads);
+        expect_rows(turned);
+        const bool f32 = type == DType::kF32;
+        for (size_t c = 0; c < shape.cols; ++c) {
+          matrix.get_row(0, expected);
+          EXPECT_EQ(f32 ? turned.f32[c] : to_float(BFloat16{turned.bf16[c]}), expected[c]);
+        }
+        turned.set_layout(DenseLayout::kPanels, threads);
+        expect_rows(turned);
+      });
+    }
+  }
+}
+
 TEST(PackRowPanels, AreThePanelsOfTheKernels) {
   const Matrix values = random_matrix(37, 21, 3);
   std::vector<float> expected(2 * 37 * kPanel);
