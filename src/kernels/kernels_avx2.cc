@@ -93,8 +93,10 @@ inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTo
   ternary_tiles<4>(panel, k_blocks, to, tokens, rows);
 }
 
-#include "kernels/head_avx2.h"
 #include "kernels/head_impl.h"
+
+// After it, whatever the alphabet says:
+#include "kernels/head_avx2.h"
 
 // The table:
 #include "kernels/table_impl.h"

@@ -54,8 +54,10 @@ inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTo
   ternary_tiles<8>(panel, k_blocks, to, tokens, rows);
 }
 
-#include "kernels/head_avx512.h"
 #include "kernels/head_impl.h"
+
+// After it, whatever the alphabet says:
+#include "kernels/head_avx512.h"
 
 // The table:
 #include "kernels/table_impl.h"
