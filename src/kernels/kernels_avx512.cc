@@ -56,6 +56,7 @@ inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTo
 
 #include "kernels/head_impl.h"
 
+// After it, whatever the alphabet says:
 #include "kernels/head_avx512.h"
 
 // The table:

@@ -33,6 +33,7 @@ void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int
 
 #include "kernels/head_impl.h"
 
+// After it, whatever the alphabet says:
 #include "kernels/head_scalar.h"
 
 #include "kernels/table_impl.h"
