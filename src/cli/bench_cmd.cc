@@ -30,6 +30,7 @@ struct BenchArguments {
   std::string weights;
   size_t layers = 0;
   std::string head = "auto";
+  std::string kv_type{kv_type_name(kInferenceKvType)};
   std::string output = "md";
   bool json = false;
   int threads = 0;
@@ -69,11 +70,12 @@ std::vector<SpeedTest> make_tests(const BenchArguments& args, const ModelConfig&
 }
 
 // Error when the hungriest test does not fit into memory, with what is to be allocated before it.
-void check_memory(const std::string& what, const ModelConfig& config, const std::vector<SpeedTest>& tests,
-                  size_t before) {
+void check_memory(const std::string& what, const BenchArguments& args, const ModelConfig& config, size_t before) {
+  const std::vector<SpeedTest> tests = make_tests(args, config);
+  const KvType kv_type = kv_type_option(args.kv_type);
   size_t needed = 0;
   for (const SpeedTest& test : tests) {
-    needed = std::max(needed, decoder_bytes(config, test.sequences, test.positions(), test.max_batch()));
+    needed = std::max(needed, decoder_bytes(config, test.sequences, test.positions(), test.max_batch(), kv_type));
   }
   needed = checked_add(needed, before, "memory");
   const size_t available = available_memory_bytes();
@@ -100,7 +102,7 @@ ModelConfig shape_config(const BenchArguments& args) {
 void check_shape(const BenchArguments& args) {
   const ModelConfig config = shape_config(args);
   const size_t weights = expected_weight_bytes(config, DType::kBF16, head_kind(args.head, config)).total();
-  check_memory(args.shape, config, make_tests(args, config), checked_add(weights, MachineMeter::kReadBytes, "memory"));
+  check_memory(args.shape, args, config, checked_add(weights, MachineMeter::kReadBytes, "memory"));
 }
 
 // The model to measure, and its names in `run`.
@@ -114,13 +116,14 @@ Model open_model(const BenchArguments& args, Threads& threads, BenchRun& run) {
   run.model_type = loaded.name;
   cut_layers(args.layers, loaded.model.config);
   loaded.model.weights.layers.resize(loaded.model.config.layers);
-  check_memory(args.model, loaded.model.config, make_tests(args, loaded.model.config), 0);
+  check_memory(args.model, args, loaded.model.config, 0);
   return std::move(loaded.model);
 }
 
 void bench(const BenchArguments& args) {
   check_arguments(args);
   const BenchFormat format = args.json ? BenchFormat::kJson : parse_bench_format(args.output);
+  const KvType kv_type = kv_type_option(args.kv_type);
   if (!args.shape.empty()) check_shape(args);
   Threads threads(make_threads(args.threads));
   MachineMeter machine(threads);  // before the model: its memory is then a part of every peak
@@ -128,6 +131,7 @@ void bench(const BenchArguments& args) {
   BenchRun run;
   Model model = open_model(args, threads, run);
   run.head_type = head_kind_name(choose_head(args.head, 0, threads, model));
+  run.kv_type = kv_type;
   run.config = model.config;
   run.model_type += fmt::format(" {}", weight_kind_name(model.config.weights));
   run.weights = weight_bytes(model);
@@ -135,7 +139,7 @@ void bench(const BenchArguments& args) {
   for (const SpeedTest& test : make_tests(args, model.config)) {
     log_info("{}: {} repetitions", test.name(), args.repetitions);
     run.results.push_back({test, measure_speed(
-                                     model, test, args.repetitions, [&] { machine.measure(); }, threads)});
+                                     model, test, args.repetitions, [&] { machine.measure(); }, threads, kv_type)});
   }
   machine.measure();
   run.machine = machine.best();
@@ -172,6 +176,7 @@ void add_bench_command(CLI::App& app) {
       ->capture_default_str();
   command.add_option("--weights", a.weights, "Of a --shape: ternary (default), binary or full");
   add_head_option(command, a.head);
+  add_kv_type_option(command, a.kv_type);
   command.add_option("--layers", a.layers, "Measure the first layers only; 0: all")->check(count);
   command.add_option("-o,--output", a.output, "md, csv or json")->capture_default_str();
   command.add_flag("--json", a.json, "The same as -o json");

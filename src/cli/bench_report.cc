@@ -48,8 +48,8 @@ Derived derive(const BenchRun& run, const BenchResult& result) {
     const double peak = full ? run.machine.float_peak : run.machine.integer_peak;
     d.peak_share = d.speed.mean * static_cast<double>(linear_parameter_count(run.config)) / peak;
   } else {
-    d.bytes_per_token =
-        run.weights.read_by_pass() / test.sequences + kv_bytes_per_token(run.config) * (test.generate + 1) / 2;
+    d.bytes_per_token = run.weights.read_by_pass() / test.sequences +
+                        kv_bytes_per_token(run.config, run.kv_type) * (test.generate + 1) / 2;
     d.bandwidth_share = d.speed.mean * static_cast<double>(d.bytes_per_token) / run.machine.read_bandwidth;
   }
   return d;
@@ -60,22 +60,14 @@ uint64_t to_ns(double seconds) { return static_cast<uint64_t>(seconds * kGiga); 
 Json describe(const BenchRun& run, const BenchResult& result) {
   const Derived d = derive(run, result);
   const bool prompt = result.test.prompt > 0;
-  Json json = {{"build_commit", kBuildCommit},
-               {"cpu_info", cpu_features().model_name},
-               {"model_filename", run.model_filename},
-               {"model_type", run.model_type},
-               {"model_size", run.weights.total()},
-               {"model_n_params", parameter_count(run.config)},
-               {"n_batch", result.test.max_batch()},
-               {"n_threads", run.threads},
-               {"type_k", kKvTypeName},
-               {"type_v", kKvTypeName},
-               {"n_prompt", result.test.prompt},
-               {"n_gen", result.test.generate},
-               {"test_time", result.samples.started},
-               {"avg_ns", to_ns(d.time_s.mean)},
-               {"stddev_ns", to_ns(d.time_s.deviation)},
-               {"avg_ts", d.speed.mean},
+  Json json = {{"build_commit", kBuildCommit},           {"cpu_info", cpu_features().model_name},
+               {"model_filename", run.model_filename},   {"model_type", run.model_type},
+               {"model_size", run.weights.total()},      {"model_n_params", parameter_count(run.config)},
+               {"n_batch", result.test.max_batch()},     {"n_threads", run.threads},
+               {"type_k", kv_type_name(run.kv_type)},    {"type_v", kv_type_name(run.kv_type)},
+               {"n_prompt", result.test.prompt},         {"n_gen", result.test.generate},
+               {"test_time", result.samples.started},    {"avg_ns", to_ns(d.time_s.mean)},
+               {"stddev_ns", to_ns(d.time_s.deviation)}, {"avg_ts", d.speed.mean},
                {"stddev_ts", d.speed.deviation}};
   json["test"] = result.test.name();
   json["n_sequences"] = result.test.sequences;
@@ -83,7 +75,7 @@ Json describe(const BenchRun& run, const BenchResult& result) {
   json["median_ts"] = d.speed.median;
   json["kernel"] = kernels().name;
   json["head"] = run.head_type;
-  json["kv_type"] = kKvTypeName;
+  json["kv_type"] = kv_type_name(run.kv_type);
   json["weights"] = weight_kind_name(run.config.weights);
   json["peak_memory_bytes"] = run.peak_memory_bytes;
   json["bytes_per_token"] = prompt ? Json(nullptr) : Json(d.bytes_per_token);

@@ -23,6 +23,7 @@ struct BenchRun {
   ModelConfig config;
   WeightBytes weights;
   std::string_view head_type;  // "exact", "int8", "screened"
+  KvType kv_type = kInferenceKvType;
   int threads = 0;
   MachineRates machine;
   size_t peak_memory_bytes = 0;

@@ -25,6 +25,15 @@ Threads make_threads(int threads) {
   return Threads(threads);
 }
 
+void add_kv_type_option(CLI::App& command, std::string& kv_type) {
+  command.add_option("--kv-type", kv_type, "How keys and values are kept: f32, bf16 or int8 with a scale a position")
+      ->capture_default_str();
+}
+
+KvType kv_type_option(const std::string& kv_type) {
+  return with_context("--kv-type", [&] { return parse_kv_type(kv_type); });
+}
+
 void add_head_option(CLI::App& command, std::string& head) {
   command
       .add_option(

@@ -50,10 +50,12 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   if (ternary) json["zero_share"] = zero_share(loaded.model);
   json["bits_per_weight"] = 8 * static_cast<double>(bytes.linear) / static_cast<double>(linear);
   json["weight_bytes"] = bytes.total();
-  json["kv_bytes_per_token"] = kv_bytes_per_token(c);
-  json["memory"] = {{"weights", bytes.total()},
-                    {"kv_cache", kv_cache_bytes(c, 1, c.context)},
-                    {"all", bytes.total() + decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens))}};
+  json["kv_type"] = kv_type_name(kInferenceKvType);
+  json["kv_bytes_per_token"] = kv_bytes_per_token(c, kInferenceKvType);
+  json["memory"] = {
+      {"weights", bytes.total()},
+      {"kv_cache", kv_cache_bytes(c, 1, c.context, kInferenceKvType)},
+      {"all", bytes.total() + decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens), kInferenceKvType)}};
   json["kernel"] = kernels().name;
   json["default_head"] = head_kind_name(default_head(c));
   if (loaded.vocabulary) {

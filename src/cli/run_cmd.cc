@@ -21,6 +21,7 @@ struct RunArguments {
   size_t context = 0;
   size_t speculate = 0;
   std::string head = "auto";
+  std::string kv_type{kv_type_name(kInferenceKvType)};
   SamplerOptions sampling;
   int64_t seed = -1;
   bool no_bos = false;
@@ -36,6 +37,7 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
       {"tokens", g.tokens},
       {"stop_reason", stop_reason_name(g.reason)},
       {"seed", args.sampling.seed},
+      {"kv_type", args.kv_type},
       {"kernel", kernels().name},
       {"head", head_kind_name(head)},
       {"prompt_tokens", g.prompt_tokens},
@@ -50,6 +52,7 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
 
 void run(RunArguments args) {
   validate(args.sampling);
+  const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
   LoadedModel loaded = load_model(args.model, threads);
@@ -78,7 +81,7 @@ void run(RunArguments args) {
   const size_t limit = args.context == 0 ? loaded.model.config.context : args.context;
   const size_t context = std::max(prompt.size(), std::min(limit, prompt.size() + args.max_tokens));
   if (prompt.size() > limit) fail("the prompt has {} tokens, the context holds {}", prompt.size(), limit);
-  Session session(loaded.model, tokenizer, context, threads);
+  Session session(loaded.model, tokenizer, context, threads, kv_type);
   Session::Request request;
   request.prompt = prompt;
   request.max_tokens = args.max_tokens;
@@ -112,6 +115,7 @@ void add_run_command(CLI::App& app) {
   command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
   command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");
   add_head_option(command, args->head);
+  add_kv_type_option(command, args->kv_type);
   command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
       ->capture_default_str();
   command.add_option("--top-k", args->sampling.top_k, "Choose among the k most probable tokens; 0: all")

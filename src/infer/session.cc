@@ -22,9 +22,10 @@ std::string_view stop_reason_name(StopReason reason) {
   return "";
 }
 
-Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads)
+Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads, KvType kv_type)
     : tokenizer_(tokenizer),
-      decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads) {}
+      decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads,
+               kv_type) {}
 
 MatView<const float> Session::prefill(std::span<const int32_t> prompt) {
   MatView<const float> logits;

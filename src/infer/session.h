@@ -29,7 +29,8 @@ struct Generation {
 
 class Session {
  public:
-  Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads);
+  Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads,
+          KvType kv_type = KvType::kF32);
 
   struct Request {
     std::span<const int32_t> prompt;  // not empty

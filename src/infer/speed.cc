@@ -51,14 +51,14 @@ std::string SpeedTest::name() const {
 }
 
 SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t repetitions,
-                           const std::function<void()>& between, Threads& threads) {
+                           const std::function<void()>& between, Threads& threads, KvType kv_type) {
   if (test.positions() > model.config.context) {
     fail("{}: {} tokens, the context holds {}", test.name(), test.positions(), model.config.context);
   }
   SpeedSamples samples;
   samples.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   const std::vector<int32_t> tokens = random_tokens(test.tokens(), model.config.vocab);
-  Decoder decoder(model, test.sequences, test.positions(), test.max_batch(), threads);
+  Decoder decoder(model, test.sequences, test.positions(), test.max_batch(), threads, kv_type);
   const auto run_once = [&] {
     if (test.prompt > 0) {
       read_prompt(tokens, decoder);

@@ -27,10 +27,11 @@ struct SpeedSamples {
   std::vector<double> seconds;  // of each repetition
 };
 
-// Runs the test once to warm up and then `repetitions` times, `between` before each of these. The tokens are random.
+// Runs the test once to warm up and then `repetitions` times, `between` before each of these. The tokens are random,
+// keys and values kept as `kv_type`.
 // Error when the context does not hold them.
 SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t repetitions,
-                           const std::function<void()>& between, Threads& threads);
+                           const std::function<void()>& between, Threads& threads, KvType kv_type = KvType::kF32);
 
 struct Statistics {
   double mean = 0;

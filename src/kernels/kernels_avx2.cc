@@ -8,6 +8,7 @@ namespace {
 
 #include "kernels/lanes_avx2.h"
 #include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 6;  // 12 accumulators, 2 registers of B, 1 of A
 

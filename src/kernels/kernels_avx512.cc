@@ -8,6 +8,7 @@ namespace {
 
 #include "kernels/lanes_avx512.h"
 #include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is broadcast from memory
 

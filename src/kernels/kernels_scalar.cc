@@ -6,6 +6,7 @@ namespace {
 
 #include "kernels/lanes_scalar.h"
 #include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 2;
 

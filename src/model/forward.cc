@@ -27,21 +27,6 @@ void check_batch(const Model& model, const Batch& batch, const KvCache& cache, c
   }
 }
 
-void store_keys_values(const Batch& batch, MatView<const float> k, MatView<const float> v, const KeyValueLayer& cache,
-                       Threads& threads) {
-  const size_t E = cache.head_dim;
-  for (const AttentionSpan& span : batch.spans) {
-    threads.for_ranges(span.count, kPanel, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        for (size_t g = 0; g < cache.kv_heads; ++g) {
-          cache.head(span.sequence, g)
-              .set(span.first_position + i, k.row(span.first_row + i) + g * E, v.row(span.first_row + i) + g * E);
-        }
-      }
-    });
-  }
-}
-
 // y = x + delta, row by row (y may be x).
 void add_residual(MatView<const float> x, MatView<const float> delta, Threads& threads, MatView<float> y) {
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
@@ -80,6 +65,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   const MatView<float> k = activations.k.mat(N, c.kv_dim());
   const MatView<float> v = activations.v.mat(N, c.kv_dim());
   const MatView<float> attn_out = a.attn_out.mat(N, c.q_dim());
+  const MatView<float> softmax = a.softmax.mat(a.softmax.empty() ? 0 : N, 2 * c.heads);
   const MatView<float> gate = a.gate.mat(N, c.ffn);
   const MatView<float> up = a.up.mat(N, c.ffn);
   const MatView<float> glu_out = a.glu_out.mat(N, c.ffn);
@@ -91,8 +77,8 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
   rope(model.rope, batch.positions, false, threads, q);
   rope(model.rope, batch.positions, false, threads, k);
-  store_keys_values(batch, k, v, cache.layer(l), threads);
-  attention(cache.layer(l), batch.spans, q, threads, attn_out);
+  store_keys_values(batch.spans, k, v, threads, cache.layer(l));
+  attention(cache.layer(l), batch.spans, q, threads, activations.attention, attn_out, softmax);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
   linear_forward({{w.o, wide_d}}, a.o_input, threads);
   add_residual(x, wide_d, threads, x_mid);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "ops/attention.h"
 
 namespace tern {
 namespace {
@@ -77,26 +76,31 @@ WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, H
   return sum;
 }
 
-size_t kv_bytes_per_token(const ModelConfig& config) {
-  return checked_mul(checked_mul(2 * sizeof(float), config.layers, kWhat), config.kv_dim(), kWhat);
+size_t kv_bytes_per_token(const ModelConfig& config, KvType type) {
+  const size_t elements = checked_mul(2 * kv_element_bytes(type), config.head_dim, kWhat);
+  const size_t scales = type == KvType::kInt8 ? 2 * sizeof(float) : 0;
+  return checked_mul(checked_mul(config.layers, config.kv_heads, kWhat), checked_add(elements, scales, kWhat), kWhat);
 }
 
-size_t kv_cache_bytes(const ModelConfig& config, size_t sequences, size_t positions) {
+size_t kv_cache_bytes(const ModelConfig& config, size_t sequences, size_t positions, KvType type) {
   const size_t capacity = round_up_to_panel(positions);
-  const size_t floats = checked_add(KeyValueHead::key_size(capacity, config.head_dim),
-                                    KeyValueHead::value_size(capacity, config.head_dim), kWhat);
+  const size_t elements = checked_add(KeyValueHead::key_size(capacity, config.head_dim),
+                                      KeyValueHead::value_size(capacity, config.head_dim), kWhat);
+  const size_t scales = type == KvType::kInt8 ? 2 * capacity * sizeof(float) : 0;
+  const size_t head_bytes = checked_add(checked_mul(elements, kv_element_bytes(type), kWhat), scales, kWhat);
   const size_t heads = checked_mul(checked_mul(sequences, config.layers, kWhat), config.kv_heads, kWhat);
-  return checked_mul(checked_mul(heads, floats, kWhat), sizeof(float), kWhat);
+  return checked_mul(heads, head_bytes, kWhat);
 }
 
-size_t decoder_bytes(const ModelConfig& config, size_t sequences, size_t positions, size_t max_batch) {
+size_t decoder_bytes(const ModelConfig& config, size_t sequences, size_t positions, size_t max_batch, KvType type) {
   const size_t wide = std::max({config.dim, config.q_dim(), config.ffn});
   // model/activations.h, with quantized inputs counted as if they were real.
   const size_t floats_per_token = 8 * config.dim + 3 * config.q_dim() + 4 * config.ffn + wide + 2 * config.kv_dim();
   size_t floats = checked_mul(max_batch, floats_per_token, kWhat);
   floats = checked_add(floats, checked_mul(sequences, config.vocab, kWhat), kWhat);
   floats = checked_add(floats, checked_mul(config.context, config.head_dim, kWhat), kWhat);
-  return checked_add(kv_cache_bytes(config, sequences, positions), checked_mul(floats, sizeof(float), kWhat), kWhat);
+  return checked_add(kv_cache_bytes(config, sequences, positions, type), checked_mul(floats, sizeof(float), kWhat),
+                     kWhat);
 }
 
 }  // namespace tern

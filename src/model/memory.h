@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/weights.h"
+#include "ops/key_values.h"
 
 namespace tern {
 
@@ -24,13 +25,12 @@ struct WeightBytes {
 WeightBytes weight_bytes(const Model& model);
 WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head = HeadKind::kExact);
 
-// Keys and values of one position of one sequence; the name of the type they are cached in.
-size_t kv_bytes_per_token(const ModelConfig& config);
-inline constexpr std::string_view kKvTypeName = "f32";
+// Keys and values of one position of one sequence.
+size_t kv_bytes_per_token(const ModelConfig& config, KvType type);
 
 // What a decoder for `sequences` sequences of `positions` tokens, up to `max_batch` at once, takes besides the weights:
 // the KV cache alone, and all of it (KV cache, activations, rotation table, logits of every sequence) at most.
-size_t kv_cache_bytes(const ModelConfig& config, size_t sequences, size_t positions);
-size_t decoder_bytes(const ModelConfig& config, size_t sequences, size_t positions, size_t max_batch);
+size_t kv_cache_bytes(const ModelConfig& config, size_t sequences, size_t positions, KvType type);
+size_t decoder_bytes(const ModelConfig& config, size_t sequences, size_t positions, size_t max_batch, KvType type);
 
 }  // namespace tern

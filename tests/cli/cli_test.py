@@ -75,6 +75,11 @@ class Case(unittest.TestCase):
         self.assertEqual(len(losses), 1, losses)
         self.assertEqual(len(texts), 1, texts)
         self.assertIn("perplexity", tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt")[0])
+        for kv_type in ("f32", "bf16", "int8"):
+            out, _ = tern("eval", "perplexity", "-m", self.dir / "hf", self.dir / "text.txt", "--json", "--kv-type", kv_type)
+            self.assertEqual(json.loads(out)["kv_type"], kv_type)
+            self.assertAlmostEqual(json.loads(out)["loss"], min(losses), delta=0.01)
+            tern("run", "-m", self.dir / "hf", "-p", "the quick", "-n", 12, "--kv-type", kv_type)
         info = json.loads(tern("info", self.dir / "model.gguf", "--json")[0])
         self.assertEqual(info["config"]["dim"], 256)
         self.assertGreater(info["ternary_share"], 0.8)
@@ -124,6 +129,8 @@ class Case(unittest.TestCase):
             (["run", "-m", d / "broken.gguf", "-p", "x"], "broken.gguf"),
             (["run", "-m", d / "text.txt", "-p", "x"], "text.txt"),
             (["run", "-m", d / "run", "-p", "x", "--temp", "-1"], "temperature is -1"),
+            (["run", "-m", d / "run", "-p", "x", "--kv-type", "fp8"], "--kv-type: unknown type 'fp8'"),
+            (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--kv-type", ""], "expected f32, bf16 or int8"),
             (["run", "-m", d / "run", "-p", "x" * 100], "the context holds 32"),
             (["run", "-m", d / "run", "-p", "x", "--head", "int4"], "unknown head 'int4'"),
             (["run", "-m", d / "run", "-p", "x", "--head", "screened"], "a vocabulary of at least 512 tokens"),

@@ -53,15 +53,22 @@ TEST(ModelMemory, APassReadsEverythingButAFreeEmbedding) {
 TEST(ModelMemory, KvBytesAreTheCaches) {
   for (const test::NamedConfig& named : test::small_configs()) {
     for (const size_t positions : {size_t{1}, size_t{16}, size_t{17}}) {
-      EXPECT_EQ(kv_cache_bytes(named.config, 3, positions), KvCache(named.config, 3, positions).bytes()) << named;
-      EXPECT_GT(decoder_bytes(named.config, 3, positions, 4), kv_cache_bytes(named.config, 3, positions));
+      for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
+        const size_t bytes = kv_cache_bytes(named.config, 3, positions, type);
+        EXPECT_EQ(bytes, KvCache(named.config, 3, positions, type).bytes()) << named;
+        EXPECT_GT(decoder_bytes(named.config, 3, positions, 4, type), bytes);
+        // Values of a head are padded to 16.
+        if (named.config.head_dim % 16 == 0) {
+          EXPECT_EQ(bytes, 3 * round_up_to_panel(positions) * kv_bytes_per_token(named.config, type));
+        }
+      }
     }
   }
 }
 
 TEST(ModelMemory, NumbersThatDoNotFitAreErrors) {
   const ModelConfig config = test::small_configs().front().config;
-  test::expect_error([&] { kv_cache_bytes(config, SIZE_MAX / 64, 64); }, "memory of the model");
+  test::expect_error([&] { kv_cache_bytes(config, SIZE_MAX / 64, 64, KvType::kF32); }, "memory of the model");
 }
 
 }  // namespace
