@@ -168,7 +168,7 @@ class Case(unittest.TestCase):
             for key in ("stddev_ns", "stddev_ts"):
                 self.assertGreaterEqual(test[key], 0, key)
             self.assertEqual((test["model_filename"], test["n_threads"], test["weights"]), ("", 2, "ternary"))
-            self.assertEqual((test["type_k"], test["type_v"], test["head"]), (test["kv_type"],) * 2 + ("bf16",))
+            self.assertEqual((test["type_k"], test["type_v"], test["head"]), (test["kv_type"],) * 2 + ("exact",))
             # 2 layers of 256 x (256 + 128 + 128 + 256) and 3 x 688 x 256, and 512 rows of embedding.
             self.assertEqual(test["model_n_params"], 2 * (256 * 768 + 3 * 688 * 256 + 3 * 256 + 688) + 512 * 256 + 256)
             self.assertGreater(test["model_size"], test["model_n_params"] / 4)

@@ -35,7 +35,7 @@ struct Operands {
     b = random_row(p.k * p.n, 2);
     for (float& x : b) {
       if (type == Type::kBF16) x = bf16_value(bf16_bits(x));
-      if (type == Type::kInt8) x = std::nearbyint(std::fmod(x * 1000.0f, 128.0f));
+      if (type == Type::kInt8) x = std::nearbyint(std::fmod(x * 1000.0f, 127.0f));
     }
     const size_t count = (p.n + 15) / 16;
     panel_stride = p.k * 16 + 16;
