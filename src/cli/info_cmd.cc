@@ -52,10 +52,12 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   json["weight_bytes"] = bytes.total();
   json["kv_type"] = kv_type_name(kInferenceKvType);
   json["kv_bytes_per_token"] = kv_bytes_per_token(c, kInferenceKvType);
-  json["memory"] = {
-      {"weights", bytes.total()},
-      {"kv_cache", kv_cache_bytes(c, 1, c.context, kInferenceKvType)},
-      {"all", bytes.total() + decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens), kInferenceKvType)}};
+  // As `tern run` holds it, for a conversation that fills the context.
+  const size_t weights = expected_weight_bytes(c, DType::kBF16, default_head(c)).quantized_head + bytes.total();
+  const size_t decoder = decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens), kInferenceKvType);
+  json["memory"] = {{"weights", weights},
+                    {"kv_cache", kv_cache_bytes(c, 1, c.context, kInferenceKvType)},
+                    {"all", weights + decoder}};
   json["kernel"] = kernels().name;
   json["default_head"] = head_kind_name(default_head(c));
   if (loaded.vocabulary) {

@@ -196,6 +196,18 @@ class Case(unittest.TestCase):
         self.assertEqual(test["stddev_ts"], 0)
         info = json.loads(tern("info", self.dir / "run", "--json")[0])
         self.assertEqual((test["model_size"], test["model_n_params"]), (info["memory"]["weights"], info["parameters"]))
+        decoded = {}
+        for head, kv_type in (("exact", "f32"), ("int8", "f32"), ("screened", "f32"), ("exact", "bf16"), ("exact", "int8")):
+            test, = json.loads(tern("bench", "--shape", "tiny", "--head", head, "--kv-type", kv_type, "-p", 0, "-n", 1, "-r",
+                                    1, "--json")[0])
+            self.assertEqual((test["head"], test["kv_type"], test["type_k"], test["type_v"]), (head,) + (kv_type,) * 3)
+            decoded[head, kv_type] = test["bytes_per_token"]
+        # 512 rows of 256 numbers in two bytes, or in one with a float a row.
+        self.assertEqual(decoded["exact", "f32"] - decoded["int8", "f32"], 512 * (256 - 4))
+        self.assertLess(decoded["screened", "f32"], decoded["int8", "f32"])
+        # Keys and values of 2 layers and 2 heads of 64.
+        self.assertEqual(decoded["exact", "f32"] - decoded["exact", "bf16"], 2 * 2 * 2 * 64 * 2)
+        self.assertLess(decoded["exact", "int8"], decoded["exact", "bf16"])
         sizes = {}
         for kind in ("ternary", "binary", "full"):
             test, = json.loads(tern("bench", "--shape", "tiny", "--weights", kind, "--layers", 1, "-p", 8, "-n", 0, "-r",
@@ -236,6 +248,8 @@ class Case(unittest.TestCase):
             ([*tiny, "--layers", 3], "--layers is 3, the model has 2"),
             ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
             (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),
+            ([*tiny, "--head", "round"], "unknown head 'round'"),
+            ([*tiny, "--kv-type", "fp8"], "unknown type 'fp8'"),
             ([*tiny, "-o", "xml"], "unknown output 'xml', expected md, csv or json"),
             # 10^16 bytes of keys and values.
             (["bench", "--shape", "100b", "-n", 2048, "-b", 65536], "GB of memory needed"),
