@@ -27,9 +27,10 @@ Threads make_threads(int threads) {
 
 void add_head_option(CLI::App& command, std::string& head) {
   command
-      .add_option("--head", head,
-                  "How logits are computed: exact, int8, screened (2 bits, then the best rows exactly), or auto: screened "
-                  "from 32000 tokens of vocabulary on, else exact")
+      .add_option(
+          "--head", head,
+          "How logits are computed: exact, int8, screened (2 bits, then the best rows exactly), or auto: screened "
+          "from 32000 tokens of vocabulary on, else exact")
       ->capture_default_str();
 }
 

@@ -33,18 +33,13 @@ void eval_perplexity(const PerplexityArguments& args) {
       with_context(args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads); });
   const double seconds = now_s() - start;
   if (args.json) {
-    const nlohmann::ordered_json json = {{"model", args.model},
-                                         {"text", args.text},
-                                         {"convention", r.convention},
-                                         {"loss", r.loss},
-                                         {"perplexity", r.perplexity},
-                                         {"bits_per_byte", r.bits_per_byte},
-                                         {"tokens", r.tokens},
-                                         {"bytes", r.bytes},
-                                         {"context", r.context},
-                                         {"kernel", kernels().name},
-                                         {"head", head_kind_name(head)},
-                                         {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
+    const nlohmann::ordered_json json = {
+        {"model", args.model},          {"text", args.text},
+        {"convention", r.convention},   {"loss", r.loss},
+        {"perplexity", r.perplexity},   {"bits_per_byte", r.bits_per_byte},
+        {"tokens", r.tokens},           {"bytes", r.bytes},
+        {"context", r.context},         {"kernel", kernels().name},
+        {"head", head_kind_name(head)}, {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
     std::fputs((json.dump(2) + "\n").c_str(), stdout);
     return;
   }

@@ -57,9 +57,9 @@ struct Kernels {
   const char* name;  // "scalar", "avx2", "avx512"
 
   // ---- Rows of n floats ----
-  float (*dot)(const float* x, const float* y, size_t n);                                 // sum x*y
-  float (*sum_abs)(const float* x, size_t n);                                             // sum |x|
-  float (*sum)(const float* x, size_t n);                                                 // sum x
+  float (*dot)(const float* x, const float* y, size_t n);  // sum x*y
+  float (*sum_abs)(const float* x, size_t n);              // sum |x|
+  float (*sum)(const float* x, size_t n);                  // sum x
   // Sum of the |x| >= threshold > 0, and how many they are, exact for n < 2^24.
   float (*sum_abs_from)(const float* x, size_t n, float threshold, float* count);
   void (*add)(const float* x, size_t n, float* y);                                        // y += x, in place

@@ -56,8 +56,8 @@ struct Model {
 // and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
 Model make_model(const ModelConfig& config, DType dense_type);
 
-// The head that generation takes when nobody says: screened for vocabularies of 32,000 tokens and more, where the head is
-// a good part of the bytes that a token reads, else exact.
+// The head that generation takes when nobody says: screened for vocabularies of 32,000 tokens and more, where the head
+// is a good part of the bytes that a token reads, else exact.
 HeadKind default_head(const ModelConfig& config);
 
 // Makes the model compute its logits by another head, from the weights it holds. For inference: a model that is trained

@@ -1,7 +1,8 @@
 // The output head: logits (N, V) = x (N, D) W^T, exactly or with fewer bytes of W read.
 //
 //   exact     W in f32 or bf16 (dense_forward).
-//   int8      W as int8 with a scale a row (absmax), x quantized to int8 by the model's quantizer: half the bytes of bf16.
+//   int8      W as int8 with a scale a row (absmax), x quantized to int8 by the model's quantizer: half the bytes of
+//   bf16.
 //             logit = (sum_k w q * row scale) * token scale, the sum exact in int32.
 //   screened  W as 2 bits, then the exact logits of all rows that could be the largest (ops/screen.h): an eighth.
 //
@@ -21,7 +22,7 @@ namespace tern {
 
 enum class HeadKind : uint8_t { kExact, kInt8, kScreened };
 
-std::string_view head_kind_name(HeadKind kind);  // "exact", "int8", "screened"
+std::string_view head_kind_name(HeadKind kind);   // "exact", "int8", "screened"
 HeadKind parse_head_kind(std::string_view name);  // Error for other names
 
 // W as int8 head panels (kernels/kernels.h): w = int8 * scale.
@@ -47,8 +48,8 @@ struct HeadOptions {
   size_t exact_rows = 0;  // kScreened: the k of top-k; at least that many of the best logits are exact
 };
 
-// Makes the head of `weights` and lays these out as the kind reads them (in rows for kScreened, else in panels), so that
-// they are never in memory twice. Error for a kind that weights of this shape cannot have.
+// Makes the head of `weights` and lays these out as the kind reads them (in rows for kScreened, else in panels), so
+// that they are never in memory twice. Error for a kind that weights of this shape cannot have.
 Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weights);
 
 // `weights` are those that the head was made of.

@@ -80,10 +80,10 @@ bool better(const Scored& a, const Scored& b) { return a.logit != b.logit ? a.lo
 struct Token {
   const Screen& screen;
   const DenseMatrix& weights;
-  const float* x;        // (D)
+  const float* x;         // (D)
   VecView<float> logits;  // (V): the screen's, row by row replaced by exact ones
-  float x_square;        // |x|^2
-  float d_square;        // |x - x'|^2
+  float x_square;         // |x|^2
+  float d_square;         // |x - x'|^2
 
   float variance(size_t row) const {
     return screen.residual_square[row] * x_square + screen.level_square[row] * d_square;
@@ -158,8 +158,8 @@ std::vector<size_t> rows_within(const Token& token, const std::vector<Scored>& s
     for (size_t r = begin; r < end; ++r) {
       const float gap = largest - token.logits[r];
       if (gap > 0 && gap * gap > width_square * token.variance(r)) continue;
-      const auto at = std::lower_bound(scored.begin(), scored.end(), r,
-                                       [](const Scored& s, size_t row) { return s.row < row; });
+      const auto at =
+          std::lower_bound(scored.begin(), scored.end(), r, [](const Scored& s, size_t row) { return s.row < row; });
       if (at == scored.end() || at->row != r) parts[part].push_back(r);
     }
   });
@@ -242,8 +242,7 @@ size_t screened_forward(const Screen& screen, const DenseMatrix& weights, MatVie
   size_t exact = 0;
   for (size_t n = 0; n < x.rows; ++n) {
     const float* row = x.row(n);
-    kernels().dequantize_row(quantized.q.data() + n * quantized.stride, x.cols, -quantized.scale[n],
-                             difference.data());
+    kernels().dequantize_row(quantized.q.data() + n * quantized.stride, x.cols, -quantized.scale[n], difference.data());
     kernels().add(row, x.cols, difference.data());
     const Token token{screen,
                       weights,

@@ -17,10 +17,10 @@
 // above z s. Over V rows the probability that any row's is lies below V Q(z), Q the normal tail; z makes that
 // kMissProbability = 1e-6 a token (z = 6.74 for V = 128256), whatever the distribution of the logits.
 //
-// What is exact, bit for bit, as dense_forward computes it: the logits of the exact_rows best rows and of all that might
-// be the largest, so that the largest logit is the exact head's but for one token in a million. The other logits are the
-// screen's, off by s (about a third of the deviation of a row's logits): good enough for the tail that sampling draws
-// from now and then, not for scores of rare tokens. When more than a quarter of the rows remain, all are scored.
+// What is exact, bit for bit, as dense_forward computes it: the logits of the exact_rows best rows and of all that
+// might be the largest, so that the largest logit is the exact head's but for one token in a million. The other logits
+// are the screen's, off by s (about a third of the deviation of a row's logits): good enough for the tail that sampling
+// draws from now and then, not for scores of rare tokens. When more than a quarter of the rows remain, all are scored.
 #pragma once
 
 #include <cstdint>

@@ -31,8 +31,7 @@ std::vector<uint8_t> pack_screen(const Problem& p) {
   for (size_t r = 0; r < p.rows; ++r) {
     for (size_t column = 0; column < p.k; ++column) {
       const size_t f = column % 16 / 4;
-      uint8_t& byte =
-          panels[(r / 16 * p.blocks() + column / 16) * kScreenBlockBytes + r % 16 * 4 + column % 4];
+      uint8_t& byte = panels[(r / 16 * p.blocks() + column / 16) * kScreenBlockBytes + r % 16 * 4 + column % 4];
       const unsigned code = static_cast<unsigned>((p.w[r * p.k + column] + 3) / 2);
       byte = static_cast<uint8_t>((byte & ~(3u << (2 * f))) | (code << (2 * f)));
     }
@@ -71,8 +70,8 @@ class HeadGemm : public KernelTest {
       }
     }
     if (screen) {
-      table().screen_gemm(pack_screen(p).data(), p.rows, p.blocks(), row_scale.data(), q.data(), q_stride,
-                          q_sum.data(), token_scale.data(), p.m, out.data(), out_stride);
+      table().screen_gemm(pack_screen(p).data(), p.rows, p.blocks(), row_scale.data(), q.data(), q_stride, q_sum.data(),
+                          token_scale.data(), p.m, out.data(), out_stride);
     } else {
       table().int8_gemm(pack_int8(p).data(), p.rows, p.blocks(), row_scale.data(), q.data(), q_stride, q_sum.data(),
                         token_scale.data(), p.m, out.data(), out_stride);

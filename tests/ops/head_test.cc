@@ -52,7 +52,9 @@ TEST(Head, NamesAreReadBack) {
 TEST(Head, ASmallVocabularyHasNoScreen) {
   Threads threads(1);
   DenseMatrix matrix(kScreenSmallestVocab - 1, 8, DType::kBF16);
-  EXPECT_EQ(error_of([&] { make_head({HeadKind::kScreened, 0}, threads, matrix); }),
+  EXPECT_EQ(error_of([&] {
+              make_head({HeadKind::kScreened, 0}, threads, matrix);
+            }),
             "head screened: expected a vocabulary of at least 512 tokens, the model's has 511; use exact or int8");
   EXPECT_EQ(matrix.layout, DenseLayout::kPanels);
 }
@@ -120,8 +122,7 @@ TEST(Screen, ScoredRowsHaveTheBitsOfTheExactHead) {
         const Screen screen = make_screen(matrix, 0, threads);
         for (size_t n = 0; n < x.rows; ++n) {
           Matrix logits = stale_matrix(1, kVocab);
-          const size_t scored =
-              screened_forward(screen, matrix, x.view().row_range(n, n + 1), threads, logits.view());
+          const size_t scored = screened_forward(screen, matrix, x.view().row_range(n, n + 1), threads, logits.view());
           const size_t same = count_same(exact.view().row_view(n), logits.row());
           EXPECT_GE(scored, kScreenExactRows);
           EXPECT_GE(same, scored);
