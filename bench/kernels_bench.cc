@@ -183,9 +183,10 @@ const std::vector<RowCase>& row_cases() {
        [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) {
          benchmark::DoNotOptimize(k.exp_sum(x.data(), n, 0.5f, 1.0f, z.data()));
        }},
-      {"softmax_backward", 12,
-       [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) {
-         k.softmax_backward(x.data(), y.data(), 0.5f, 0.5f, n, z.data());
+      {"softmax_block", 8,  // four rows
+       [](auto& k, size_t n, Row&, Row& y, Row& z, Row&, auto&) {
+         k.softmax_block({z.data(), n / 4, 4, n / 4, n / 4, 1, 0.2f}, nullptr, nullptr, true, y.data(), y.data() + 4,
+                         y.data() + 8);
        }},
       {"pack_panel", 8,
        [](auto& k, size_t n, Row& x, Row&, Row& z, Row&, auto&) { k.pack_panel(x.data(), 16, n / 16, 16, z.data()); }},

@@ -14,6 +14,7 @@ import time
 from html import escape
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"]
+MARKS = "*o+x"
 ANSI = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[35m"]
 
 
@@ -87,23 +88,29 @@ def write_svg(curves, path, title):
     os.replace(temporary, path)
 
 
-def draw_terminal(curves):
-    columns, rows = min(shutil.get_terminal_size().columns, 100) - 10, 16
+def draw_terminal(curves, width, height):
+    """The picture as lines that fit into `width` columns and less than `height` rows; colours take no room."""
+    columns, rows = max(10, min(width, 100) - 11), max(4, min(16, height - 3 - len(curves)))
     points = [p for train, _ in curves.values() for p in smooth(train)]
     if not points:
-        return "waiting for the first step\n"
+        return ["waiting for the first step"]
     last = max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
     grid = [[" "] * columns for _ in range(rows)]
-    for i, (train, _) in enumerate(curves.values()):
+    styles = [(f"{ANSI[i % len(ANSI)]}{MARKS[i % len(MARKS)]}", name, train)
+              for i, (name, (train, _)) in enumerate(curves.items())]
+    for mark, _, train in styles:
         for step, loss in smooth(train):
             column = min(columns - 1, int(step / last * columns))
             row = min(rows - 1, int((high - loss) / max(high - low, 1e-9) * rows))
-            grid[row][column] = f"{ANSI[i % len(ANSI)]}*\x1b[0m"
+            grid[row][column] = f"{mark}\x1b[0m"
     lines = [f"{high - (high - low) * r / (rows - 1):7.3f} |" + "".join(grid[r]) for r in range(rows)]
-    legend = "   ".join(f"{ANSI[i % len(ANSI)]}* {name}\x1b[0m step {train[-1][0]} loss {smooth(train)[-1][1]:.3f}"
-                        for i, (name, (train, _)) in enumerate(curves.items()) if train)
-    return "\n".join(lines) + f"\n        {legend}\n"
+    lines.append(f"  steps +{'-' * columns}")
+    entries = [(mark, f" {name} step {train[-1][0]} loss {smooth(train)[-1][1]:.3f}") for mark, name, train in styles if train]
+    # Beside each other where there is room.
+    wide = 9 + sum(1 + len(text) + 3 for _, text in entries) <= width
+    shown = [f"{mark}{text}\x1b[0m" for mark, text in entries]
+    return lines + [" " * 9 + entry for entry in (["   ".join(shown)] if wide else shown)]
 
 
 def alive(pid):
@@ -122,9 +129,12 @@ def live(paths, pids):
         running = any(alive(pid) for pid in pids)
         curves = {name: read_curves(path) for name, path in paths.items()}
         if terminal:
-            picture = draw_terminal(curves)
-            sys.stderr.write((f"\x1b[{drawn}A\x1b[J" if drawn else "") + picture)
-            drawn = picture.count("\n")
+            lines = draw_terminal(curves, *shutil.get_terminal_size())
+            # Over the last picture, line by line, in one write: nothing is blank in between. Without automatic wrapping,
+            # for a wrapped line would be one more than counted.
+            picture = "".join(f"{line}\x1b[K\n" for line in lines)
+            sys.stderr.write("\x1b[?7l" + (f"\x1b[{drawn}A" if drawn else "") + picture + "\x1b[J\x1b[?7h")
+            drawn = len(lines)
         elif time.time() - last_line >= 10 or not running:
             last_line = time.time()
             states = [f"{name} step {train[-1][0]} loss {smooth(train, 50)[-1][1]:.3f}"
@@ -152,4 +162,7 @@ def main():
         write_svg({name: read_curves(path) for name, path in paths.items()}, args.svg, args.title)
 
 
-main()
+try:
+    main()
+except KeyboardInterrupt:
+    sys.exit(130)

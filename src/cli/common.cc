@@ -25,6 +25,15 @@ Threads make_threads(int threads) {
   return Threads(threads);
 }
 
+void add_kv_type_option(CLI::App& command, std::string& kv_type) {
+  command.add_option("--kv-type", kv_type, "How keys and values are kept: f32, bf16 or int8 with a scale a position")
+      ->capture_default_str();
+}
+
+KvType kv_type_option(const std::string& kv_type) {
+  return with_context("--kv-type", [&] { return parse_kv_type(kv_type); });
+}
+
 void add_head_option(CLI::App& command, std::string& head) {
   command
       .add_option(
@@ -34,8 +43,12 @@ void add_head_option(CLI::App& command, std::string& head) {
       ->capture_default_str();
 }
 
+HeadKind head_kind(const std::string& head, const ModelConfig& config) {
+  return head == "auto" ? default_head(config) : parse_head_kind(head);
+}
+
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {
-  const HeadKind kind = head == "auto" ? default_head(model.config) : parse_head_kind(head);
+  const HeadKind kind = head_kind(head, model.config);
   set_head({kind, top_k}, threads, model);
   return kind;
 }

@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "model/load.h"
+#include "ops/key_values.h"
 #include "tokenizer/tokenizer.h"
 
 namespace CLI {
@@ -21,6 +22,13 @@ Threads make_threads(int threads);
 
 // Adds --head. `head` is "auto", "exact", "int8" or "screened", and holds the default.
 void add_head_option(CLI::App& command, std::string& head);
+
+// --kv-type with the default that is in `kv_type`, and the type it names. Error for an unknown name.
+void add_kv_type_option(CLI::App& command, std::string& kv_type);
+KvType kv_type_option(const std::string& kv_type);
+
+// The kind that the option names for such a model. Error for an unknown name.
+HeadKind head_kind(const std::string& head, const ModelConfig& config);
 
 // Gives the model that head ("auto": default_head()), with `top_k` logits exact at least, and returns the kind in use.
 // Error for an unknown name or a head that the model cannot have.

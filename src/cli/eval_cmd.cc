@@ -18,28 +18,36 @@ struct PerplexityArguments {
   std::string text;
   size_t context = 0;
   std::string head = "exact";
+  std::string kv_type = "f32";
   bool json = false;
   int threads = 0;
 };
 
 void eval_perplexity(const PerplexityArguments& args) {
+  const KvType kv_type = kv_type_option(args.kv_type);
   Threads threads(make_threads(args.threads));
   const std::string text = read_file(args.text);
   LoadedModel loaded = load_model(args.model, threads);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const HeadKind head = choose_head(args.head, 0, threads, loaded.model);
   const double start = now_s();
-  const PerplexityResult r =
-      with_context(args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads); });
+  const PerplexityResult r = with_context(
+      args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads, kv_type); });
   const double seconds = now_s() - start;
   if (args.json) {
-    const nlohmann::ordered_json json = {
-        {"model", args.model},          {"text", args.text},
-        {"convention", r.convention},   {"loss", r.loss},
-        {"perplexity", r.perplexity},   {"bits_per_byte", r.bits_per_byte},
-        {"tokens", r.tokens},           {"bytes", r.bytes},
-        {"context", r.context},         {"kernel", kernels().name},
-        {"head", head_kind_name(head)}, {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
+    const nlohmann::ordered_json json = {{"model", args.model},
+                                         {"text", args.text},
+                                         {"convention", r.convention},
+                                         {"loss", r.loss},
+                                         {"perplexity", r.perplexity},
+                                         {"bits_per_byte", r.bits_per_byte},
+                                         {"tokens", r.tokens},
+                                         {"bytes", r.bytes},
+                                         {"context", r.context},
+                                         {"kv_type", kv_type_name(kv_type)},
+                                         {"kernel", kernels().name},
+                                         {"head", head_kind_name(head)},
+                                         {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
     std::fputs((json.dump(2) + "\n").c_str(), stdout);
     return;
   }
@@ -63,6 +71,7 @@ void add_eval_command(CLI::App& app) {
   command.add_option("text", args->text, "A text file")->required();
   command.add_option("-c,--context", args->context, "Tokens in a window; 0: the model's context");
   add_head_option(command, args->head);
+  add_kv_type_option(command, args->kv_type);
   command.add_flag("--json", args->json, "Print one JSON object");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });

@@ -1,11 +1,14 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "infer/decoder.h"
+#include "model/memory.h"
 
 namespace tern {
 namespace {
@@ -16,47 +19,43 @@ struct InfoArguments {
   int threads = 0;
 };
 
-// Zeros among the ternary weights, and the bytes of all packed weights.
-struct WeightStatistics {
-  size_t ternary = 0;
+// The share of zeros among the ternary weights.
+double zero_share(const Model& model) {
   size_t zeros = 0;
-  size_t bytes = 0;
-};
-
-WeightStatistics weight_statistics(const Model& model) {
-  WeightStatistics s;
+  size_t count = 0;
   for (const TensorSpec& spec : model_tensors(model.config)) {
-    if (spec.is_norm()) {
-      s.bytes += spec.cols * sizeof(float);
-    } else if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
-      const DenseMatrix& matrix = spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec);
-      s.bytes += matrix.f32.size() * sizeof(float) + matrix.bf16.size() * sizeof(uint16_t);
-    } else {
-      const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
-      s.bytes += matrix.panels.size();
-      std::vector<int8_t> trits(matrix.cols);
-      for (size_t r = 0; r < matrix.rows; ++r) {
-        matrix.get_row(r, trits);
-        for (int8_t trit : trits) s.zeros += trit == 0;
-      }
-      s.ternary += spec.elements();
+    if (!spec.is_linear()) continue;
+    const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
+    std::vector<int8_t> trits(matrix.cols);
+    for (size_t r = 0; r < matrix.rows; ++r) {
+      matrix.get_row(r, trits);
+      for (int8_t trit : trits) zeros += trit == 0;
     }
+    count += spec.elements();
   }
-  return s;
+  return static_cast<double>(zeros) / static_cast<double>(count);
 }
 
 nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& loaded) {
   const ModelConfig& c = loaded.model.config;
-  const WeightStatistics s = weight_statistics(loaded.model);
+  const WeightBytes bytes = weight_bytes(loaded.model);
   const size_t parameters = parameter_count(c);
+  const size_t linear = linear_parameter_count(c);
+  const bool ternary = c.weights != WeightKind::kFull;
   nlohmann::ordered_json json = {{"model", args.model}, {"format", loaded.source}, {"name", loaded.name}};
   json["config"] = nlohmann::ordered_json::parse(config_to_json(c));
   json["parameters"] = parameters;
-  json["linear_parameters"] = linear_parameter_count(c);
-  json["ternary_share"] = static_cast<double>(s.ternary) / static_cast<double>(parameters);
-  if (s.ternary > 0) json["zero_share"] = static_cast<double>(s.zeros) / static_cast<double>(s.ternary);
-  json["weight_bytes"] = s.bytes;
-  json["kv_bytes_per_token"] = 2 * c.layers * c.kv_dim() * sizeof(float);
+  json["linear_parameters"] = linear;
+  json["ternary_share"] = ternary ? static_cast<double>(linear) / static_cast<double>(parameters) : 0.0;
+  if (ternary) json["zero_share"] = zero_share(loaded.model);
+  json["bits_per_weight"] = 8 * static_cast<double>(bytes.linear) / static_cast<double>(linear);
+  json["weight_bytes"] = bytes.total();
+  json["kv_type"] = kv_type_name(kInferenceKvType);
+  json["kv_bytes_per_token"] = kv_bytes_per_token(c, kInferenceKvType);
+  json["memory"] = {
+      {"weights", bytes.total()},
+      {"kv_cache", kv_cache_bytes(c, 1, c.context, kInferenceKvType)},
+      {"all", bytes.total() + decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens), kInferenceKvType)}};
   json["kernel"] = kernels().name;
   json["default_head"] = head_kind_name(default_head(c));
   if (loaded.vocabulary) {

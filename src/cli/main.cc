@@ -1,5 +1,6 @@
 // tern: the table of subcommands, and the one place where errors become messages and exit codes: 0 done, 1 failed, 2
 // wrong usage, 130 interrupted.
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string_view>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -25,6 +27,27 @@ void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+// Files are mapped: when somebody cuts one short, or its disk fails, while it is read, the answer is this signal, not
+// an error code. Nothing can go on from here, so the process ends as after any error; files being written are not
+// renamed.
+void on_bus_error(int signal, siginfo_t* info, void*) {
+  if (info->si_code != BUS_ADRERR) {
+    std::signal(signal, SIG_DFL);  // a mistake of ours: returning repeats it, with the core dump it deserves
+    return;
+  }
+  static constexpr std::string_view kMessage = "tern: a file became shorter, or unreadable, while it was read\n";
+  const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  static_cast<void>(written);
+  ::_exit(kFailed);
+}
+
+void catch_bus_errors() {
+  struct sigaction action {};
+  action.sa_sigaction = on_bus_error;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &action, nullptr);
+}
+
 int run_main(int argc, char** argv) {
   CLI::App app{
       "tern trains, evaluates, converts and runs BitNet b1.58 language models (ternary weights, int8 activations).",
@@ -36,9 +59,10 @@ int run_main(int argc, char** argv) {
       "  tern train --data book.txt --tokenizer byte --out run --steps 500\n"
       "  tern convert run model.gguf && tern run -m model.gguf -p 'Once upon a time'\n"
       "  tern eval perplexity -m model.gguf text.txt");
-  constexpr std::array kCommands = {add_train_command,   add_run_command,  add_eval_command,
-                                    add_convert_command, add_info_command, add_tokenizer_command};
+  constexpr std::array kCommands = {add_train_command, add_run_command,       add_eval_command, add_convert_command,
+                                    add_info_command,  add_tokenizer_command, add_bench_command};
   for (const auto add : kCommands) add(app);
+  catch_bus_errors();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -19,7 +19,9 @@ struct RunArguments {
   std::string prompt;
   size_t max_tokens = 128;
   size_t context = 0;
+  size_t speculate = 0;
   std::string head = "auto";
+  std::string kv_type{kv_type_name(kInferenceKvType)};
   SamplerOptions sampling;
   int64_t seed = -1;
   bool no_bos = false;
@@ -35,18 +37,22 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
       {"tokens", g.tokens},
       {"stop_reason", stop_reason_name(g.reason)},
       {"seed", args.sampling.seed},
+      {"kv_type", args.kv_type},
       {"kernel", kernels().name},
       {"head", head_kind_name(head)},
       {"prompt_tokens", g.prompt_tokens},
       {"generated_tokens", g.tokens.size()},
       {"prefill_s", g.prefill_s},
       {"decode_s", g.decode_s},
+      {"drafted_tokens", g.drafted},
+      {"accepted_tokens", g.accepted},
   };
   std::fputs((json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str(), stdout);
 }
 
 void run(RunArguments args) {
   validate(args.sampling);
+  const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
   LoadedModel loaded = load_model(args.model, threads);
@@ -75,11 +81,12 @@ void run(RunArguments args) {
   const size_t limit = args.context == 0 ? loaded.model.config.context : args.context;
   const size_t context = std::max(prompt.size(), std::min(limit, prompt.size() + args.max_tokens));
   if (prompt.size() > limit) fail("the prompt has {} tokens, the context holds {}", prompt.size(), limit);
-  Session session(loaded.model, tokenizer, context, threads);
+  Session session(loaded.model, tokenizer, context, threads, kv_type);
   Session::Request request;
   request.prompt = prompt;
   request.max_tokens = args.max_tokens;
   request.sampling = args.sampling;
+  request.speculate = args.speculate;
   request.stop = &stop;
   request.on_token = [&](int32_t token) { show(stream.add(token)); };
   const Generation g = session.generate(request);
@@ -91,6 +98,7 @@ void run(RunArguments args) {
   std::fputs("\n", stdout);
   std::fflush(stdout);  // the line below goes to standard error and must not overtake it
   const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
+  if (args.speculate > 0) log_info("speculation: {} of {} guessed tokens were right", g.accepted, g.drafted);
   log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, {} head, seed {}, {} kernels",
            stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,
            g.tokens.size(), g.decode_s > 0 ? decoded / g.decode_s : 0.0, weight_kind_name(loaded.model.config.weights),
@@ -107,6 +115,7 @@ void add_run_command(CLI::App& app) {
   command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
   command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");
   add_head_option(command, args->head);
+  add_kv_type_option(command, args->kv_type);
   command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
       ->capture_default_str();
   command.add_option("--top-k", args->sampling.top_k, "Choose among the k most probable tokens; 0: all")
@@ -119,6 +128,10 @@ void add_run_command(CLI::App& app) {
       .add_option("--repeat-penalty", args->sampling.repetition_penalty, "Above 1: discourage repeating recent tokens")
       ->capture_default_str();
   command.add_option("--repeat-last-n", args->sampling.repetition_window, "Tokens that count as recent")
+      ->capture_default_str();
+  command
+      .add_option("--speculate", args->speculate,
+                  "Tokens to guess ahead from earlier text (prompt lookup); faster on repetitive text, same answer")
       ->capture_default_str();
   command.add_option("-s,--seed", args->seed, "Same seed, same text; -1: a random one")->capture_default_str();
   command.add_flag("--no-bos", args->no_bos, "Do not begin with the BOS token");

@@ -8,7 +8,7 @@
 namespace tern {
 
 PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
-                            Threads& threads) {
+                            Threads& threads, KvType kv_type) {
   if (text.empty()) fail("expected text to evaluate, it is empty");
   std::vector<int32_t> ids = tokenizer.encode(text, false, true);
   if (!tokenizer.eos_ids().empty()) ids.push_back(tokenizer.eos_ids()[0]);
@@ -19,7 +19,7 @@ PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std:
       "end-of-text "
       "token last",
       result.context);
-  Scorer scorer(model.config, result.context);
+  Scorer scorer(model.config, result.context, kv_type);
   const LossSum sum = scorer.score(model, ids, threads);
   result.loss = sum.mean();
   result.perplexity = std::exp(result.loss);

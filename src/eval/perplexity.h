@@ -22,8 +22,9 @@ struct PerplexityResult {
 
 // Convention "tern": the tokens of the text as the trainer's shards have them (special tokens by their names, no BOS,
 // one end-of-text token last), in consecutive windows of `context` tokens (0: the model's context) that do not overlap;
-// every token but the first is predicted once. So it is the validation loss of the trainer, bit for bit.
+// every token but the first is predicted once. So it is the validation loss of the trainer, bit for bit, with keys and
+// values in f32.
 PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
-                            Threads& threads);
+                            Threads& threads, KvType kv_type = KvType::kF32);
 
 }  // namespace tern

@@ -6,11 +6,12 @@
 
 namespace tern {
 
-Decoder::Decoder(const Model& model, size_t sequences, size_t context, size_t max_batch, Threads& threads)
+Decoder::Decoder(const Model& model, size_t sequences, size_t context, size_t max_batch, Threads& threads,
+                 KvType kv_type)
     : model_(model),
       threads_(threads),
       context_(context == 0 ? model.config.context : std::min(context, model.config.context)),
-      cache_(model.config, sequences, context_),
+      cache_(model.config, sequences, context_, kv_type),
       activations_(model.config, max_batch, false) {}
 
 MatView<const float> Decoder::decode(const Batch& batch) {

@@ -4,13 +4,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "infer/prompt_lookup.h"
 
 namespace tern {
-namespace {
-
-constexpr size_t kPrefillTokens = 512;  // of one pass: more would only need more memory
-
-}  // namespace
 
 std::string_view stop_reason_name(StopReason reason) {
   switch (reason) {
@@ -26,9 +22,10 @@ std::string_view stop_reason_name(StopReason reason) {
   return "";
 }
 
-Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads)
+Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads, KvType kv_type)
     : tokenizer_(tokenizer),
-      decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads) {}
+      decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads,
+               kv_type) {}
 
 MatView<const float> Session::prefill(std::span<const int32_t> prompt) {
   MatView<const float> logits;
@@ -40,6 +37,16 @@ MatView<const float> Session::prefill(std::span<const int32_t> prompt) {
     logits = decoder_.decode(batch);
   }
   return logits;
+}
+
+// Positions after a wrong guess are written again before anything reads them.
+MatView<const float> Session::read_draft(std::span<const int32_t> history, std::span<const int32_t> draft) {
+  std::vector<int32_t> tokens = {history.back()};
+  tokens.insert(tokens.end(), draft.begin(), draft.end());
+  Batch batch;
+  batch.add(0, history.size() - 1, tokens);
+  batch.want_all_logits();
+  return decoder_.decode(batch);
 }
 
 Generation Session::generate(const Request& request) {
@@ -55,12 +62,14 @@ Generation Session::generate(const Request& request) {
   MatView<const float> logits = prefill(request.prompt);
   const double first = now_s();
   result.prefill_s = first - start;
+  std::vector<int32_t> draft;
+  size_t row = 0;  // of the logits: row i follows the first i tokens of the draft
   while (result.tokens.size() < request.max_tokens) {
     if (request.stop != nullptr && request.stop->load()) {
       result.reason = StopReason::kInterrupted;
       break;
     }
-    const int32_t token = sampler.sample(logits.row_view(0), history);
+    const int32_t token = sampler.sample(logits.row_view(row), history);
     if (tokenizer_.is_eos(token)) {
       result.reason = StopReason::kEndToken;
       break;
@@ -73,10 +82,17 @@ Generation Session::generate(const Request& request) {
       result.reason = StopReason::kContext;
       break;
     }
-    Batch batch;
-    batch.add(0, history.size() - 1, std::span(&token, 1));
-    batch.want_last_logits();
-    logits = decoder_.decode(batch);
+    if (row < draft.size() && draft[row] == token) {  // the model has read it already
+      ++row;
+      ++result.accepted;
+      continue;
+    }
+    const size_t room = std::min(
+        {decoder_.context() - history.size(), decoder_.max_batch() - 1, request.max_tokens - result.tokens.size() - 1});
+    draft = lookup_draft(history, std::min(request.speculate, room));
+    result.drafted += draft.size();
+    row = 0;
+    logits = read_draft(history, draft);
   }
   result.decode_s = now_s() - first;
   return result;

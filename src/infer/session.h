@@ -23,16 +23,20 @@ struct Generation {
   size_t prompt_tokens = 0;
   double prefill_s = 0;
   double decode_s = 0;  // of all tokens after the first
+  size_t drafted = 0;   // tokens guessed by prompt lookup
+  size_t accepted = 0;  // of those, the ones the model said as well
 };
 
 class Session {
  public:
-  Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads);
+  Session(const Model& model, const Tokenizer& tokenizer, size_t context, Threads& threads,
+          KvType kv_type = KvType::kF32);
 
   struct Request {
     std::span<const int32_t> prompt;  // not empty
     size_t max_tokens = 0;            // of the answer
     SamplerOptions sampling;
+    size_t speculate = 0;  // tokens to guess ahead by prompt lookup; changes the speed, never the answer
     const std::atomic<bool>* stop = nullptr;                // checked before every token
     std::function<void(int32_t token)> on_token = nullptr;  // called with every token of the answer
   };
@@ -43,6 +47,8 @@ class Session {
 
  private:
   MatView<const float> prefill(std::span<const int32_t> prompt);
+  // Reads the last token of `history` and the draft that goes on from it; logits after each of them.
+  MatView<const float> read_draft(std::span<const int32_t> history, std::span<const int32_t> draft);
 
   const Tokenizer& tokenizer_;
   Decoder decoder_;

@@ -3,6 +3,11 @@
 #include "base/text.h"
 
 namespace tern {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+}  // namespace
 
 TextStream::TextStream(const Tokenizer& tokenizer, bool at_start)
     : tokenizer_(tokenizer), drop_space_(at_start && tokenizer.strips_first_space()) {}
@@ -17,7 +22,12 @@ std::string TextStream::add(int32_t token) {
   drop_space_ = false;
   pending_ += bytes;
   const size_t ready = complete_utf8_prefix(pending_);
-  std::string text = pending_.substr(0, ready);
+  std::string text;
+  for (size_t at = 0; at < ready;) {
+    const CodePoint point = decode_utf8(pending_, at);
+    text += point.valid ? std::string_view(pending_).substr(at, point.size) : kReplacement;
+    at += point.size;
+  }
   pending_.erase(0, ready);
   return text;
 }
@@ -25,7 +35,7 @@ std::string TextStream::add(int32_t token) {
 std::string TextStream::finish() {
   if (pending_.empty()) return "";
   pending_.clear();
-  return "\xEF\xBF\xBD";
+  return std::string(kReplacement);
 }
 
 }  // namespace tern

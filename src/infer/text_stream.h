@@ -1,4 +1,5 @@
-// Token by token to text that can be shown: bytes are held back until the UTF-8 character they begin is complete.
+// Token by token to text that can be shown, always valid UTF-8: bytes are held back until the character they begin is
+// complete, and a byte that belongs to none becomes U+FFFD.
 #pragma once
 
 #include <cstdint>

@@ -4,10 +4,13 @@
 // A panel's row in the order of lanes that the tile computes in, and C's way there and back.
 inline F32x16 load_panel(const float* p) { return load(p); }
 inline F32x16 load_panel(const uint16_t* p) { return load_bf16_unordered(p); }
+inline F32x16 load_panel(const int8_t* p) { return load_i8(p); }
 inline F32x16 from_c(const float*, F32x16 x) { return x; }
 inline F32x16 from_c(const uint16_t*, F32x16 x) { return from_panel_order(x); }
+inline F32x16 from_c(const int8_t*, F32x16 x) { return x; }
 inline F32x16 to_c(const float*, F32x16 x) { return x; }
 inline F32x16 to_c(const uint16_t*, F32x16 x) { return in_panel_order(x); }
+inline F32x16 to_c(const int8_t*, F32x16 x) { return x; }
 
 // A and its strides, and C.
 struct Rows {
@@ -140,6 +143,11 @@ void gemm_f32(const float* a, size_t a_row, size_t a_col, const float* b, size_t
 
 void gemm_bf16(const float* a, size_t a_row, size_t a_col, const uint16_t* b, size_t panel_stride, size_t m, size_t n,
                size_t k, bool accumulate, float* c, size_t c_stride) {
+  gemm(a, a_row, a_col, b, panel_stride, m, n, k, accumulate, c, c_stride);
+}
+
+void gemm_i8(const float* a, size_t a_row, size_t a_col, const int8_t* b, size_t panel_stride, size_t m, size_t n,
+             size_t k, bool accumulate, float* c, size_t c_stride) {
   gemm(a, a_row, a_col, b, panel_stride, m, n, k, accumulate, c, c_stride);
 }
 

@@ -23,7 +23,7 @@ inline constexpr size_t round_up_to_panel(size_t n) { return (n + kPanel - 1) / 
 
 // ---- Dense panels -------------------------------------------------------------------------------------------------
 // B (k, n) for products C = A B is stored as ceil(n / 16) panels, each (k, 16): element (kk, j) of panel p at
-// [(p * k + kk) * 16 + j], column p * 16 + j of B; missing columns are zero. T is float or bfloat16 bits.
+// [(p * k + kk) * 16 + j], column p * 16 + j of B; missing columns are zero. T is float, bfloat16 bits or int8.
 //
 // ---- Ternary panels ------------------------------------------------------------------------------------------------
 // W (rows, k) of trits -1, 0, +1 is stored as ceil(rows / 16) panels of ceil(k / 16) blocks of 64 bytes. In block b,
@@ -51,6 +51,19 @@ struct AdamWStep {
   float epsilon;
   float weight_decay;
   float gradient_scale;  // multiplies every gradient (clipping)
+};
+
+// Scores of `rows` queries with the keys of one block, (rows, columns) with rows `stride` apart; columns is a multiple
+// of
+// 16. The queries are those of consecutive tokens, rows_per_token (heads) each: row i sees the block's first keys + i /
+// rows_per_token keys, at least one, or all of them when that is more than there are.
+struct ScoreTile {
+  float* scores;
+  size_t stride;
+  size_t rows, columns;
+  size_t keys;
+  size_t rows_per_token;
+  float factor;  // multiplies every score
 };
 
 struct Kernels {
@@ -95,8 +108,22 @@ struct Kernels {
   // max of n > 0 values; y = exp(x*factor - shift) with its sum (x and y may be the same).
   float (*max)(const float* x, size_t n);
   float (*exp_sum)(const float* x, size_t n, float factor, float shift, float* y);
-  // Softmax backward of one row of attention: ds = p * (dp - delta) * factor; ds and dp may be the same.
-  void (*softmax_backward)(const float* p, const float* dp, float delta, float factor, size_t n, float* ds);
+
+  // ---- Attention ----
+  // One block of keys of a softmax that sees them block by block (Milakov and Gimelshein 2018). Every score s becomes
+  // exp((s - largest) * factor), and 0 where row i does not see the key. largest[i] and sum[i] are the largest score
+  // and the sum of the exponentials of the blocks up to this one; with `first` they begin here, else rescale[i] is the
+  // factor that brings what earlier blocks gave to the new largest score. Where key_scale is given, (columns), s is the
+  // score times its column's; value_scale multiplies what is stored, but not what is summed.
+  void (*softmax_block)(const ScoreTile& tile, const float* key_scale, const float* value_scale, bool first,
+                        float* largest, float* sum, float* rescale);
+  // Its derivative, once largest and inverse_sum are those of all blocks: every score becomes the probability p =
+  // exp((s - largest[i]) * factor) * inverse_sum[i], and dp, shaped as the scores, p * (dp - delta[i]) * factor.
+  void (*softmax_block_backward)(const ScoreTile& tile, const float* largest, const float* inverse_sum,
+                                 const float* delta, float* dp);
+  // y (m, n) = x (m, n) with row i times factor[i]; x and y may be the same.
+  void (*scale_rows)(const float* x, size_t x_stride, const float* factor, size_t m, size_t n, float* y,
+                     size_t y_stride);
 
   // ---- Matrix products ----
   // C (m, n) = A B, or C += A B with `accumulate`: A element (i, kk) at a[i * a_row + kk * a_col], B float panels
@@ -107,6 +134,9 @@ struct Kernels {
   // The same with B in bfloat16 panels.
   void (*gemm_bf16)(const float* a, size_t a_row, size_t a_col, const uint16_t* b, size_t panel_stride, size_t m,
                     size_t n, size_t k, bool accumulate, float* c, size_t c_stride);
+  // The same with B in int8 panels.
+  void (*gemm_i8)(const float* a, size_t a_row, size_t a_col, const int8_t* b, size_t panel_stride, size_t m, size_t n,
+                  size_t k, bool accumulate, float* c, size_t c_stride);
   // Packs rows x cols floats (row stride in elements) as one float panel: (rows, 16), cols <= 16, missing columns zero.
   void (*pack_panel)(const float* x, size_t stride, size_t rows, size_t cols, float* panel);
   // The same from the transpose: element (kk, j) of the panel is x[j * stride + kk], j < cols <= 16.

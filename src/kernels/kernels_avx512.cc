@@ -8,19 +8,13 @@ namespace {
 
 #include "kernels/lanes_avx512.h"
 #include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is broadcast from memory
 
 #include "kernels/gemm_impl.h"
 
-struct TernaryTokens {
-  const int8_t* q;
-  size_t q_stride;
-  const int32_t* q_sum;
-  const float* row_scale;
-  float* out;  // of the panel's first row
-  size_t out_stride;
-};
+#include "kernels/ternary_impl.h"
 
 inline __m512i broadcast_four(const int8_t* q) {
   int32_t four;
@@ -57,11 +51,13 @@ inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTok
   }
 }
 
-constexpr size_t kTileTokens = 8;
-
-#include "kernels/ternary_impl.h"
+inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
+  ternary_tiles<8>(panel, k_blocks, to, tokens, rows);
+}
 
 #include "kernels/head_impl.h"
+
+// After it, whatever the alphabet says:
 #include "kernels/head_avx512.h"
 
 // The table:

@@ -6,6 +6,7 @@ namespace {
 
 #include "kernels/lanes_scalar.h"
 #include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 2;
 
@@ -32,6 +33,8 @@ void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int
 }
 
 #include "kernels/head_impl.h"
+
+// After it, whatever the alphabet says:
 #include "kernels/head_scalar.h"
 
 #include "kernels/table_impl.h"

@@ -28,6 +28,10 @@ inline F32x16 keep_first(size_t n, F32x16 x) {
   return {_mm256_and_ps(x.low, _mm256_castsi256_ps(low_mask(n))),
           _mm256_and_ps(x.high, _mm256_castsi256_ps(high_mask(n)))};
 }
+inline F32x16 first_or(size_t n, F32x16 x, F32x16 other) {
+  return {_mm256_blendv_ps(other.low, x.low, _mm256_castsi256_ps(low_mask(n))),
+          _mm256_blendv_ps(other.high, x.high, _mm256_castsi256_ps(high_mask(n)))};
+}
 inline F32x16 add(F32x16 a, F32x16 b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
 inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
 inline F32x16 mul(F32x16 a, F32x16 b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
@@ -97,11 +101,10 @@ inline void store_bf16(unsigned short* p, F32x16 a) {
   const __m256i packed = _mm256_packus_epi32(round_bf16_half(a.low), round_bf16_half(a.high));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
 }
-inline F32x16 load_i8(const signed char* p) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
-          _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8)))};
+inline __m256 expand_i8_half(const signed char* p) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
+inline F32x16 load_i8(const signed char* p) { return {expand_i8_half(p), expand_i8_half(p + 8)}; }
 
 struct I32x16 {
   __m256i low;

@@ -11,6 +11,9 @@ inline __mmask16 first_lanes(size_t n) { return static_cast<__mmask16>((1u << n)
 inline F32x16 load_first(size_t n, const float* p) { return {_mm512_maskz_loadu_ps(first_lanes(n), p)}; }
 inline void store_first(size_t n, float* p, F32x16 x) { _mm512_mask_storeu_ps(p, first_lanes(n), x.all); }
 inline F32x16 keep_first(size_t n, F32x16 x) { return {_mm512_maskz_mov_ps(first_lanes(n), x.all)}; }
+inline F32x16 first_or(size_t n, F32x16 x, F32x16 other) {
+  return {_mm512_mask_mov_ps(other.all, first_lanes(n), x.all)};
+}
 inline F32x16 add(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.all, b.all)}; }
 inline F32x16 sub(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.all, b.all)}; }
 inline F32x16 mul(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.all, b.all)}; }

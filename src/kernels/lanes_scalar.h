@@ -26,6 +26,12 @@ inline F32x16 load_first(size_t n, const float* p) {
 }
 inline void store_first(size_t n, float* p, const F32x16& x) { __builtin_memcpy(p, x.lane, n * sizeof(float)); }
 inline F32x16 keep_first(size_t n, const F32x16& x) { return load_first(n, x.lane); }
+// x in the first n lanes, `other` in the rest.
+inline F32x16 first_or(size_t n, const F32x16& x, const F32x16& other) {
+  F32x16 y = other;
+  __builtin_memcpy(y.lane, x.lane, n * sizeof(float));
+  return y;
+}
 
 template <class Op>
 inline F32x16 map(const F32x16& a, const F32x16& b, Op op) {

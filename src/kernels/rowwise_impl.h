@@ -255,14 +255,6 @@ float row_exp_sum(const float* x, size_t n, float factor, float shift, float* y)
   return reduce_add(sum);
 }
 
-void row_softmax_backward(const float* p, const float* dp, float delta, float factor, size_t n, float* ds) {
-  const F32x16 d = set1(delta);
-  const F32x16 f = set1(factor);
-  for_blocks(n, [&](size_t i, auto block) {
-    block.store(ds + i, mul(mul(block.load(p + i), sub(block.load(dp + i), d)), f));
-  });
-}
-
 void row_adamw(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v) {
   const F32x16 beta1 = set1(step.beta1), rest1 = set1(1.0f - step.beta1);
   const F32x16 beta2 = set1(step.beta2), rest2 = set1(1.0f - step.beta2);

@@ -1,4 +1,5 @@
-// Fills a table with the functions of rowwise_impl.h and gemm_impl.h, and the file's own ternary_gemm and head tiles.
+// Fills a table with the functions of rowwise_impl.h, softmax_impl.h and gemm_impl.h, and the file's own ternary_gemm
+// and head tiles.
 
 constexpr Kernels make_table(const char* name) {
   return {name,
@@ -23,9 +24,12 @@ constexpr Kernels make_table(const char* name) {
           row_rotate_pairs,
           row_max,
           row_exp_sum,
-          row_softmax_backward,
+          softmax_block,
+          softmax_block_backward,
+          scale_rows,
           gemm_f32,
           gemm_bf16,
+          gemm_i8,
           pack_panel,
           pack_panel_transposed,
           ternary_gemm,

@@ -1,27 +1,55 @@
-// The walk over panels and tokens of ternary_gemm, included by the tables whose ternary_tile keeps up to kTileTokens
-// tokens in registers:
-//   template <size_t kTokens> void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t
-//   rows)
-// computes `rows` <= 16 rows of one panel for kTokens tokens.
+// What the ternary products of all vector tables share; included before the table's own part, which defines
+// ternary_tile (or nothing, if it does not use tiles) and ternary_panel.
+
+// Some tokens: their quantized activations and where their results go.
+struct TernaryTokens {
+  const int8_t* q;
+  size_t q_stride;
+  const int32_t* q_sum;
+  const float* row_scale;
+  float* out;  // of the panel's first row
+  size_t out_stride;
+  TernaryTokens from(size_t t) const {
+    return {q + t * q_stride, q_stride, q_sum + t, row_scale + t, out + t * out_stride, out_stride};
+  }
+};
+
+// `rows` <= 16 rows of one panel for kTokens tokens, whose sums stay in registers.
+template <size_t kTokens>
+inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t rows);
 
 template <size_t kMost>
-inline void ternary_tokens(size_t tokens, const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t rows) {
+inline void ternary_tile_of(size_t tokens, const uint8_t* panel, size_t k_blocks, const TernaryTokens& to,
+                            size_t rows) {
   if constexpr (kMost > 0) {
     if (tokens == kMost) return ternary_tile<kMost>(panel, k_blocks, to, rows);
-    ternary_tokens<kMost - 1>(tokens, panel, k_blocks, to, rows);
+    ternary_tile_of<kMost - 1>(tokens, panel, k_blocks, to, rows);
   }
 }
 
+// One panel for `tokens` tokens in tiles of up to kMost.
+template <size_t kMost>
+inline void ternary_tiles(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
+  for (size_t t = 0; t < tokens; t += kMost) {
+    ternary_tile_of<kMost>(tokens - t < kMost ? tokens - t : kMost, panel, k_blocks, to.from(t), rows);
+  }
+}
+
+// Tokens that pass over all panels together: their q stays in the second-level cache from panel to panel.
+constexpr size_t kChunkTokens = 96;
+
+// `rows` <= 16 rows of one panel for up to kChunkTokens tokens.
+inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows);
+
 void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
                   const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride) {
-  for (size_t r = 0; r < rows; r += kPanel) {
-    const uint8_t* panel = panels + r * k_blocks * (kTernaryBlockBytes / kPanel);
-    const size_t valid = rows - r < kPanel ? rows - r : kPanel;
-    for (size_t t = 0; t < m; t += kTileTokens) {
-      const size_t tokens = m - t < kTileTokens ? m - t : kTileTokens;
-      const TernaryTokens to{q + t * q_stride,         q_stride,  q_sum + t, row_scale + t,
-                             out + t * out_stride + r, out_stride};
-      ternary_tokens<kTileTokens>(tokens, panel, k_blocks, to, valid);
+  const TernaryTokens all{q, q_stride, q_sum, row_scale, out, out_stride};
+  for (size_t t = 0; t < m; t += kChunkTokens) {
+    for (size_t r = 0; r < rows; r += kPanel) {
+      TernaryTokens to = all.from(t);
+      to.out += r;
+      ternary_panel(panels + r / kPanel * k_blocks * kTernaryBlockBytes, k_blocks, to,
+                    m - t < kChunkTokens ? m - t : kChunkTokens, rows - r < kPanel ? rows - r : kPanel);
     }
   }
 }

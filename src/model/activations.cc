@@ -21,6 +21,7 @@ Activations::Activations(const ModelConfig& c, size_t max_tokens_, bool keep_lay
     a.attn_input = LinearInput(c.weights, N, c.dim);
     a.q = Buffer<float>(N * c.q_dim());
     a.attn_out = Buffer<float>(N * c.q_dim());
+    a.softmax = Buffer<float>(keep_layers ? N * 2 * c.heads : 0);
     a.attn_sub_r = Buffer<float>(N);
     a.o_input = LinearInput(c.weights, N, c.q_dim());
     a.x_mid = Buffer<float>(N * c.dim);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "ops/attention.h"
 #include "ops/linear.h"
 #include "tensor/buffer.h"
 
@@ -17,6 +18,7 @@ struct LayerActivations {
   LinearInput attn_input;    // (N, D) what q, k, v read
   Buffer<float> q;           // (N, H*E) rotated queries
   Buffer<float> attn_out;    // (N, H*E) attention's output, before the sub-norm
+  Buffer<float> softmax;     // (N, 2*H) attention's other result (ops/attention.h); empty without a backward pass
   Buffer<float> attn_sub_r;  // (N)
   LinearInput o_input;       // (N, H*E)
   Buffer<float> x_mid;       // (N, D) residual stream after attention
@@ -43,6 +45,7 @@ struct Activations {
   Buffer<float> selected;     // (rows with logits, D): x_out at those rows
   Buffer<float> wide;         // (N, max(D, H*E, F)): a linear layer's result or a normalized row, used at once
   Buffer<float> k, v;         // (N, G*E): before they go into the cache
+  AttentionScratch attention;
 };
 
 }  // namespace tern

@@ -27,21 +27,6 @@ void check_batch(const Model& model, const Batch& batch, const KvCache& cache, c
   }
 }
 
-void store_keys_values(const Batch& batch, MatView<const float> k, MatView<const float> v, const KeyValueLayer& cache,
-                       Threads& threads) {
-  const size_t E = cache.head_dim;
-  for (const AttentionSpan& span : batch.spans) {
-    threads.for_ranges(span.count, kPanel, [&](size_t begin, size_t end) {
-      for (size_t i = begin; i < end; ++i) {
-        for (size_t g = 0; g < cache.kv_heads; ++g) {
-          cache.head(span.sequence, g)
-              .set(span.first_position + i, k.row(span.first_row + i) + g * E, v.row(span.first_row + i) + g * E);
-        }
-      }
-    });
-  }
-}
-
 // y = x + delta, row by row (y may be x).
 void add_residual(MatView<const float> x, MatView<const float> delta, Threads& threads, MatView<float> y) {
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
@@ -52,19 +37,20 @@ void add_residual(MatView<const float> x, MatView<const float> delta, Threads& t
   });
 }
 
-// Normalizes x when there is a gain, and makes it a linear layer's input, by way of `wide` if it is quantized.
+// Makes x a linear layer's input, normalized first when there is a gain; r receives 1 / rms for the backward pass.
+// `wide` holds a row of each thread.
 void norm_input(MatView<const float> x, const Buffer<float>& gain, float eps, Threads& threads, VecView<float> r,
                 MatView<float> wide, LinearInput& input) {
-  if (gain.empty()) {
-    set_linear_input(x, threads, input);
-    return;
-  }
-  if (input.kind == WeightKind::kFull) {
-    rmsnorm(x, gain.view(), eps, threads, r, input.real.mat(x.rows, x.cols));
-    return;
-  }
-  rmsnorm(x, gain.view(), eps, threads, r, wide);
-  set_linear_input(wide, threads, input);
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) {
+      if (gain.empty()) {
+        input.set_row(n, x.row_view(n));
+      } else {
+        r[n] = kernels().rmsnorm(x.row(n), gain.data(), x.cols, eps, wide.row(begin));
+        input.set_row(n, wide.row_view(begin));
+      }
+    }
+  });
 }
 
 void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
@@ -79,6 +65,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   const MatView<float> k = activations.k.mat(N, c.kv_dim());
   const MatView<float> v = activations.v.mat(N, c.kv_dim());
   const MatView<float> attn_out = a.attn_out.mat(N, c.q_dim());
+  const MatView<float> softmax = a.softmax.mat(a.softmax.empty() ? 0 : N, 2 * c.heads);
   const MatView<float> gate = a.gate.mat(N, c.ffn);
   const MatView<float> up = a.up.mat(N, c.ffn);
   const MatView<float> glu_out = a.glu_out.mat(N, c.ffn);
@@ -87,24 +74,21 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
 
   // Attention: x_mid = x + o(sub_norm(attention(rope(q), rope(k), v))), all of them of norm(x).
   norm_input(x, w.attn_norm, c.norm_eps, threads, a.attn_r.view(), wide_d, a.attn_input);
-  linear_forward(w.q, a.attn_input, threads, q);
-  linear_forward(w.k, a.attn_input, threads, k);
-  linear_forward(w.v, a.attn_input, threads, v);
+  linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
   rope(model.rope, batch.positions, false, threads, q);
   rope(model.rope, batch.positions, false, threads, k);
-  store_keys_values(batch, k, v, cache.layer(l), threads);
-  attention(cache.layer(l), batch.spans, q, threads, attn_out);
+  store_keys_values(batch.spans, k, v, threads, cache.layer(l));
+  attention(cache.layer(l), batch.spans, q, threads, activations.attention, attn_out, softmax);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
-  linear_forward(w.o, a.o_input, threads, wide_d);
+  linear_forward({{w.o, wide_d}}, a.o_input, threads);
   add_residual(x, wide_d, threads, x_mid);
 
   // Feed-forward: x_next = x_mid + down(sub_norm(act(gate) * up)), gate and up of norm(x_mid).
   norm_input(x_mid, w.ffn_norm, c.norm_eps, threads, a.ffn_r.view(), wide_d, a.ffn_input);
-  linear_forward(w.gate, a.ffn_input, threads, gate);
-  linear_forward(w.up, a.ffn_input, threads, up);
+  linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads);
   glu(c.activation, gate, up, threads, glu_out);
   norm_input(glu_out, w.ffn_sub_norm, c.norm_eps, threads, a.ffn_sub_r.view(), wide_f, a.down_input);
-  linear_forward(w.down, a.down_input, threads, wide_d);
+  linear_forward({{w.down, wide_d}}, a.down_input, threads);
   add_residual(x_mid, wide_d, threads, x_next);
 }
 

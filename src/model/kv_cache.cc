@@ -4,20 +4,35 @@
 #include "kernels/kernels.h"
 
 namespace tern {
+namespace {
 
-KvCache::KvCache(const ModelConfig& config, size_t sequences, size_t capacity)
-    : sequences_(sequences),
+size_t product(size_t a, size_t b) { return checked_mul(a, b, "KV cache"); }
+
+}  // namespace
+
+KvCache::KvCache(const ModelConfig& config, size_t sequences, size_t capacity, KvType type)
+    : type_(type),
+      sequences_(sequences),
       capacity_(round_up_to_panel(capacity)),
       kv_heads_(config.kv_heads),
       head_dim_(config.head_dim),
-      layer_keys_(checked_mul(sequences * config.kv_heads, KeyValueHead::key_size(capacity_, head_dim_), "KV cache")),
+      layer_keys_(
+          product(sequences * kv_heads_, KeyValueHead::key_size(capacity_, head_dim_) * kv_element_bytes(type))),
       layer_values_(
-          checked_mul(sequences * config.kv_heads, KeyValueHead::value_size(capacity_, head_dim_), "KV cache")),
-      keys_(checked_mul(layer_keys_, config.layers, "KV cache")),
-      values_(checked_mul(layer_values_, config.layers, "KV cache")) {}
+          product(sequences * kv_heads_, KeyValueHead::value_size(capacity_, head_dim_) * kv_element_bytes(type))),
+      layer_scales_(type == KvType::kInt8 ? product(sequences * kv_heads_, 2 * capacity_) : 0),
+      keys_(product(layer_keys_, config.layers)),
+      values_(product(layer_values_, config.layers)),
+      scales_(product(layer_scales_, config.layers)) {}
 
 KeyValueLayer KvCache::layer(size_t layer) {
-  return {keys_.data() + layer * layer_keys_, values_.data() + layer * layer_values_, kv_heads_, capacity_, head_dim_};
+  return {type_,
+          keys_.data() + layer * layer_keys_,
+          values_.data() + layer * layer_values_,
+          scales_.data() + layer * layer_scales_,
+          kv_heads_,
+          capacity_,
+          head_dim_};
 }
 
 }  // namespace tern

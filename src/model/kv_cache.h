@@ -1,8 +1,8 @@
-// Keys and values of every layer for a fixed number of sequences of up to `capacity` positions, in f32.
+// Keys and values of every layer for a fixed number of sequences of up to `capacity` positions.
 #pragma once
 
 #include "model/config.h"
-#include "ops/attention.h"
+#include "ops/key_values.h"
 #include "tensor/buffer.h"
 
 namespace tern {
@@ -10,24 +10,28 @@ namespace tern {
 class KvCache {
  public:
   KvCache() = default;
-  // `capacity` is rounded up to a multiple of 16. Error when the memory cannot be had.
-  KvCache(const ModelConfig& config, size_t sequences, size_t capacity);
+  // `capacity` is rounded up to a multiple of 16. Error when the memory cannot be had. The backward pass wants f32.
+  KvCache(const ModelConfig& config, size_t sequences, size_t capacity, KvType type = KvType::kF32);
 
+  KvType type() const { return type_; }
   size_t sequences() const { return sequences_; }
   size_t capacity() const { return capacity_; }
-  size_t bytes() const { return (keys_.size() + values_.size()) * sizeof(float); }
+  size_t bytes() const { return keys_.size() + values_.size() + scales_.size() * sizeof(float); }
 
   KeyValueLayer layer(size_t layer);
 
  private:
+  KvType type_ = KvType::kF32;
   size_t sequences_ = 0;
   size_t capacity_ = 0;
   size_t kv_heads_ = 0;
   size_t head_dim_ = 0;
-  size_t layer_keys_ = 0;  // floats of one layer
+  size_t layer_keys_ = 0;  // bytes of one layer
   size_t layer_values_ = 0;
-  Buffer<float> keys_;
-  Buffer<float> values_;
+  size_t layer_scales_ = 0;  // floats of one layer
+  Buffer<std::byte> keys_;
+  Buffer<std::byte> values_;
+  Buffer<float> scales_;  // empty but for int8
 };
 
 }  // namespace tern

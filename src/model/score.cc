@@ -26,10 +26,10 @@ size_t windows_per_pass(const ModelConfig& config, size_t context) {
 
 }  // namespace
 
-Scorer::Scorer(const ModelConfig& config, size_t context)
+Scorer::Scorer(const ModelConfig& config, size_t context, KvType kv_type)
     : context_(checked_context(config, context)),
       windows_(windows_per_pass(config, context)),
-      cache_(config, windows_, context),
+      cache_(config, windows_, context, kv_type),
       activations_(config, windows_ * context, false),
       logits_(windows_ * context * config.vocab) {}
 

@@ -21,8 +21,8 @@ struct LossSum {
 
 class Scorer {
  public:
-  // Windows of `context` tokens (at most the model's context).
-  Scorer(const ModelConfig& config, size_t context);
+  // Windows of `context` tokens (at most the model's context), keys and values kept as `kv_type`.
+  Scorer(const ModelConfig& config, size_t context, KvType kv_type = KvType::kF32);
 
   // -log p of tokens[1..] in consecutive windows that do not overlap: window w sees tokens [w*context, (w+1)*context)
   // and predicts each one's successor, so every token but the first is predicted once. The sum runs in the tokens'

@@ -1,5 +1,7 @@
 #include "ops/linear.h"
 
+#include <algorithm>
+#include <array>
 #include <cassert>
 #include <vector>
 
@@ -9,6 +11,36 @@
 
 namespace tern {
 namespace {
+
+// Rows t0..t1 and columns r0..r1 (r0 a multiple of 16) of y = x W^T.
+void multiply_dense(const DenseMatrix& w, MatView<const float> x, size_t t0, size_t t1, size_t r0, size_t r1,
+                    MatView<float> y) {
+  const size_t at = r0 / kPanel * w.panel_size();
+  if (w.type == DType::kF32) {
+    kernels().gemm_f32(x.row(t0), x.stride, 1, w.f32.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
+                       y.row(t0) + r0, y.stride);
+  } else {
+    kernels().gemm_bf16(x.row(t0), x.stride, 1, w.bf16.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
+                        y.row(t0) + r0, y.stride);
+  }
+}
+
+void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t t1, size_t r0, size_t r1,
+              MatView<float> y) {
+  if (linear.kind == WeightKind::kFull) {
+    return multiply_dense(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), t0, t1, r0, r1, y);
+  }
+  const TernaryMatrix& w = linear.ternary;
+  const QuantizedRows& x = input.quantized;
+  std::array<float, 96> row_scale;
+  for (size_t t = t0; t < t1; t += row_scale.size()) {
+    const size_t count = std::min(row_scale.size(), t1 - t);
+    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
+    kernels().ternary_gemm(w.panels.data() + r0 / kPanel * w.panel_bytes(), r1 - r0, w.k_blocks,
+                           x.q.data() + t * x.stride, x.stride, x.sum.data() + t, row_scale.data(), count,
+                           y.row(t) + r0, y.stride);
+  }
+}
 
 void grow(size_t size, Buffer<float>& buffer) {
   if (buffer.size() < size) buffer = Buffer<float>(size);
@@ -117,43 +149,48 @@ void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows
   });
 }
 
-void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input) {
-  assert(x.cols == input.cols);
-  if (input.kind != WeightKind::kFull) return quantize_rows(x, threads, input.quantized);
-  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
-    for (size_t n = begin; n < end; ++n) std::copy_n(x.row(n), x.cols, input.real.data() + n * input.cols);
-  });
+void LinearInput::set_row(size_t n, VecView<const float> x) {
+  assert(x.size() == cols);
+  if (kind == WeightKind::kFull) {
+    std::copy_n(x.data(), cols, real.data() + n * cols);
+  } else {
+    quantized.scale[n] =
+        kernels().quantize_row(x.data(), cols, quantized.q.data() + n * quantized.stride, &quantized.sum[n]);
+  }
 }
 
-void linear_forward(const Linear& linear, const LinearInput& input, Threads& threads, MatView<float> y) {
-  assert(y.cols == linear.outputs() && input.cols == linear.inputs());
-  if (linear.kind == WeightKind::kFull) {
-    dense_forward(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), threads, y);
+void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads) {
+  const size_t tokens = layers.begin()->y.rows;
+  size_t panels = 0;
+  for (const LinearOutput& layer : layers) {
+    assert(layer.y.cols == layer.linear.outputs() && input.cols == layer.linear.inputs() && layer.y.rows == tokens);
+    panels += round_up_to_panel(layer.y.cols) / kPanel;
+  }
+  if (many_tokens(tokens, threads)) {
+    threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) {
+      for (const LinearOutput& layer : layers) multiply(layer.linear, input, begin, end, 0, layer.y.cols, layer.y);
+    });
     return;
   }
-  const TernaryMatrix& w = linear.ternary;
-  const QuantizedRows& x = input.quantized;
-  std::vector<float> row_scale(y.rows);
-  for (size_t n = 0; n < y.rows; ++n) row_scale[n] = w.scale * x.scale[n];
-  for_product_ranges(y.rows, y.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
-    kernels().ternary_gemm(w.panels.data() + r0 / kPanel * w.panel_bytes(), r1 - r0, w.k_blocks,
-                           x.q.data() + t0 * x.stride, x.stride, x.sum.data() + t0, row_scale.data() + t0, t1 - t0,
-                           y.row(t0) + r0, y.stride);
+  // The panels of all layers side by side.
+  threads.for_ranges(panels, 1, [&](size_t begin, size_t end) {
+    size_t first = 0;  // panel of the layer
+    for (const LinearOutput& layer : layers) {
+      const size_t last = first + round_up_to_panel(layer.y.cols) / kPanel;
+      if (begin < last && end > first) {
+        const size_t r0 = (std::max(begin, first) - first) * kPanel;
+        const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * kPanel);
+        multiply(layer.linear, input, 0, tokens, r0, r1, layer.y);
+      }
+      first = last;
+    }
   });
 }
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
   assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
-  for_product_ranges(y.rows, y.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
-    const size_t at = r0 / kPanel * w.panel_size();
-    if (w.type == DType::kF32) {
-      kernels().gemm_f32(x.row(t0), x.stride, 1, w.f32.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
-                         y.row(t0) + r0, y.stride);
-    } else {
-      kernels().gemm_bf16(x.row(t0), x.stride, 1, w.bf16.data() + at, w.panel_size(), t1 - t0, r1 - r0, w.cols, false,
-                          y.row(t0) + r0, y.stride);
-    }
-  });
+  for_product_ranges(y.rows, y.cols, threads,
+                     [&](size_t t0, size_t t1, size_t r0, size_t r1) { multiply_dense(w, x, t0, t1, r0, r1, y); });
 }
 
 void pack_input_panels(const LinearInput& input, size_t rows, Threads& threads, Buffer<float>& panels) {

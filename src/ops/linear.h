@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "base/threads.h"
 #include "ops/matrix.h"
@@ -48,6 +49,9 @@ struct LinearInput {
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);
+  // Stores token n's activations (cols), quantized where the kind says so. Different tokens may be set at the same
+  // time.
+  void set_row(size_t n, VecView<const float> x);
 };
 
 // Packs real weights for the forward pass: ternary by absmean, binary by sign, full by rounding to bf16.
@@ -59,11 +63,14 @@ void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& m
 // The quantizer of all int8 activations: x (N, cols) into the first N rows.
 void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows);
 
-// Stores x (N, cols), quantized where the kind says so.
-void set_linear_input(MatView<const float> x, Threads& threads, LinearInput& input);
+// Where a layer's result goes: y (N, outputs) = x W^T for the first N tokens of the input.
+struct LinearOutput {
+  const Linear& linear;
+  MatView<float> y;
+};
 
-// y (N, outputs) = x W^T for the first y.rows tokens of the input.
-void linear_forward(const Linear& linear, const LinearInput& input, Threads& threads, MatView<float> y);
+// The layers that read one input (q, k and v; gate and up), in one parallel loop. N is the same for all.
+void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads);
 // The same for real weights and real activations (the output head).
 void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
 

@@ -48,34 +48,39 @@ TernaryMatrix::TernaryMatrix(size_t rows_, size_t cols_)
   std::memset(panels.data(), kZeroCodes, panels.size());
 }
 
+// Sixteen trits are four groups of four; a group's codes lie in the bytes of one 32-bit number, so that shifts put the
+// groups into their fields all at once.
 void TernaryMatrix::set_row(size_t row, VecView<const int8_t> trits) {
   assert(row < rows && trits.size() == cols);
   uint8_t* panel = panels.data() + row / kPanel * panel_bytes() + row % kPanel * 4;
-  std::array<int8_t, 16> block;
   for (size_t b = 0; b < k_blocks; ++b) {
+    std::array<uint32_t, 4> groups{};
     const size_t left = cols - b * 16;
-    block.fill(0);
-    std::memcpy(block.data(), trits.data() + b * 16, left < 16 ? left : 16);
-    for (size_t i = 0; i < 4; ++i) {
-      unsigned byte = 0;
-      for (size_t f = 0; f < 4; ++f) byte |= static_cast<unsigned>(block[f * 4 + i] + 1) << (2 * f);
-      panel[b * kTernaryBlockBytes + i] = static_cast<uint8_t>(byte);
+    std::memcpy(groups.data(), trits.data() + b * 16, left < 16 ? left : 16);
+    uint32_t codes = 0;
+    for (size_t f = 0; f < 4; ++f) {
+      // trit + 1 in every byte: without its top bit, -1 becomes 128, whose low bits are 0.
+      const uint32_t group = ((groups[f] & 0x7F7F7F7Fu) + 0x01010101u) & 0x03030303u;
+      codes |= group << (2 * f);
     }
+    std::memcpy(panel + b * kTernaryBlockBytes, &codes, sizeof(codes));
   }
 }
 
 void TernaryMatrix::get_row(size_t row, VecView<int8_t> trits) const {
   assert(row < rows && trits.size() == cols);
   const uint8_t* panel = panels.data() + row / kPanel * panel_bytes() + row % kPanel * 4;
-  std::array<int8_t, 16> block;
   for (size_t b = 0; b < k_blocks; ++b) {
-    for (size_t i = 0; i < 4; ++i) {
-      const unsigned byte = panel[b * kTernaryBlockBytes + i];
-      for (size_t f = 0; f < 4; ++f)
-        block[f * 4 + i] = static_cast<int8_t>(static_cast<int>((byte >> (2 * f)) & 3u) - 1);
+    uint32_t codes = 0;
+    std::memcpy(&codes, panel + b * kTernaryBlockBytes, sizeof(codes));
+    std::array<uint32_t, 4> groups{};
+    for (size_t f = 0; f < 4; ++f) {
+      // code - 1 in every byte: with the top bit set nothing is borrowed from the next; taken out again, 127 is -1.
+      const uint32_t minus_one = (((codes >> (2 * f)) & 0x03030303u) | 0x80808080u) - 0x01010101u;
+      groups[f] = minus_one ^ 0x80808080u;
     }
     const size_t left = cols - b * 16;
-    std::memcpy(trits.data() + b * 16, block.data(), left < 16 ? left : 16);
+    std::memcpy(trits.data() + b * 16, groups.data(), left < 16 ? left : 16);
   }
 }
 

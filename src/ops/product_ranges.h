@@ -8,12 +8,18 @@
 
 namespace tern {
 
+inline constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
+
+// Enough tokens to split a product by them.
+inline bool many_tokens(size_t tokens, const Threads& threads) {
+  return tokens >= 2 * kTokenGrain * static_cast<size_t>(threads.count());
+}
+
 // Splits an (N, outputs) product: by tokens when there are many, else by panels of outputs. Neither changes a bit.
 // Calls body(first token, end token, first output, end output).
 template <class Body>
 void for_product_ranges(size_t tokens, size_t outputs, Threads& threads, const Body& body) {
-  constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
-  if (tokens >= 2 * kTokenGrain * static_cast<size_t>(threads.count())) {
+  if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
   } else {
     threads.for_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });

@@ -69,8 +69,8 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
   const MatView<float> d_attn =
       sub_norm_backward(w.attn_sub_norm, a.attn_out.mat(N, c.q_dim()), a.attn_sub_r, d_o_input, threads,
                         b.d_normed.mat(N, c.q_dim()), g, TensorRole::kAttnSubNorm, l);
-  attention_backward(cache.layer(l), batch.spans, a.q.mat(N, c.q_dim()), a.attn_out.mat(N, c.q_dim()), d_attn, threads,
-                     dq, dk, dv);
+  attention_backward(cache.layer(l), batch.spans, a.q.mat(N, c.q_dim()), a.attn_out.mat(N, c.q_dim()),
+                     a.softmax.mat(N, 2 * c.heads), d_attn, threads, b.attention, dq, dk, dv);
   rope(model.rope, batch.positions, true, threads, dq);
   rope(model.rope, batch.positions, true, threads, dk);
 

@@ -21,6 +21,7 @@ struct BackwardBuffers {
   Buffer<float> dgate, dup;  // (N, F)
   Buffer<float> panels;      // activations as the right-hand side of dW
   Buffer<float> weights;     // weights as the right-hand side of dX
+  AttentionScratch attention;
 };
 
 // gradients += d loss / d masters, given d loss / d logits (N, V), after forward() of a batch of whole sequences that

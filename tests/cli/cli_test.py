@@ -3,35 +3,19 @@
 
 usage: cli_test.py TERN [unittest arguments]
 """
+import csv
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from pathlib import Path
 
-TERN = os.path.abspath(sys.argv.pop(1))
-TEXT = "the quick brown fox jumps over the lazy dog and the dog does not mind at all\n" * 400
-
-
-def tern(*args, stdin=b"", expect=0, **kwargs):
-    """Runs tern; checks its exit code and returns (stdout, stderr) as text."""
-    done = subprocess.run([TERN, *map(str, args)], input=stdin, capture_output=True, timeout=300, **kwargs)
-    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-    assert done.returncode == expect, f"tern {args}: exit {done.returncode}, expected {expect}\n{out}{err}"
-    return out, err
-
-
-def error(*args, code=1, **kwargs):
-    """The message of a run that must fail: one line."""
-    _, err = tern(*args, expect=code, **kwargs)
-    lines = [line for line in err.splitlines() if line.startswith("tern: ")]
-    assert len(lines) == 1 and lines[0] == err.splitlines()[-1], f"expected one line that begins 'tern: ', got:\n{err}"
-    return lines[0]
+from program import SHAPE, TEXT, error, error_line, start, tern
 
 
 class Case(unittest.TestCase):
@@ -40,8 +24,7 @@ class Case(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory(prefix="tern-cli-")
         cls.dir = Path(cls.folder.name)
         (cls.dir / "text.txt").write_text(TEXT)
-        cls.shape = ["--data", cls.dir / "text.txt", "--tokenizer", "byte", "--dim", 256, "--layers", 1, "--heads", 4,
-                     "--ffn", 256, "--context", 32, "--batch", 2, "-t", 1, "--valid-every", 0]
+        cls.shape = ["--data", cls.dir / "text.txt", *SHAPE]
         tern("train", *cls.shape, "--steps", 8, "--out", cls.dir / "run")
 
     @classmethod
@@ -49,7 +32,7 @@ class Case(unittest.TestCase):
         cls.folder.cleanup()
 
     def test_help_and_usage(self):
-        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["convert"], ["info"], ["tokenizer", "train"]):
+        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"]):
             out, _ = tern(*command, "--help")
             self.assertIn("--help", out)
         self.assertIn("tern", tern("--version")[0])
@@ -92,9 +75,18 @@ class Case(unittest.TestCase):
         self.assertEqual(len(losses), 1, losses)
         self.assertEqual(len(texts), 1, texts)
         self.assertIn("perplexity", tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt")[0])
+        for kv_type in ("f32", "bf16", "int8"):
+            out, _ = tern("eval", "perplexity", "-m", self.dir / "hf", self.dir / "text.txt", "--json", "--kv-type", kv_type)
+            self.assertEqual(json.loads(out)["kv_type"], kv_type)
+            self.assertAlmostEqual(json.loads(out)["loss"], min(losses), delta=0.01)
+            tern("run", "-m", self.dir / "hf", "-p", "the quick", "-n", 12, "--kv-type", kv_type)
         info = json.loads(tern("info", self.dir / "model.gguf", "--json")[0])
         self.assertEqual(info["config"]["dim"], 256)
         self.assertGreater(info["ternary_share"], 0.8)
+        self.assertEqual(info["bits_per_weight"], 2)
+        self.assertEqual(info["memory"]["weights"], info["weight_bytes"])
+        self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
+        self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
 
     def test_heads(self):
         perplexity = ["eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json"]
@@ -124,9 +116,8 @@ class Case(unittest.TestCase):
         ids, _ = tern("tokenizer", "encode", "--tokenizer", self.dir / "tok.json", stdin=raw)
         self.assertEqual(len(ids.splitlines()), 1)
         self.assertTrue(all(0 <= int(token) < 300 for token in ids.split()))
-        done = subprocess.run([TERN, "tokenizer", "decode", "--tokenizer", str(self.dir / "tok.json")], input=ids.encode(),
-                              capture_output=True, timeout=60, check=True)
-        self.assertEqual(done.stdout, raw)
+        decode = start("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=subprocess.PIPE)
+        self.assertEqual(decode.communicate(ids.encode(), timeout=60), (raw, b""))
         self.assertIn("expected", error("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=b"1 300 2"))
 
     def test_errors_are_one_line(self):
@@ -138,6 +129,8 @@ class Case(unittest.TestCase):
             (["run", "-m", d / "broken.gguf", "-p", "x"], "broken.gguf"),
             (["run", "-m", d / "text.txt", "-p", "x"], "text.txt"),
             (["run", "-m", d / "run", "-p", "x", "--temp", "-1"], "temperature is -1"),
+            (["run", "-m", d / "run", "-p", "x", "--kv-type", "fp8"], "--kv-type: unknown type 'fp8'"),
+            (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--kv-type", ""], "expected f32, bf16 or int8"),
             (["run", "-m", d / "run", "-p", "x" * 100], "the context holds 32"),
             (["run", "-m", d / "run", "-p", "x", "--head", "int4"], "unknown head 'int4'"),
             (["run", "-m", d / "run", "-p", "x", "--head", "screened"], "a vocabulary of at least 512 tokens"),
@@ -162,6 +155,105 @@ class Case(unittest.TestCase):
                 self.assertIn(part, error(*args))
         self.assertIn("TERN_ISA=mmx", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
 
+    def test_bench_reports_every_field(self):
+        tests = json.loads(tern("bench", "--shape", "tiny", "-p", "20,600", "-n", 4, "-b", "1,3", "-r", 2, "-t", 2,
+                                "--json")[0])
+        self.assertEqual([test["test"] for test in tests], ["pp20", "pp600", "tg4", "tg4 b3"])
+        for test in tests:
+            for key in ("build_commit", "cpu_info", "model_type", "kernel", "test_time"):
+                self.assertRegex(test[key], r".", key)
+            for key in ("avg_ns", "median_ns", "avg_ts", "median_ts", "read_bandwidth", "integer_peak", "float_peak",
+                        "peak_memory_bytes"):
+                self.assertGreater(test[key], 0, key)
+            for key in ("stddev_ns", "stddev_ts"):
+                self.assertGreaterEqual(test[key], 0, key)
+            self.assertEqual((test["model_filename"], test["n_threads"], test["weights"]), ("", 2, "ternary"))
+            self.assertEqual((test["type_k"], test["type_v"], test["head"]), (test["kv_type"],) * 2 + ("bf16",))
+            # 2 layers of 256 x (256 + 128 + 128 + 256) and 3 x 688 x 256, and 512 rows of embedding.
+            self.assertEqual(test["model_n_params"], 2 * (256 * 768 + 3 * 688 * 256 + 3 * 256 + 688) + 512 * 256 + 256)
+            self.assertGreater(test["model_size"], test["model_n_params"] / 4)
+            self.assertEqual((len(test["samples_ns"]), len(test["samples_ts"])), (2, 2))
+            tokens = (test["n_prompt"] + test["n_gen"]) * test["n_sequences"]
+            for ns, speed in zip(test["samples_ns"], test["samples_ts"]):
+                self.assertAlmostEqual(speed, tokens * 1e9 / ns, delta=speed * 1e-3)
+            self.assertAlmostEqual(test["avg_ts"], sum(test["samples_ts"]) / 2, delta=test["avg_ts"] * 1e-9)
+            if test["n_gen"] == 0:
+                self.assertGreater(test["peak_share"], 0)
+                self.assertIsNone(test["bytes_per_token"])
+                self.assertIsNone(test["bandwidth_share"])
+            else:
+                self.assertGreater(test["bandwidth_share"], 0)
+                self.assertIsNone(test["peak_share"])
+        self.assertEqual([test["n_batch"] for test in tests], [20, 512, 1, 3])
+        one, three = (test["bytes_per_token"] for test in tests[2:])
+        weights = tests[2]["model_size"]
+        self.assertGreater(one, weights)
+        self.assertEqual(one - weights, three - weights // 3)  # keys and values are read for every sequence
+
+    def test_bench_measures_files_and_kinds(self):
+        test, = json.loads(tern("bench", "-m", self.dir / "run", "-p", 0, "-n", 3, "-r", 1, "-o", "json")[0])
+        self.assertEqual(test["model_filename"], str(self.dir / "run"))
+        self.assertEqual(test["stddev_ts"], 0)
+        info = json.loads(tern("info", self.dir / "run", "--json")[0])
+        self.assertEqual((test["model_size"], test["model_n_params"]), (info["memory"]["weights"], info["parameters"]))
+        sizes = {}
+        for kind in ("ternary", "binary", "full"):
+            test, = json.loads(tern("bench", "--shape", "tiny", "--weights", kind, "--layers", 1, "-p", 8, "-n", 0, "-r",
+                                    1, "--json")[0])
+            self.assertEqual((test["weights"], test["model_type"]), (kind, f"tiny {kind}"))
+            sizes[kind] = test["model_size"]
+        self.assertEqual(sizes["ternary"], sizes["binary"])
+        self.assertGreater(sizes["full"], 3 * sizes["ternary"])
+
+    def test_bench_tables(self):
+        arguments = ["bench", "--shape", "tiny", "-p", 8, "-n", 2, "-r", 1]
+        rows = list(csv.DictReader(tern(*arguments, "-o", "csv")[0].splitlines()))
+        self.assertEqual([row["test"] for row in rows], ["pp8", "tg2"])
+        for row in rows:
+            self.assertGreater(float(row["avg_ts"]), 0)
+            self.assertNotIn(None, row)  # as many cells as columns
+            self.assertNotIn(None, row.values())
+        self.assertEqual((rows[0]["bytes_per_token"], rows[1]["peak_share"]), ("", ""))
+        table = [line for line in tern(*arguments)[0].splitlines() if line.startswith("|")]
+        self.assertEqual([cell.strip() for cell in table[0].split("|")[1:-1]],
+                         ["model", "size", "params", "kernel", "threads", "test", "t/s", "of the limit"])
+        self.assertEqual(len(table), 4)
+        self.assertEqual(len({line.count("|") for line in table}), 1)
+
+    def test_bench_refuses_in_one_line(self):
+        d = self.dir
+        tiny = ["bench", "--shape", "tiny"]
+        cases = [
+            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 700m, 1.3b, 2b4t"),
+            (["bench"], "there is neither"),
+            ([*tiny, "-m", d / "run"], "there are both"),
+            (["bench", "-m", d / "missing.gguf"], "missing.gguf: no such file"),
+            (["bench", "-m", d / "run", "-p", 33, "-n", 0], "pp33: 33 tokens, the context holds 32"),
+            ([*tiny, "-n", 1025], "tg1025: 1025 tokens, the context holds 1024"),
+            ([*tiny, "-r", 0], "--repetitions is 0"),
+            ([*tiny, "-b", 0], "--batch is 0"),
+            ([*tiny, "-p", 0, "-n", 0], "nothing to measure"),
+            ([*tiny, "--layers", 3], "--layers is 3, the model has 2"),
+            ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
+            (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),
+            ([*tiny, "-o", "xml"], "unknown output 'xml', expected md, csv or json"),
+            # 10^16 bytes of keys and values.
+            (["bench", "--shape", "100b", "-n", 2048, "-b", 65536], "GB of memory needed"),
+        ]
+        for args, part in cases:
+            with self.subTest(part=part):
+                self.assertIn(part, error(*args))
+        for wrong in (["-p", "many"], ["-n", "-1"], ["-r", -1], ["-r", "x"]):
+            tern(*tiny, *wrong, expect=2)
+
+    def test_more_threads_than_processors_is_one_warning(self):
+        threads = len(os.sched_getaffinity(0)) + 1
+        for command in (["info", self.dir / "run"], ["bench", "--shape", "tiny", "-p", 1, "-n", 0, "-r", 1]):
+            _, err = tern(*command, "-t", threads)
+            warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
+            self.assertEqual(len(warnings), 1, err)
+            self.assertIn(f"{threads} threads on {threads - 1} available processors", warnings[0])
+
     def test_full_disk_leaves_earlier_files(self):
         def limited():
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -177,8 +269,7 @@ class Case(unittest.TestCase):
     def test_kill_9_loses_only_the_steps_since_the_checkpoint(self):
         steps = ["--steps", 60, "--checkpoint-every", 5]
         tern("train", *self.shape, *steps, "--out", self.dir / "whole")
-        process = subprocess.Popen([TERN, "train", *map(str, self.shape), *map(str, steps), "--out", str(self.dir / "killed")],
-                                   stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        process = start("train", *self.shape, *steps, "--out", self.dir / "killed")
         metrics = self.dir / "killed/metrics.jsonl"
         deadline = time.time() + 120
         while time.time() < deadline and process.poll() is None:
@@ -186,7 +277,7 @@ class Case(unittest.TestCase):
                 break
             time.sleep(0.005)
         process.kill()
-        process.wait()
+        process.communicate()
         tern("train", "--resume", "--out", self.dir / "killed", "-t", 1)
         self.assertEqual((self.dir / "killed/checkpoint.safetensors").read_bytes(),
                          (self.dir / "whole/checkpoint.safetensors").read_bytes())
@@ -194,8 +285,7 @@ class Case(unittest.TestCase):
         self.assertEqual(steps_seen, list(range(60)))
 
     def test_interrupt_saves_a_checkpoint(self):
-        process = subprocess.Popen([TERN, "train", *map(str, self.shape), "--steps", "100000", "--json", "--out",
-                                    str(self.dir / "interrupted")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = start("train", *self.shape, "--steps", 100000, "--json", "--out", self.dir / "interrupted")
         metrics = self.dir / "interrupted/metrics.jsonl"
         deadline = time.time() + 120
         while time.time() < deadline and not (metrics.exists() and metrics.stat().st_size > 0):
@@ -206,6 +296,63 @@ class Case(unittest.TestCase):
         report = json.loads(out)
         self.assertTrue(report["interrupted"])
         self.assertGreater(report["steps"], 0)
+
+    def endless_run(self, name):
+        """A run of a model that only knows one character of three bytes, and whose context has no end in sight."""
+        (self.dir / "fox.txt").write_text("狐" * 20000)
+        tern("train", "--data", self.dir / "fox.txt", *SHAPE, "--steps", 60, "--out", self.dir / name)
+        model = self.dir / f"{name}-hf"
+        tern("convert", self.dir / name, model)
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 100000}))
+        return ["run", "-m", model, "-p", "狐狐", "-n", 100000, "--temp", 0, "-t", 1]
+
+    def test_interrupted_run_ends_its_text(self):
+        # What is not read stops the writer, so that it cannot be at the end of its text when the signal comes.
+        process = start(*self.endless_run("text"), pipesize=4096)
+        self.addCleanup(process.kill)
+        begin = os.read(process.stdout.fileno(), 300)
+        process.send_signal(signal.SIGINT)
+        rest, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        text = (begin + rest).decode("utf-8", "strict")
+        self.assertTrue(text.startswith("狐狐"))
+        self.assertTrue(text.endswith("\n"))
+        # The closing line of every run, and nothing else.
+        self.assertRegex(err.decode(), "^interrupted: prompt [^\n]*\n$")
+
+    def test_interrupted_json_is_whole(self):
+        process = start(*self.endless_run("json-text"), "--json")
+        self.addCleanup(process.kill)
+        # Until it catches the signal, it is ended by it at once.
+        status = Path(f"/proc/{process.pid}/status")
+        while not int(re.search("SigCgt:\t(.*)", status.read_text()).group(1), 16) >> (signal.SIGTERM - 1) & 1:
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(json.loads(out)["stop_reason"], "interrupted")
+
+    def test_file_cut_short_while_it_is_read(self):
+        text = self.dir / "large.txt"
+        with open(text, "wb") as file:
+            file.write(TEXT.encode() * 1000)
+        process = start("tokenizer", "train", "--vocab", 300, "--out", self.dir / "never.json", text)
+        self.addCleanup(process.kill)
+        maps = Path(f"/proc/{process.pid}/maps")
+        while str(text) not in maps.read_text():
+            self.assertIsNone(process.poll())
+        os.truncate(text, 0)
+        _, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 1)
+        self.assertIn("a file became shorter, or unreadable, while it was read", error_line(err.decode()))
+        self.assertFalse((self.dir / "never.json").exists())
+
+    def test_closed_output_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            done = start("info", self.dir / "run", stdout=full)
+            self.assertIn("cannot write to standard output", error_line(done.communicate(timeout=60)[1].decode()))
+            self.assertEqual(done.returncode, 1)
 
 
 if __name__ == "__main__":

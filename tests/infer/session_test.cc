@@ -31,7 +31,8 @@ class SessionTest : public testing::Test {
     Session::Request request;
     request.prompt = prompt_;
     request.max_tokens = max_tokens;
-    request.sampling.temperature = 0;
+    request.sampling.temperature = temperature_;
+    request.speculate = speculate_;
     request.stop = stop;
     request.on_token = [&](int32_t token) { streamed_.push_back(token); };
     return session.generate(request);
@@ -42,6 +43,8 @@ class SessionTest : public testing::Test {
   Tokenizer tokenizer_{byte_vocabulary()};
   std::vector<int32_t> prompt_ = {10, 20, 30};
   std::vector<int32_t> streamed_;
+  float temperature_ = 0;
+  size_t speculate_ = 0;
 };
 
 TEST_F(SessionTest, GeneratesUpToTheLengthAndStreamsEveryToken) {
@@ -65,6 +68,32 @@ TEST_F(SessionTest, TheAnswerIsTheBestTokenAfterReadingEverythingAtOnce) {
     const VecView<const float> row = logits.row_view(prompt_.size() - 1 + i);
     EXPECT_EQ(std::max_element(row.begin(), row.end()) - row.begin(), g.tokens[i]);
   }
+}
+
+// With a vocabulary of few likely tokens the text repeats itself, so that guesses are both right and wrong.
+TEST_F(SessionTest, SpeculationNeverChangesTheAnswer) {
+  prompt_ = {10, 20, 30, 10, 20, 30, 10, 20};
+  size_t drafted = 0;
+  size_t accepted = 0;
+  for (const float temperature : {0.0f, 0.3f, 1.0f}) {
+    for (const size_t length : {size_t{1}, size_t{2}, size_t{20}, size_t{1000}}) {
+      temperature_ = temperature;
+      speculate_ = 0;
+      const Generation plain = generate(length);
+      EXPECT_EQ(plain.drafted, 0u);
+      for (const size_t most : {size_t{1}, size_t{2}, size_t{5}, size_t{100}}) {
+        speculate_ = most;
+        const Generation guessed = generate(length);
+        EXPECT_EQ(guessed.tokens, plain.tokens) << "temperature " << temperature << ", up to " << most;
+        EXPECT_EQ(guessed.reason, plain.reason);
+        EXPECT_LE(guessed.accepted, guessed.drafted);
+        drafted += guessed.drafted;
+        accepted += guessed.accepted;
+      }
+    }
+  }
+  EXPECT_GT(accepted, 0u);
+  EXPECT_GT(drafted, accepted);
 }
 
 TEST_F(SessionTest, TheScreenedHeadSaysTheSame) {

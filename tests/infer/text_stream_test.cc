@@ -30,6 +30,15 @@ TEST(TextStream, AnUnfinishedCharacterEndsAsReplacement) {
   EXPECT_EQ(stream.finish(), "\xEF\xBF\xBD");
 }
 
+TEST(TextStream, BytesOfNoCharacterBecomeReplacements) {
+  const Tokenizer tokenizer(byte_vocabulary());
+  TextStream stream(tokenizer, true);
+  std::string shown;
+  for (int32_t byte : {0xFF, 0x61, 0xE7, 0x62, 0x90, 0xE7, 0x8B, 0xC3, 0xAF}) shown += stream.add(byte);
+  EXPECT_EQ(shown, "\uFFFDa\uFFFDb\uFFFD\uFFFD\uFFFD\u00EF");
+  EXPECT_EQ(stream.finish(), "");
+}
+
 TEST(TextStream, SpecialTokensHaveNoText) {
   const Tokenizer tokenizer(byte_vocabulary());
   TextStream stream(tokenizer, true);

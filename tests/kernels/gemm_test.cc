@@ -15,22 +15,27 @@ std::ostream& operator<<(std::ostream& out, const Problem& p) {
              << " accumulate=" << p.accumulate;
 }
 
+enum class Type { kF32, kBF16, kInt8 };
+constexpr Type kTypes[] = {Type::kF32, Type::kBF16, Type::kInt8};
+
 // What goes in: A with gaps between its rows, B as (k, n) and as panels with a gap between them.
 struct Operands {
   Problem p;
   size_t a_row, a_col, c_stride, panel_stride;
   std::vector<float> a, b, panels, c;
   std::vector<uint16_t> bf16_panels;
+  std::vector<int8_t> int8_panels;
 
-  explicit Operands(const Problem& problem, bool bf16 = false) : p(problem) {
+  explicit Operands(const Problem& problem, Type type = Type::kF32) : p(problem) {
     a_row = p.transposed ? 1 : p.k + 3;
     a_col = p.transposed ? p.m + 3 : 1;
     // The last element of A is the last of the buffer: reading beyond it is a fault that ASan would show.
     const size_t a_size = p.k == 0 ? 0 : (p.m - 1) * a_row + (p.k - 1) * a_col + 1;
     a = random_row(a_size, 1);
     b = random_row(p.k * p.n, 2);
-    if (bf16) {
-      for (float& x : b) x = bf16_value(bf16_bits(x));
+    for (float& x : b) {
+      if (type == Type::kBF16) x = bf16_value(bf16_bits(x));
+      if (type == Type::kInt8) x = std::nearbyint(std::fmod(x * 1000.0f, 128.0f));
     }
     const size_t count = (p.n + 15) / 16;
     panel_stride = p.k * 16 + 16;
@@ -39,6 +44,9 @@ struct Operands {
       for (size_t j = 0; j < p.n; ++j) panels[j / 16 * panel_stride + kk * 16 + j % 16] = b[kk * p.n + j];
     }
     for (const float x : panels) bf16_panels.push_back(bf16_bits(x));
+    if (type == Type::kInt8) {
+      for (const float x : panels) int8_panels.push_back(static_cast<int8_t>(x));
+    }
     c_stride = p.n + 5;
     c = random_row((p.m - 1) * c_stride + p.n, 3);
   }
@@ -55,24 +63,24 @@ struct Operands {
     return out;
   }
 
-  std::vector<float> run(const Kernels& table, bool bf16) const {
+  std::vector<float> run(const Kernels& table, Type type) const {
     std::vector<float> out = c;
-    if (bf16) {
-      table.gemm_bf16(a.data(), a_row, a_col, bf16_panels.data(), panel_stride, p.m, p.n, p.k, p.accumulate, out.data(),
-                      c_stride);
-    } else {
-      table.gemm_f32(a.data(), a_row, a_col, panels.data(), panel_stride, p.m, p.n, p.k, p.accumulate, out.data(),
-                     c_stride);
-    }
+    const auto gemm = [&](auto kernel, const auto& b_panels) {
+      kernel(a.data(), a_row, a_col, b_panels.data(), panel_stride, p.m, p.n, p.k, p.accumulate, out.data(), c_stride);
+    };
+    if (type == Type::kF32) gemm(table.gemm_f32, panels);
+    if (type == Type::kBF16) gemm(table.gemm_bf16, bf16_panels);
+    if (type == Type::kInt8) gemm(table.gemm_i8, int8_panels);
     return out;
   }
 };
 
 class Gemm : public KernelTest {
  protected:
-  void expect_chain(const Problem& problem, bool bf16) {
-    const Operands operands(problem, bf16);
-    ASSERT_TRUE(same_bits(operands.expected(), operands.run(table(), bf16))) << problem << " bf16=" << bf16;
+  void expect_chain(const Problem& problem, Type type) {
+    const Operands operands(problem, type);
+    ASSERT_TRUE(same_bits(operands.expected(), operands.run(table(), type)))
+        << problem << " type=" << static_cast<int>(type);
   }
 };
 
@@ -82,8 +90,7 @@ TEST_P(Gemm, EveryRowCountAndWidth) {
       for (const size_t k : Sizes{0, 1, 2, 3, 19}) {
         for (const bool transposed : {false, true}) {
           for (const bool accumulate : {false, true}) {
-            expect_chain({m, n, k, transposed, accumulate}, false);
-            expect_chain({m, n, k, transposed, accumulate}, true);
+            for (const Type type : kTypes) expect_chain({m, n, k, transposed, accumulate}, type);
           }
         }
       }
@@ -96,8 +103,9 @@ TEST_P(Gemm, LongChains) {
     for (const size_t n : Sizes{16, 37, 81}) {
       for (const size_t k : Sizes{255, 256, 257, 600}) {
         for (const bool transposed : {false, true}) {
-          expect_chain({m, n, k, transposed, m % 2 == 0}, false);
-          expect_chain({m, n, k, transposed, n % 2 == 0}, true);
+          expect_chain({m, n, k, transposed, m % 2 == 0}, Type::kF32);
+          expect_chain({m, n, k, transposed, n % 2 == 0}, Type::kBF16);
+          expect_chain({m, n, k, transposed, k % 2 == 0}, Type::kInt8);
         }
       }
     }
@@ -105,15 +113,16 @@ TEST_P(Gemm, LongChains) {
 }
 
 TEST_P(Gemm, LargeProducts) {
-  expect_chain({131, 48, 70, false, false}, false);
-  expect_chain({131, 48, 70, true, true}, false);
-  expect_chain({131, 35, 70, false, true}, true);
+  expect_chain({131, 48, 70, false, false}, Type::kF32);
+  expect_chain({131, 48, 70, true, true}, Type::kF32);
+  expect_chain({131, 35, 70, false, true}, Type::kBF16);
   // Wide enough for the blocks of columns and for the strips of a transposed A that are copied together.
   for (const bool transposed : {false, true}) {
     for (const size_t m : Sizes{4, 12, 25, 31}) {
-      expect_chain({m, 128, 300, transposed, true}, false);
-      expect_chain({m, 545, 259, transposed, false}, false);
-      expect_chain({m, 1040, 33, transposed, true}, true);
+      expect_chain({m, 128, 300, transposed, true}, Type::kF32);
+      expect_chain({m, 545, 259, transposed, false}, Type::kF32);
+      expect_chain({m, 545, 259, transposed, false}, Type::kInt8);
+      expect_chain({m, 1040, 33, transposed, true}, Type::kBF16);
     }
   }
 }
@@ -128,7 +137,7 @@ TEST_P(Gemm, SomeWidthZeroWritesNothing) {
 // A row of C does not depend on the rows beside it: decoding one token gives the bits of a batch.
 TEST_P(Gemm, RowsAreIndependentOfTheBatch) {
   const Operands all({14, 80, 300, false, false});
-  const auto together = all.run(table(), false);
+  const auto together = all.run(table(), Type::kF32);
   for (size_t i = 0; i < 14; ++i) {
     std::vector<float> row(80);
     table().gemm_f32(all.a.data() + i * all.a_row, 1, 1, all.panels.data(), all.panel_stride, 1, 80, 300, false,

@@ -193,15 +193,6 @@ TEST_P(RowwiseEqual, ExpSum) {
   });
 }
 
-TEST_P(RowwiseEqual, SoftmaxBackward) {
-  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
-    auto ds = guarded(random_row(kind, n, 1));
-    const auto p = random_row(kind, n, 2);
-    k.softmax_backward(p.data(), ds.data(), 0.3f, 0.125f, n, ds.data());
-    return ds;
-  });
-}
-
 TEST_P(RowwiseEqual, AdamW) {
   const AdamWStep step{1e-3f, 0.9f, 0.95f, 10.0f, 20.0f, 1e-8f, 0.1f, 0.5f};
   expect_scalar_bits([&](const Kernels& k, Values kind, size_t n) {

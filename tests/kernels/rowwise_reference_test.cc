@@ -194,18 +194,6 @@ TEST_P(RowwiseReference, RotationAndItsInverse) {
   }
 }
 
-TEST_P(RowwiseReference, SoftmaxBackward) {
-  const size_t n = 100;
-  const auto p = random_row(n, 1);
-  const auto dp = random_row(n, 2);
-  std::vector<float> ds(n);
-  table().softmax_backward(p.data(), dp.data(), 0.25f, 0.125f, n, ds.data());
-  for (size_t i = 0; i < n; ++i) {
-    const double expected = static_cast<double>(p[i]) * (static_cast<double>(dp[i]) - 0.25) * 0.125;
-    EXPECT_NEAR(ds[i], expected, 3.01 * kUnit * std::fabs(expected));
-  }
-}
-
 TEST_P(RowwiseReference, QuantizeRowIsTheDefinition) {
   for (const Values kind : kAllValues) {
     for (const size_t n : kRowSizes) {

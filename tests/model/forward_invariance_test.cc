@@ -16,13 +16,13 @@ struct Piece {
 using Pass = std::vector<Piece>;  // one batch
 
 // Runs the passes and gathers the logits of sequence `wanted` (kLength, V). Every sequence has tokens of its own.
-Matrix run(const Model& model, size_t wanted, const std::vector<Pass>& passes, bool keep_layers, bool used_cache,
-           Threads& threads) {
+Matrix run(const Model& model, size_t wanted, const std::vector<Pass>& passes, KvType type, bool keep_layers,
+           bool used_cache, Threads& threads) {
   const ModelConfig& c = model.config;
   const size_t sequences = 3;
   std::vector<std::vector<int32_t>> tokens;
   for (size_t s = 0; s < sequences; ++s) tokens.push_back(random_tokens(kLength, c.vocab, s == wanted ? 100 : s));
-  KvCache cache(c, sequences, used_cache ? c.context : kLength);
+  KvCache cache(c, sequences, used_cache ? c.context : kLength, type);
   Activations activations(c, sequences * kLength, keep_layers);
   if (used_cache) {
     Batch earlier;
@@ -65,16 +65,19 @@ TEST_P(Invariance, LogitsDoNotDependOnTheBatch) {
   const std::vector<Pass> among_others{
       {{0, 0, 20}, {1, 0, 9}, {2, 0, 30}}, {{1, 9, 1}, {0, 20, 1}, {2, 30, 1}}, {{2, 31, 6}, {1, 10, 17}, {0, 21, 16}}};
   const std::vector<Pass> another_place{{{0, 0, 5}, {2, 0, 7}}, {{2, 7, 30}, {1, 0, 2}}};
-  expect_same_everywhere([&](Threads& threads) {
-    const Model model = random_model(GetParam().config, 3, threads);
-    const Matrix expected = run(model, 0, at_once, false, false, threads);
-    EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, true, true, threads))) << "all layers kept, used cache";
-    EXPECT_TRUE(same_bits(expected, run(model, 0, token_by_token(), false, false, threads))) << "token by token";
-    EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, false, true, threads))) << "odd pieces, used cache";
-    EXPECT_TRUE(same_bits(expected, run(model, 0, among_others, false, true, threads))) << "among others";
-    EXPECT_TRUE(same_bits(expected, run(model, 2, another_place, false, false, threads))) << "another sequence";
-    return expected.values;
-  });
+  for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
+    SCOPED_TRACE(kv_type_name(type));
+    expect_same_everywhere([&](Threads& threads) {
+      const Model model = random_model(GetParam().config, 3, threads);
+      const Matrix expected = run(model, 0, at_once, type, false, false, threads);
+      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, true, true, threads))) << "all layers, used cache";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, token_by_token(), type, false, false, threads))) << "one by one";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, false, true, threads))) << "odd pieces";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, among_others, type, false, true, threads))) << "among others";
+      EXPECT_TRUE(same_bits(expected, run(model, 2, another_place, type, false, false, threads))) << "elsewhere";
+      return expected.values;
+    });
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Invariance, testing::ValuesIn(small_configs()),

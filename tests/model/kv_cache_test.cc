@@ -9,11 +9,11 @@ namespace tern::test {
 namespace {
 
 // Every (layer, sequence, head) has a place of its own.
-TEST(KvCache, PlacesDoNotOverlap) {
+void expect_places_of_their_own(KvType type) {
   for (const NamedConfig& named : small_configs()) {
     const ModelConfig& c = named.config;
     const size_t sequences = 2, positions = 19;
-    KvCache cache(c, sequences, positions);
+    KvCache cache(c, sequences, positions, type);
     EXPECT_EQ(cache.capacity(), 32u);
     EXPECT_EQ(cache.sequences(), sequences);
     const auto for_each_place = [&](const auto& body) {
@@ -27,24 +27,31 @@ TEST(KvCache, PlacesDoNotOverlap) {
       }
     };
     for_each_place([&](const KeyValueHead& head, size_t p, float mark) {
-      head.set(p, std::vector<float>(c.head_dim, mark).data(), std::vector<float>(c.head_dim, -mark).data());
+      const std::vector<float> key(c.head_dim, mark), value(c.head_dim, -mark);
+      head.set(p, {key.data(), 1, c.head_dim}, {value.data(), 1, c.head_dim});
     });
     for_each_place([&](const KeyValueHead& head, size_t p, float mark) {
-      std::vector<float> keys(positions * c.head_dim), values(positions * c.head_dim);
-      head.copy_keys(positions, keys.data());
-      head.copy_values(positions, values.data());
+      std::vector<float> key(c.head_dim), value(c.head_dim);
+      head.get(p, key, value);
       for (size_t e = 0; e < c.head_dim; ++e) {
-        ASSERT_EQ(keys[p * c.head_dim + e], mark) << named.name;
-        ASSERT_EQ(values[p * c.head_dim + e], -mark) << named.name;
+        // Int8 gives mark * 127 / 127; bf16 holds 8 bits of it, and there are fewer than 512 marks.
+        ASSERT_NEAR(key[e], mark, mark * 0x1p-9f) << named.name;
+        ASSERT_NEAR(value[e], -mark, mark * 0x1p-9f) << named.name;
       }
     });
   }
 }
 
+TEST(KvCache, PlacesDoNotOverlap) {
+  for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) expect_places_of_their_own(type);
+}
+
 TEST(KvCache, CountsItsBytes) {
   ModelConfig c = small_configs().front().config;
-  // 2 layers, 3 sequences, 2 heads; 16 positions of 8 keys and of 8 values padded to 16.
+  // 2 layers, 3 sequences, 2 heads; 16 positions of 8 keys and of 8 values padded to 16; two scales a position.
   EXPECT_EQ(KvCache(c, 3, 16).bytes(), 2u * 3 * 2 * 16 * (8 + 16) * sizeof(float));
+  EXPECT_EQ(KvCache(c, 3, 16, KvType::kBF16).bytes(), 2u * 3 * 2 * 16 * (8 + 16) * 2);
+  EXPECT_EQ(KvCache(c, 3, 16, KvType::kInt8).bytes(), 2u * 3 * 2 * 16 * (8 + 16 + 2 * sizeof(float)));
 }
 
 TEST(KvCache, TooLargeIsAnError) {

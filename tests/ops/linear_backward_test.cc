@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ops/linear.h"
+#include "ops/linear_testing.h"
 #include "support/fixture.h"
 #include "tensor/float16.h"
 
@@ -20,7 +21,7 @@ struct Gradients {
 Gradients backward_of(WeightKind kind, const Matrix& w, const Matrix& x, const Matrix& dy, Threads& threads) {
   const Linear linear = make_linear(kind, w.view(), threads);
   LinearInput input(kind, x.rows, x.cols);
-  set_linear_input(x.view(), threads, input);
+  set_input(x.view(), input);
   Buffer<float> panels, scratch;
   Gradients g{stale_matrix(x.rows, x.cols), Matrix(w.rows, w.cols)};
   pack_input_panels(input, x.rows, threads, panels);
@@ -94,7 +95,7 @@ TEST(LinearBackward, IsTheProductWithinRounding) {
       Threads threads(3);
       const Linear linear = make_linear(kind, random_matrix(shape.outputs, shape.inputs, 1).view(), threads);
       LinearInput input(kind, shape.tokens, shape.inputs);
-      set_linear_input(random_matrix(shape.tokens, shape.inputs, 2).view(), threads, input);
+      set_input(random_matrix(shape.tokens, shape.inputs, 2).view(), input);
       const Matrix dy = random_matrix(shape.tokens, shape.outputs, 3);
       const Matrix w = weights_of(linear);
       const Matrix x = activations_of(input, shape.tokens);
@@ -151,11 +152,11 @@ TEST(LinearBackward, WeightsOfTwoBatchesAreThoseOfOne) {
     LinearInput input(kind, 23, 20);
     Buffer<float> panels;
     Matrix whole(18, 20), parts(18, 20);
-    set_linear_input(x.view(), threads, input);
+    set_input(x.view(), input);
     pack_input_panels(input, 23, threads, panels);
     linear_backward_weights(dy.view(), panels, threads, whole.view());
     for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 9}, std::pair<size_t, size_t>{9, 23}}) {
-      set_linear_input(x.view().row_range(begin, end), threads, input);
+      set_input(x.view().row_range(begin, end), input);
       pack_input_panels(input, end - begin, threads, panels);
       linear_backward_weights(dy.view().row_range(begin, end), panels, threads, parts.view());
     }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ops/linear_testing.h"
 #include "quant/absmax.h"
 #include "quant/absmean.h"
 #include "quant/binary.h"
@@ -24,15 +25,15 @@ std::vector<int32_t> trits_of(const TernaryMatrix& matrix) {
   return all;
 }
 
-LinearInput input_of(WeightKind kind, const Matrix& x, Threads& threads) {
+LinearInput input_of(WeightKind kind, const Matrix& x) {
   LinearInput input(kind, x.rows, x.cols);
-  set_linear_input(x.view(), threads, input);
+  set_input(x.view(), input);
   return input;
 }
 
 Matrix forward_of(const Linear& linear, const LinearInput& input, size_t rows, Threads& threads) {
   Matrix y = stale_matrix(rows, linear.outputs());
-  linear_forward(linear, input, threads, y.view());
+  linear_forward({{linear, y.view()}}, input, threads);
   return y;
 }
 
@@ -60,7 +61,7 @@ TEST_P(BitLinearFixture, QuantizesAsTheOracle) {
     EXPECT_EQ(trits_of(linear.ternary), fixture.ints("trits"));
     EXPECT_EQ(linear.ternary.scale, fixture.scalar("g"));
 
-    const LinearInput input = input_of(GetParam(), x, threads);
+    const LinearInput input = input_of(GetParam(), x);
     EXPECT_EQ(q_of(input.quantized), fixture.ints("q"));
     const Matrix s = fixture.floats("x_scale");
     for (size_t n = 0; n < x.rows; ++n) {
@@ -76,7 +77,7 @@ TEST_P(BitLinearFixture, ForwardIsTheOracles) {
   const Matrix x = fixture.floats("X");
   for_each_machine([&](Threads& threads) {
     const Linear linear = make_linear(GetParam(), w.view(), threads);
-    expect_near(fixture, "Y", forward_of(linear, input_of(GetParam(), x, threads), x.rows, threads));
+    expect_near(fixture, "Y", forward_of(linear, input_of(GetParam(), x), x.rows, threads));
   });
 }
 
@@ -93,7 +94,7 @@ TEST(FullLinear, ForwardIsTheOracles) {
     Matrix rounded(linear.outputs(), linear.inputs());
     for (size_t r = 0; r < rounded.rows; ++r) linear.dense.get_row(r, rounded.view().row_view(r));
     EXPECT_TRUE(same_bits(fixture.floats("W_bf16"), rounded));
-    expect_near(fixture, "Y", forward_of(linear, input_of(WeightKind::kFull, x, threads), x.rows, threads));
+    expect_near(fixture, "Y", forward_of(linear, input_of(WeightKind::kFull, x), x.rows, threads));
   });
 }
 
@@ -122,7 +123,7 @@ TEST(TernaryLinear, IsTheScalarDefinitionBitForBit) {
     SCOPED_TRACE(std::to_string(shape.tokens) + " tokens");
     for_each_machine([&](Threads& threads) {
       const Linear linear = make_linear(WeightKind::kTernary, w.view(), threads);
-      const LinearInput input = input_of(WeightKind::kTernary, x, threads);
+      const LinearInput input = input_of(WeightKind::kTernary, x);
       EXPECT_TRUE(same_bits(expected, forward_of(linear, input, shape.tokens, threads)));
     });
   }
@@ -176,15 +177,39 @@ TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
     const Matrix x = random_matrix(75, 70, 10);
     expect_same_everywhere([&](Threads& threads) {
       const Linear linear = make_linear(kind, w.view(), threads);
-      const Matrix all = forward_of(linear, input_of(kind, x, threads), x.rows, threads);
+      const Matrix all = forward_of(linear, input_of(kind, x), x.rows, threads);
       for (const size_t n : {size_t{0}, size_t{31}, size_t{74}}) {
         Matrix one(1, x.cols);
         std::copy_n(x.view().row(n), x.cols, one.values.data());
-        const Matrix alone = forward_of(linear, input_of(kind, one, threads), 1, threads);
+        const Matrix alone = forward_of(linear, input_of(kind, one), 1, threads);
         EXPECT_TRUE(same_bits(all.view().row_view(n), alone.row())) << "token " << n;
       }
       return all.values;
     });
+  }
+}
+
+// Layers of any number of outputs in one loop: each gives what it gives alone, however the threads' shares cut them.
+TEST(LinearForward, AGroupIsItsLayers) {
+  for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kFull}) {
+    for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}}) {
+      const Matrix x = random_matrix(tokens, 40, 20);
+      for_each_machine([&](Threads& threads) {
+        const LinearInput input = input_of(kind, x);
+        std::vector<Linear> layers;
+        std::vector<Matrix> together;
+        for (const size_t outputs : {size_t{50}, size_t{3}, size_t{16}}) {
+          layers.push_back(make_linear(kind, random_matrix(outputs, 40, 21 + outputs).view(), threads));
+          together.push_back(stale_matrix(tokens, outputs));
+        }
+        linear_forward(
+            {{layers[0], together[0].view()}, {layers[1], together[1].view()}, {layers[2], together[2].view()}}, input,
+            threads);
+        for (size_t i = 0; i < layers.size(); ++i) {
+          EXPECT_TRUE(same_bits(forward_of(layers[i], input, tokens, threads), together[i])) << "layer " << i;
+        }
+      });
+    }
   }
 }
 
@@ -195,10 +220,9 @@ TEST(LinearForward, UsesTheFirstRowsOfALargerInput) {
     const Linear linear = make_linear(kind, random_matrix(20, 33, 11).view(), threads);
     const Matrix x = random_matrix(3, 33, 12);
     LinearInput large(kind, 9, 33);
-    set_linear_input(random_matrix(9, 33, 13).view(), threads, large);
-    set_linear_input(x.view(), threads, large);
-    EXPECT_TRUE(
-        same_bits(forward_of(linear, input_of(kind, x, threads), 3, threads), forward_of(linear, large, 3, threads)));
+    set_input(random_matrix(9, 33, 13).view(), large);
+    set_input(x.view(), large);
+    EXPECT_TRUE(same_bits(forward_of(linear, input_of(kind, x), 3, threads), forward_of(linear, large, 3, threads)));
   }
 }
 
@@ -208,7 +232,7 @@ TEST(RepackLinear, EqualsANewLayer) {
     const Matrix w = random_matrix(19, 37, 14);
     Linear linear = make_linear(kind, random_matrix(19, 37, 15, 5.0).view(), threads);
     repack_linear(w.view(), threads, linear);
-    const LinearInput input = input_of(kind, random_matrix(4, 37, 16), threads);
+    const LinearInput input = input_of(kind, random_matrix(4, 37, 16));
     EXPECT_TRUE(same_bits(forward_of(make_linear(kind, w.view(), threads), input, 4, threads),
                           forward_of(linear, input, 4, threads)));
   }
@@ -218,7 +242,7 @@ TEST(TernaryLinear, OfZeroWeightsGivesZeros) {
   Threads threads(1);
   const Linear linear = make_linear(WeightKind::kTernary, Matrix(5, 20).view(), threads);
   EXPECT_EQ(linear.ternary.scale, stored_scale(kMinScale));
-  const Matrix y = forward_of(linear, input_of(WeightKind::kTernary, random_matrix(2, 20, 17), threads), 2, threads);
+  const Matrix y = forward_of(linear, input_of(WeightKind::kTernary, random_matrix(2, 20, 17)), 2, threads);
   EXPECT_EQ(max_abs(y.row()), 0.0);
 }
 

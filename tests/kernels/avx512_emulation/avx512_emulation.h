@@ -110,6 +110,9 @@ inline Mask16 cmp_ps_mask(const Floats& a, const Floats& b) {
 inline Floats maskz_mov_ps(Mask16 mask, const Floats& a) {
   return for_lanes<Floats>([&](int i) { return ((mask >> i) & 1) != 0 ? a.lane[i] : 0.0f; });
 }
+inline Floats mask_mov_ps(const Floats& other, Mask16 mask, const Floats& a) {
+  return for_lanes<Floats>([&](int i) { return ((mask >> i) & 1) != 0 ? a.lane[i] : other.lane[i]; });
+}
 inline Floats maskz_loadu_ps(Mask16 mask, const void* p) {  // lanes outside the mask are not read
   Floats y = set1_ps(0.0f);
   for (int i = 0; i < 16; ++i) {

@@ -43,6 +43,8 @@
 #define _mm512_loadu_ps avx512_emulation::loadu_ps
 #undef _mm512_loadu_si512
 #define _mm512_loadu_si512 avx512_emulation::loadu_si512
+#undef _mm512_mask_mov_ps
+#define _mm512_mask_mov_ps avx512_emulation::mask_mov_ps
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps avx512_emulation::mask_storeu_ps
 #undef _mm512_maskz_loadu_ps

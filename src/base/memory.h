@@ -1,0 +1,25 @@
+// What memory the system still has and what this process has taken, in bytes.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string_view>
+
+namespace tern {
+
+// What may be allocated without pushing anything out: MemAvailable, or less where a control group (version 2 or 1) of
+// this process is limited to less. SIZE_MAX where the system does not say.
+size_t available_memory_bytes();
+
+// The largest resident size this process has had (VmHWM); 0 where the system does not say.
+size_t peak_memory_bytes();
+
+// The number behind `key` in the lines of a file of /proc ("MemAvailable:   123 kB"), in bytes; 0 without such a line.
+size_t proc_bytes(const std::filesystem::path& path, std::string_view key);
+
+// What the limits of a control group and of the groups around it leave. `mount` is where the hierarchy is mounted,
+// `group` the path inside it ("/user.slice/x"); a file that is missing limits nothing.
+size_t control_group_bytes(const std::filesystem::path& mount, const std::filesystem::path& group,
+                           std::string_view limit_file, std::string_view usage_file);
+
+}  // namespace tern

@@ -1,0 +1,91 @@
+#include "infer/speed.h"
+
+#include <fmt/chrono.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/rng.h"
+
+namespace tern {
+namespace {
+
+constexpr uint64_t kTokenSeed = 1;
+
+std::vector<int32_t> random_tokens(size_t count, size_t vocab) {
+  Rng rng(kTokenSeed);
+  std::vector<int32_t> tokens(count);
+  for (int32_t& token : tokens) token = static_cast<int32_t>(rng.below(vocab));
+  return tokens;
+}
+
+void read_prompt(std::span<const int32_t> tokens, Decoder& decoder) {
+  for (size_t begin = 0; begin < tokens.size(); begin += decoder.max_batch()) {
+    const size_t count = std::min(decoder.max_batch(), tokens.size() - begin);
+    Batch batch;
+    batch.add(0, begin, tokens.subspan(begin, count));
+    if (begin + count == tokens.size()) batch.want_last_logits();
+    decoder.decode(batch);
+  }
+}
+
+void decode_tokens(std::span<const int32_t> tokens, size_t sequences, Decoder& decoder) {
+  for (size_t position = 0; position * sequences < tokens.size(); ++position) {
+    Batch batch;
+    for (size_t s = 0; s < sequences; ++s) batch.add(s, position, tokens.subspan(position * sequences + s, 1));
+    batch.want_all_logits();
+    decoder.decode(batch);
+  }
+}
+
+}  // namespace
+
+size_t SpeedTest::max_batch() const { return prompt > 0 ? std::min(prompt, kPrefillTokens) : sequences; }
+
+std::string SpeedTest::name() const {
+  if (prompt > 0) return fmt::format("pp{}", prompt);
+  return sequences == 1 ? fmt::format("tg{}", generate) : fmt::format("tg{} b{}", generate, sequences);
+}
+
+SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t repetitions,
+                           const std::function<void()>& between, Threads& threads, KvType kv_type) {
+  if (test.positions() > model.config.context) {
+    fail("{}: {} tokens, the context holds {}", test.name(), test.positions(), model.config.context);
+  }
+  SpeedSamples samples;
+  samples.started = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  const std::vector<int32_t> tokens = random_tokens(test.tokens(), model.config.vocab);
+  Decoder decoder(model, test.sequences, test.positions(), test.max_batch(), threads, kv_type);
+  const auto run_once = [&] {
+    if (test.prompt > 0) {
+      read_prompt(tokens, decoder);
+    } else {
+      decode_tokens(tokens, test.sequences, decoder);
+    }
+  };
+  run_once();
+  for (size_t i = 0; i < repetitions; ++i) {
+    between();
+    const double start = now_s();
+    run_once();
+    samples.seconds.push_back(now_s() - start);
+  }
+  return samples;
+}
+
+Statistics statistics(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto n = static_cast<double>(values.size());
+  const size_t middle = values.size() / 2;
+  Statistics s;
+  for (const double value : values) s.mean += value / n;
+  for (const double value : values) s.deviation += (value - s.mean) * (value - s.mean);
+  s.deviation = values.size() > 1 ? std::sqrt(s.deviation / (n - 1)) : 0;
+  s.median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+  return s;
+}
+
+}  // namespace tern

@@ -1,0 +1,43 @@
+// How long inference takes: reading a prompt, and decoding one token after the other.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "infer/decoder.h"
+
+namespace tern {
+
+// Either a prompt is read (prompt > 0), in passes of up to kPrefillTokens, its last token alone through the head, or
+// tokens are decoded (generate > 0) from an empty cache on, all sequences in one pass.
+struct SpeedTest {
+  size_t prompt = 0;
+  size_t generate = 0;
+  size_t sequences = 1;  // 1 when a prompt is read
+
+  size_t positions() const { return prompt + generate; }  // of each sequence
+  size_t tokens() const { return positions() * sequences; }
+  size_t max_batch() const;  // tokens in one pass
+  std::string name() const;  // "pp512", "tg128", "tg128 b4"
+};
+
+struct SpeedSamples {
+  std::string started;          // UTC, "2026-01-31T12:00:00Z"
+  std::vector<double> seconds;  // of each repetition
+};
+
+// Runs the test once to warm up and then `repetitions` times, `between` before each of these. The tokens are random,
+// keys and values kept as `kv_type`.
+// Error when the context does not hold them.
+SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t repetitions,
+                           const std::function<void()>& between, Threads& threads, KvType kv_type = KvType::kF32);
+
+struct Statistics {
+  double mean = 0;
+  double deviation = 0;  // of the sample (n - 1); 0 for a single value
+  double median = 0;
+};
+Statistics statistics(std::vector<double> values);  // not empty
+
+}  // namespace tern

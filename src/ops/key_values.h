@@ -1,0 +1,76 @@
+// Cached keys and values in the layout that attention reads.
+//
+// Keys and values of one (sequence, kv head) are kept as the panels of the two products, blocks of 16 aligned to the
+// positions, so that a score or a sum comes out the same whether its token is decoded alone or among thousands:
+//   key   element e of position p: keys[(p / 16 * E + e) * 16 + p % 16]                      scores = Q K^T
+//   value element e of position p: values[(e / 16 * capacity + p) * 16 + e % 16]             out = P V
+// E is the head size, `capacity` a multiple of 16; values has round_up(E, 16) * capacity elements.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/threads.h"
+#include "tensor/view.h"
+
+namespace tern {
+
+// How an element is stored: as it is; rounded to bfloat16; or as int8 with one scale for the keys and one for the
+// values of each (position, kv head): q = round_half_even(x * 127 / a), x ~ q * (a / 127), a = max(max|x|, 1e-5).
+enum class KvType : uint8_t { kF32, kBF16, kInt8 };
+
+// Of generated text and its measurements, unless another is asked for.
+inline constexpr KvType kInferenceKvType = KvType::kBF16;
+
+std::string_view kv_type_name(KvType type);  // "f32", "bf16", "int8"
+// The type of that name, or Error listing the names.
+KvType parse_kv_type(std::string_view name);
+size_t kv_element_bytes(KvType type);
+
+// The cached keys and values of one (sequence, kv head).
+struct KeyValueHead {
+  KvType type = KvType::kF32;
+  std::byte* keys = nullptr;
+  std::byte* values = nullptr;
+  float* key_scales = nullptr;  // (capacity) both, kInt8 only
+  float* value_scales = nullptr;
+  size_t capacity = 0;
+  size_t head_dim = 0;
+
+  // Elements.
+  static size_t key_size(size_t capacity, size_t head_dim) { return capacity * head_dim; }
+  static size_t value_size(size_t capacity, size_t head_dim);
+
+  // Stores rows of keys and of values (count, E) as the positions from `position` on.
+  void set(size_t position, MatView<const float> key, MatView<const float> value) const;
+  // What is stored of one position, (E) each.
+  void get(size_t position, VecView<float> key, VecView<float> value) const;
+};
+
+// `count` consecutive tokens of one sequence, in rows first_row.. of the batch, at positions first_position..
+struct AttentionSpan {
+  size_t sequence = 0;
+  size_t first_row = 0;
+  size_t count = 0;
+  size_t first_position = 0;
+};
+
+// The heads of a layer: head(sequence, kv_head).
+struct KeyValueLayer {
+  KvType type = KvType::kF32;
+  std::byte* keys = nullptr;
+  std::byte* values = nullptr;
+  float* scales = nullptr;  // (sequences, kv heads, 2, capacity): of keys, of values; kInt8 only
+  size_t kv_heads = 0;
+  size_t capacity = 0;
+  size_t head_dim = 0;
+
+  KeyValueHead head(size_t sequence, size_t kv_head) const;
+};
+
+// Stores k and v (N, G*E), the rows of all spans in order.
+void store_keys_values(VecView<const AttentionSpan> spans, MatView<const float> k, MatView<const float> v,
+                       Threads& threads, const KeyValueLayer& layer);
+
+}  // namespace tern

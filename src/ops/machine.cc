@@ -1,0 +1,75 @@
+#include "ops/machine.h"
+
+#include <array>
+#include <atomic>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "kernels/probe.h"
+
+namespace tern {
+namespace {
+
+constexpr size_t kReadGrain = 4096;  // words
+constexpr int kReadsAtOnce = 2;
+constexpr double kLongEnough = 0.01;  // seconds
+
+// Seconds of `body` on all threads.
+template <class Body>
+double seconds_of(Threads& threads, const Body& body) {
+  const double start = now_s();
+  threads.run(body);
+  return now_s() - start;
+}
+
+// Runs body(rounds) with ever more rounds until it takes long enough; rounds/s.
+template <class Body>
+double rounds_per_second(Threads& threads, const Body& body, size_t& rounds) {
+  while (true) {
+    const double seconds = seconds_of(threads, [&](int) { body(rounds); });
+    if (seconds >= kLongEnough) return static_cast<double>(rounds) * threads.count() / seconds;
+    rounds *= 2;
+  }
+}
+
+}  // namespace
+
+MachineMeter::MachineMeter(Threads& threads) : threads_(threads), words_(kReadBytes / sizeof(uint64_t)) {
+  threads_.for_ranges(words_.size(), kReadGrain, [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; ++i) words_[i] = i;
+  });
+}
+
+void MachineMeter::measure() {
+  for (int i = 0; i < kReadsAtOnce; ++i) best_.read_bandwidth = std::max(best_.read_bandwidth, read_once());
+  best_.integer_peak = std::max(best_.integer_peak, integers_once());
+  best_.float_peak = std::max(best_.float_peak, floats_once());
+}
+
+double MachineMeter::read_once() {
+  std::atomic<uint64_t> sum{0};
+  const double start = now_s();
+  threads_.for_ranges(words_.size(), kReadGrain,
+                      [&](size_t begin, size_t end) { sum += probe().read(words_.data() + begin, end - begin); });
+  const double seconds = now_s() - start;
+  const uint64_t n = words_.size();
+  if (sum != n * (n - 1) / 2)
+    fail("memory: {} words read again have the sum {}, expected {}", n, sum.load(), n * (n - 1) / 2);
+  return static_cast<double>(kReadBytes) / seconds;
+}
+
+double MachineMeter::integers_once() {
+  std::array<uint8_t, kIntegerMacsPerRound> codes;
+  std::array<int8_t, kProbeColumns> q;
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 7 % 3);
+  for (size_t i = 0; i < q.size(); ++i) q[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
+  const auto multiply = [&](size_t rounds) { probe().multiply_integers(codes.data(), q.data(), rounds); };
+  return rounds_per_second(threads_, multiply, integer_rounds_) * kIntegerMacsPerRound;
+}
+
+double MachineMeter::floats_once() {
+  const auto multiply = [](size_t rounds) { probe().multiply_floats(0.5f, 0.25f, rounds); };
+  return rounds_per_second(threads_, multiply, float_rounds_) * static_cast<double>(probe().float_macs_per_round);
+}
+
+}  // namespace tern

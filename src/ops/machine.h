@@ -1,0 +1,40 @@
+// How fast this machine reads memory and multiplies with a pool's threads when it does nothing else: what measured
+// speeds are held against. Uses the loops of kernels/probe.h.
+#pragma once
+
+#include "base/threads.h"
+#include "tensor/buffer.h"
+
+namespace tern {
+
+struct MachineRates {
+  double read_bandwidth = 0;  // bytes/s, of memory far larger than caches
+  double integer_peak = 0;    // multiply-adds/s, as the table in use multiplies trits
+  double float_peak = 0;      // fused multiply-adds/s in f32
+};
+
+class MachineMeter {
+ public:
+  static constexpr size_t kReadBytes = size_t{512} << 20;
+
+  // Fills kReadBytes of memory, held as long as the object lives. The pool must outlive it.
+  explicit MachineMeter(Threads& threads);
+
+  // Measures each rate once more (about a tenth of a second). On a machine that others use, a rate is the best of many
+  // measurements.
+  void measure();
+  const MachineRates& best() const { return best_; }
+
+ private:
+  double read_once();
+  double integers_once();
+  double floats_once();
+
+  Threads& threads_;
+  Buffer<uint64_t> words_;
+  size_t integer_rounds_ = 1024;  // grown until a measurement takes long enough for the clock
+  size_t float_rounds_ = 1024;
+  MachineRates best_;
+};
+
+}  // namespace tern

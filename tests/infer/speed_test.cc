@@ -1,0 +1,67 @@
+#include "infer/speed.h"
+
+#include <gtest/gtest.h>
+
+#include "model/random_model.h"
+#include "model/shapes.h"
+#include "support/errors.h"
+
+namespace tern {
+namespace {
+
+TEST(Speed, NamesAndSizesOfTests) {
+  const SpeedTest prompt{700, 0, 1};
+  EXPECT_EQ(prompt.name(), "pp700");
+  EXPECT_EQ(prompt.max_batch(), kPrefillTokens);
+  EXPECT_EQ(prompt.tokens(), 700u);
+  const SpeedTest one{0, 16, 1};
+  EXPECT_EQ(one.name(), "tg16");
+  EXPECT_EQ(one.max_batch(), 1u);
+  const SpeedTest many{0, 16, 3};
+  EXPECT_EQ(many.name(), "tg16 b3");
+  EXPECT_EQ(many.max_batch(), 3u);
+  EXPECT_EQ(many.positions(), 16u);
+  EXPECT_EQ(many.tokens(), 48u);
+}
+
+TEST(Speed, RepeatsAndCallsBetween) {
+  Threads threads(2);
+  ModelConfig config = find_shape("tiny");
+  config.layers = 1;
+  const Model model = random_model(config, 1, threads);
+  // The longest prompt takes more than one pass.
+  for (const SpeedTest& test :
+       {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1}, SpeedTest{0, 20, 4}}) {
+    int calls = 0;
+    const SpeedSamples samples = measure_speed(
+        model, test, 3, [&] { ++calls; }, threads);
+    EXPECT_EQ(samples.seconds.size(), 3u) << test.name();
+    EXPECT_EQ(calls, 3) << test.name();
+    for (const double seconds : samples.seconds) EXPECT_GT(seconds, 0) << test.name();
+    EXPECT_EQ(samples.started.size(), std::string("2026-01-31T12:00:00Z").size());
+  }
+  const SpeedTest too_long{0, config.context + 1, 1};
+  test::expect_error(
+      [&] {
+        measure_speed(
+            model, too_long, 1, [] {}, threads);
+      },
+      "1025 tokens, the context holds 1024");
+}
+
+TEST(Speed, Statistics) {
+  const Statistics odd = statistics({4, 1, 7});
+  EXPECT_DOUBLE_EQ(odd.mean, 4);
+  EXPECT_DOUBLE_EQ(odd.deviation, 3);
+  EXPECT_DOUBLE_EQ(odd.median, 4);
+  const Statistics even = statistics({10, 1, 2, 3});
+  EXPECT_DOUBLE_EQ(even.mean, 4);
+  EXPECT_DOUBLE_EQ(even.median, 2.5);
+  const Statistics one = statistics({5});
+  EXPECT_DOUBLE_EQ(one.mean, 5);
+  EXPECT_DOUBLE_EQ(one.deviation, 0);
+  EXPECT_DOUBLE_EQ(one.median, 5);
+}
+
+}  // namespace
+}  // namespace tern
