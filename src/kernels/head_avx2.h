@@ -74,7 +74,8 @@ struct ScreenTile {
 
   // sum (2 code - 3) q = 2 sum code q - 3 sum q.
   static inline __m256 level_sums(__m256i code_sums, int32_t q_sum) {
-    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_slli_epi32(code_sums, 1), _mm256_set1_epi32(3 * q_sum)));
+    return _mm256_cvtepi32_ps(
+        _mm256_sub_epi32(_mm256_slli_epi32(code_sums, 1), _mm256_set1_epi32(times_sum(3, q_sum))));
   }
 
   template <size_t kTokens>

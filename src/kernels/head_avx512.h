@@ -17,7 +17,7 @@ struct Int8Tile {
   static inline void run(const int8_t* panel, size_t k_blocks, const HeadTokens& to, size_t rows) {
     const __m512i flip = _mm512_set1_epi8(static_cast<char>(-128));
     __m512i sum[kTokens];
-    for (size_t t = 0; t < kTokens; ++t) sum[t] = _mm512_set1_epi32(-128 * to.q_sum[t]);
+    for (size_t t = 0; t < kTokens; ++t) sum[t] = _mm512_set1_epi32(times_sum(-128u, to.q_sum[t]));
     for (size_t four = 0; four < k_blocks * 4; ++four) {
       const __m512i w = _mm512_xor_si512(_mm512_loadu_si512(panel + four * 64), flip);
       for (size_t t = 0; t < kTokens; ++t) {
@@ -50,7 +50,8 @@ struct ScreenTile {
       }
     }
     for (size_t t = 0; t < kTokens; ++t) {
-      const __m512i levels = _mm512_add_epi32(_mm512_slli_epi32(sum[t], 1), _mm512_set1_epi32(-3 * to.q_sum[t]));
+      const __m512i levels =
+          _mm512_add_epi32(_mm512_slli_epi32(sum[t], 1), _mm512_set1_epi32(times_sum(-3u, to.q_sum[t])));
       store_head_products({_mm512_cvtepi32_ps(levels)}, to, t, rows);
     }
   }

@@ -6,6 +6,12 @@
 //   template <size_t kTokens> static void run(const Element* panel, size_t k_blocks, const HeadTokens& to, size_t rows)
 // where run computes `rows` <= 16 rows of one panel for kTokens tokens.
 
+// A multiple of a sum of q, wrapping: an activation that is not finite quantizes to nonsense, which must not be
+// undefined.
+inline int32_t times_sum(uint32_t factor, int32_t q_sum) {
+  return static_cast<int32_t>(factor * static_cast<uint32_t>(q_sum));
+}
+
 struct HeadTokens {
   const float* row_scale;  // of the panel's rows
   const int8_t* q;
