@@ -2,12 +2,6 @@
 
 inline __m256i load_32_bytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 
-inline __m256i broadcast_columns(const int8_t* q) {
-  int32_t four;
-  __builtin_memcpy(&four, q, 4);
-  return _mm256_set1_epi32(four);
-}
-
 // w * q of four columns a row, added in int32. vpmaddubsw wants one side unsigned: |q| <= 128, the other side w with
 // the sign of q; as |w| <= 127 that negation is exact, and a pair of products within 2 * 128 * 127 = 32512 does not
 // saturate.
@@ -30,7 +24,7 @@ struct Int8Tile {
       const __m256i w_low = load_32_bytes(panel + four * 64);
       const __m256i w_high = load_32_bytes(panel + four * 64 + 32);
       for (size_t t = 0; t < kTokens; ++t) {
-        const __m256i x = broadcast_columns(to.q + t * to.q_stride + four * 4);
+        const __m256i x = broadcast_four(to.q + t * to.q_stride + four * 4);
         low[t] = _mm256_add_epi32(low[t], int8_products(w_low, x));
         high[t] = _mm256_add_epi32(high[t], int8_products(w_high, x));
       }
@@ -51,8 +45,7 @@ struct ScreenTile {
   static constexpr size_t kBlockBytes = kScreenBlockBytes;
   static constexpr size_t kMostTokens = 4;
 
-  // One block of 16 columns into 16-bit sums. The empty statement keeps the sums chains in registers, where compilers
-  // would regroup them into trees whose leaves spill.
+  // One block of 16 columns into 16-bit sums.
   template <size_t kTokens>
   static inline void add_block(const uint8_t* block, const int8_t* q, size_t q_stride, __m256i* low, __m256i* high) {
     const __m256i mask = _mm256_set1_epi8(3);
@@ -62,10 +55,10 @@ struct ScreenTile {
       const __m256i w_low = _mm256_and_si256(codes_low, mask);
       const __m256i w_high = _mm256_and_si256(codes_high, mask);
       for (size_t t = 0; t < kTokens; ++t) {
-        const __m256i x = broadcast_columns(q + t * q_stride + f * 4);
+        const __m256i x = broadcast_four(q + t * q_stride + f * 4);
         low[t] = _mm256_add_epi16(low[t], _mm256_maddubs_epi16(w_low, x));
         high[t] = _mm256_add_epi16(high[t], _mm256_maddubs_epi16(w_high, x));
-        if constexpr (kTokens > 1) __asm__("" : "+x"(low[t]), "+x"(high[t]));
+        if constexpr (kTokens > 1) stay_in_registers(low[t], high[t]);
       }
       codes_low = _mm256_srli_epi16(codes_low, 2);
       codes_high = _mm256_srli_epi16(codes_high, 2);
@@ -90,6 +83,7 @@ struct ScreenTile {
       __m256i high_pairs[kTokens];
       for (size_t t = 0; t < kTokens; ++t) low_pairs[t] = high_pairs[t] = _mm256_setzero_si256();
       for (size_t b = begin; b < end; ++b) {
+        if constexpr (kTokens == 1) prefetch_codes(panel + b * kBlockBytes);
         add_block<kTokens>(panel + b * kBlockBytes, to.q + b * 16, to.q_stride, low_pairs, high_pairs);
       }
       const __m256i ones = _mm256_set1_epi16(1);

@@ -1,12 +1,6 @@
 // The tiles of the head's products for AVX-512 with VNNI (head_impl.h). vpdpbusd adds the products of four columns,
 // unsigned by signed bytes, to each row's int32 without saturation.
 
-inline __m512i broadcast_columns(const int8_t* q) {
-  int32_t four;
-  __builtin_memcpy(&four, q, 4);
-  return _mm512_set1_epi32(four);
-}
-
 struct Int8Tile {
   using Element = int8_t;
   static constexpr size_t kBlockBytes = kInt8BlockBytes;
@@ -21,7 +15,7 @@ struct Int8Tile {
     for (size_t four = 0; four < k_blocks * 4; ++four) {
       const __m512i w = _mm512_xor_si512(_mm512_loadu_si512(panel + four * 64), flip);
       for (size_t t = 0; t < kTokens; ++t) {
-        sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast_columns(to.q + t * to.q_stride + four * 4));
+        sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast_four(to.q + t * to.q_stride + four * 4));
       }
     }
     for (size_t t = 0; t < kTokens; ++t) store_head_products({_mm512_cvtepi32_ps(sum[t])}, to, t, rows);
@@ -44,7 +38,7 @@ struct ScreenTile {
       for (size_t f = 0; f < 4; ++f) {
         const __m512i w = _mm512_and_si512(codes, mask);
         for (size_t t = 0; t < kTokens; ++t) {
-          sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast_columns(to.q + t * to.q_stride + b * 16 + f * 4));
+          sum[t] = _mm512_dpbusd_epi32(sum[t], w, broadcast_four(to.q + t * to.q_stride + b * 16 + f * 4));
         }
         codes = _mm512_srli_epi16(codes, 2);
       }
