@@ -2,8 +2,8 @@
 // ops/screen.h assumes:
 //   tern_head_errors random ROWS WIDTH TOKENS    a normal head and normal activations
 //   tern_head_errors model PATH TEXT TOKENS      a model's head and its activations on a text
-// "error / s" is that of the best token of the exact head: a token is missed when it exceeds z (and what the first rows
-// widen it by). Not timed.
+// "error / s" is that of the best token of the exact head: a token is missed when it exceeds z (or m + z r, where the
+// first rows say so). Not timed.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -176,17 +176,22 @@ size_t rescore(const Token& token, double deviations, Threads& threads) {
   const std::vector<Scored> first = best_rows(token.logits, token.screen.exact_rows, threads);
   score_exactly(token, first.size(), threads, [&](size_t i) { return first[i].row; });
   float largest = token.logits[first[0].row];
-  double seen = 0;  // sum of ((w x - a) / s)^2
+  double sum = 0, square = 0;  // of (w x - a) / s
   for (const Scored& s : first) {
     const float exact = token.logits[s.row];
     largest = std::max(largest, exact);
     const double error = static_cast<double>(exact) - static_cast<double>(s.logit);
     const auto variance = static_cast<double>(token.variance(s.row));
-    if (variance > 0) seen += error * error / variance;
+    if (!(variance > 0)) continue;
+    sum += error / std::sqrt(variance);
+    square += error * error / variance;
   }
-  const double width_square = deviations * deviations * std::max(1.0, seen / static_cast<double>(first.size()));
-  if (!std::isfinite(largest) || !std::isfinite(width_square)) return score_all(token, threads);
-  const std::vector<size_t> rows = rows_within(token, first, largest, static_cast<float>(width_square), threads);
+  const auto seen = static_cast<double>(first.size());
+  const double shift = sum / seen;
+  const double spread = std::sqrt(std::max(1.0, square / seen - shift * shift));
+  const double width = std::max(0.0, shift) + deviations * spread;
+  if (!std::isfinite(largest) || !std::isfinite(width)) return score_all(token, threads);
+  const std::vector<size_t> rows = rows_within(token, first, largest, static_cast<float>(width * width), threads);
   if (first.size() + rows.size() > V / 4) return score_all(token, threads);
   score_exactly(token, rows.size(), threads, [&](size_t i) { return rows[i]; });
   return first.size() + rows.size();

@@ -9,13 +9,14 @@
 // Assumption: given a, the two errors are normal with mean 0 and variance
 //   s^2 = (|e|^2 |x|^2 + |w'|^2 |d|^2) / D,
 // as sums of D small terms of either sign are; h of least error makes e and w' uncorrelated (e w' = 0 exactly), so that
-// large a are not biased. As a real matrix is not random, s is widened by what is seen: the root mean square of
-// (w x - a) / s over the first rows scored exactly, if that is above 1.
+// large a are not biased. A real matrix is not random, and trained rows share directions: mean m and deviation r of
+// (w x - a) / s over the first rows scored exactly replace 0 and 1 where they are larger.
 //
 // The rule: score the exact_rows best a exactly; let T be the largest of these logits, a lower bound of the maximum. A
-// row stays unscored only when a < T - z s. The true best row b has w b x >= T, so it is missed only when its error is
-// above z s. Over V rows the probability that any row's is lies below V Q(z), Q the normal tail; z makes that
-// kMissProbability = 1e-6 a token (z = 6.74 for V = 128256), whatever the distribution of the logits.
+// row stays unscored only when a < T - (m + z r) s. The true best row's exact logit is T at least, so it is missed only
+// when its error is above (m + z r) s. Over V rows the probability that any row's is lies below V Q(z), Q the normal
+// tail; z makes that kMissProbability = 1e-6 a token (z = 6.74 for V = 128256), whatever the distribution of the
+// logits.
 //
 // What is exact, bit for bit, as dense_forward computes it: the logits of the exact_rows best rows and of all that
 // might be the largest, so that the largest logit is the exact head's but for one token in a million. The other logits
