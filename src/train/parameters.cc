@@ -55,7 +55,7 @@ size_t Parameters::index_of(TensorRole role, size_t layer) const {
   for (size_t i = begin; i < specs_.size(); ++i) {
     if (specs_[i].role == role && (!specs_[i].in_layer() || specs_[i].layer == layer)) return i;
   }
-  assert(!"the configuration has no such tensor");
+  assert(false && "the configuration has no such tensor");
   return specs_.size();
 }
 
