@@ -32,6 +32,22 @@ inline constexpr size_t round_up_to_panel(size_t n) { return (n + kPanel - 1) / 
 // 16 rows by 4 consecutive columns.
 inline constexpr size_t kTernaryBlockBytes = 64;
 
+// ---- Triple panels -------------------------------------------------------------------------------------------------
+// The same trits in 5 bits for three of them, for decoding from memory: W (rows, k) as ceil(rows / 32) panels of
+// ceil(k / 48) blocks of 320 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
+// triple c / 16 * 4 + i as its trit f where f < 3, to triple 12 + i as its trit c / 16 where f = 3, so that a triple's
+// first trits are fields of one byte of the ternary panels. A triple of trits w0, w1, w2 is the number n = w0 + 3 w1 +
+// 9 w2, -13..13. Triples 8h..8h+7 of all rows are half h of the block, 160 bytes: for row r, at p = r / 4 % 2 * 16 + r
+// / 8 * 4
+// + r % 4, bit 7 - j of the byte p says whether n < 0 in triple 8h + j, and nibble j % 2 (0: the low one) of the byte
+// 32 + j / 2 * 32 + p is |n|. Missing rows and columns are trits 0.
+inline constexpr size_t kTriplePanel = 32;
+inline constexpr size_t kTripleColumns = 48;
+inline constexpr size_t kTripleBlockBytes = 320;
+inline constexpr size_t kTripleTableBytes = 16 * 32;  // of the tables of one block's activations
+
+inline constexpr size_t triple_blocks(size_t k) { return (k + kTripleColumns - 1) / kTripleColumns; }
+
 // ---- Head panels ---------------------------------------------------------------------------------------------------
 // The output head in fewer bits (ops/head.h): W (rows, k) as ceil(rows / 16) panels of ceil(k / 16) blocks of 16 rows
 // by 16 columns.
@@ -148,6 +164,17 @@ struct Kernels {
   // int32 for k < 2^23.
   void (*ternary_gemm)(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
                        const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride);
+
+  // ---- Products with triples ----
+  // For every triple of activations q (k of them, |q| <= 128) the sums that |n| = 0..13 stands for, in the form that
+  // this instruction set looks them up; tables holds triple_blocks(k) * kTripleTableBytes bytes.
+  void (*triple_tables)(const int8_t* q, size_t k, uint8_t* tables);
+  // out[r] = float(sum_k w[r][k] * q[k]) * row_scale for `rows` rows of triple panels and the token of the tables. Sums
+  // are exact in int32 for k < 2^23.
+  void (*triple_gemv)(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out);
+  // From ternary panels (`rows` rows of k trits, missing ones 0) to triple panels and back.
+  void (*pack_triples)(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples);
+  void (*unpack_triples)(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels);
 
   // ---- Head products ----
   // out[t * out_stride + r] = (float(sum_k w[r][k] * q[t][k]) * row_scale[r]) * token_scale[t] for `rows` rows of head

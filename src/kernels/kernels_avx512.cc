@@ -55,6 +55,9 @@ inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTo
   ternary_tiles<8>(panel, k_blocks, to, tokens, rows);
 }
 
+#include "kernels/triple_avx2.h"
+
+// Then the head:
 #include "kernels/head_impl.h"
 
 // After it, whatever the alphabet says:

@@ -32,6 +32,9 @@ void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int
   }
 }
 
+#include "kernels/triple_scalar.h"
+
+// Then the head:
 #include "kernels/head_impl.h"
 
 // After it, whatever the alphabet says:

@@ -1,5 +1,5 @@
-// Fills a table with the functions of rowwise_impl.h, softmax_impl.h and gemm_impl.h, and the file's own ternary_gemm
-// and head tiles.
+// Fills a table with the functions of rowwise_impl.h, softmax_impl.h and gemm_impl.h, and the file's own
+// ternary_gemm, triples and head tiles.
 
 constexpr Kernels make_table(const char* name) {
   return {name,
@@ -33,6 +33,10 @@ constexpr Kernels make_table(const char* name) {
           pack_panel,
           pack_panel_transposed,
           ternary_gemm,
+          triple_tables,
+          triple_gemv,
+          pack_triples,
+          unpack_triples,
           head_gemm<Int8Tile>,
           head_gemm<ScreenTile>,
           row_adamw};

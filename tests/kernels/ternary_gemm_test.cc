@@ -1,24 +1,9 @@
-// Ternary products equal an exact integer loop over the unpacked trits. The packer here is written from the layout
-// described in kernels.h alone.
+// Ternary products equal an exact integer loop over the unpacked trits.
 #include "tests/kernels/kernel_test.h"
+#include "tests/kernels/ternary_panels.h"
 
 namespace tern {
 namespace {
-
-std::vector<uint8_t> pack(const std::vector<int8_t>& trits, size_t rows, size_t k) {
-  const size_t blocks = (k + 15) / 16;
-  std::vector<uint8_t> panels((rows + 15) / 16 * blocks * kTernaryBlockBytes, 0x55);  // four codes 1: trits 0
-  for (size_t r = 0; r < rows; ++r) {
-    for (size_t column = 0; column < k; ++column) {
-      const size_t f = column % 16 / 4;
-      const size_t i = column % 4;
-      uint8_t& byte = panels[(r / 16 * blocks + column / 16) * kTernaryBlockBytes + r % 16 * 4 + i];
-      const unsigned code = static_cast<unsigned>(trits[r * k + column] + 1);
-      byte = static_cast<uint8_t>((byte & ~(3u << (2 * f))) | (code << (2 * f)));
-    }
-  }
-  return panels;
-}
 
 struct Problem {
   size_t rows, k, m;
@@ -56,7 +41,7 @@ class TernaryGemm : public KernelTest {
         expected[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
       }
     }
-    const auto panels = pack(p.trits, p.rows, p.k);
+    const auto panels = pack_ternary_panels(p.trits, p.rows, p.k);
     table().ternary_gemm(panels.data(), p.rows, blocks, q.data(), q_stride, q_sum.data(), row_scale.data(), p.m,
                          out.data(), out_stride);
     ASSERT_TRUE(same_bits(expected, out)) << "rows=" << p.rows << " k=" << p.k << " m=" << p.m;

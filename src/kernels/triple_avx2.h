@@ -1,0 +1,301 @@
+// Products with triples of trits by byte shuffles, for AVX2 (kernels.h: triple panels).
+//
+// A triple's sum of three activations is between -384 and 384: too wide for a byte, so it is looked up as two, sum =
+// kHigh * high + low, each small enough that eight of them add up in a byte.
+
+constexpr int kHigh = 28;
+
+struct TripleTable {
+  alignas(32) int16_t trit[3][16];  // of |n| = 0..13, then 0
+  alignas(16) int8_t codes[16];     // w0 + 4 w1 + 16 w2
+};
+
+constexpr TripleTable make_triple_table() {
+  TripleTable table{};
+  for (int n = 0; n < 14; ++n) {
+    int rest = n;
+    int place = 1;
+    for (auto& trits : table.trit) {
+      const int trit = (rest + 1) % 3 - 1;
+      rest = (rest - trit) / 3;
+      trits[n] = static_cast<int16_t>(trit);
+      table.codes[n] = static_cast<int8_t>(table.codes[n] + place * trit);
+      place *= 4;
+    }
+  }
+  return table;
+}
+constexpr TripleTable kTripleTable = make_triple_table();
+
+// The two bytes of all 16 sums of a triple: 16 low ones, then 16 high ones. vpmulhrsw by 2^15 / kHigh rounds: |low| <=
+// 15, |high| <= 14.
+inline void store_sums(__m256i sums, uint8_t* table) {
+  const __m256i high = _mm256_mulhrs_epi16(sums, _mm256_set1_epi16(32768 / kHigh));
+  const __m256i low = _mm256_sub_epi16(sums, _mm256_mullo_epi16(high, _mm256_set1_epi16(kHigh)));
+  const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packs_epi16(low, high), 0xD8);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(table), bytes);
+}
+
+inline void block_tables(const int8_t* q, uint8_t* tables) {
+  const auto digits = [](int i) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(kTripleTable.trit[i])); };
+  const __m256i d0 = digits(0), d1 = digits(1), d2 = digits(2);
+  const auto add_triple = [&](const int8_t* first, size_t step) {
+    const __m256i x0 = _mm256_sign_epi16(_mm256_set1_epi16(first[0]), d0);
+    const __m256i x1 = _mm256_sign_epi16(_mm256_set1_epi16(first[step]), d1);
+    const __m256i x2 = _mm256_sign_epi16(_mm256_set1_epi16(first[2 * step]), d2);
+    store_sums(_mm256_add_epi16(_mm256_add_epi16(x0, x1), x2), tables);
+    tables += 32;
+  };
+  for (size_t j = 0; j < 12; ++j) add_triple(q + j / 4 * 16 + j % 4, 4);
+  for (size_t i = 0; i < 4; ++i) add_triple(q + 12 + i, 16);
+}
+
+void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
+  const size_t whole = k / kTripleColumns;
+  for (size_t b = 0; b < whole; ++b) block_tables(q + b * kTripleColumns, tables + b * kTripleTableBytes);
+  if (k % kTripleColumns == 0) return;
+  int8_t rest[kTripleColumns] = {};
+  __builtin_memcpy(rest, q + whole * kTripleColumns, k % kTripleColumns);
+  block_tables(rest, tables + whole * kTripleTableBytes);
+}
+
+inline __m256i triple_bytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+
+inline __m256i twice(const uint8_t* sixteen) {
+  return _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(sixteen)));
+}
+
+// Eight triples' signs, first in the top bits of the bytes. vpsignb by next() negates where the top bit is set; it
+// would zero where the whole byte is zero, so ones are shifted in below.
+struct TripleSigns {
+  __m256i bits;
+
+  explicit TripleSigns(const uint8_t* half) : bits(triple_bytes(half)) {}
+  inline __m256i first() {
+    const __m256i ones = _mm256_set1_epi8(1);
+    const __m256i now = _mm256_or_si256(bits, ones);
+    bits = _mm256_or_si256(_mm256_add_epi8(bits, bits), ones);
+    return now;
+  }
+  inline __m256i next() {
+    const __m256i now = bits;
+    bits = _mm256_add_epi8(bits, bits);
+    return now;
+  }
+};
+
+inline __m256i low_nibbles(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
+inline __m256i high_nibbles(__m256i bytes) { return low_nibbles(_mm256_srli_epi16(bytes, 4)); }
+
+// Sums of eight triples and 32 rows in 16 bits: rows 0-3, 8-11, 4-7, 12-15 in `first`, the same + 16 in `second`.
+inline void add_half(const uint8_t* half, const uint8_t* tables, __m256i& first, __m256i& second) {
+  TripleSigns signs(half);
+  __m256i low = _mm256_setzero_si256();
+  __m256i high = _mm256_setzero_si256();
+  const auto add_triple = [&](__m256i index, __m256i sign, const uint8_t* table) {
+    low = _mm256_add_epi8(low, _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table), index), sign));
+    high = _mm256_add_epi8(high, _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table + 16), index), sign));
+  };
+  for (size_t v = 0; v < 4; ++v) {
+    const __m256i nibbles = triple_bytes(half + 32 + v * 32);
+    const __m256i sign = v == 0 ? signs.first() : signs.next();
+    add_triple(low_nibbles(nibbles), sign, tables + v * 64);
+    add_triple(high_nibbles(nibbles), signs.next(), tables + v * 64 + 32);
+  }
+  const __m256i factors = _mm256_set1_epi16(1 | kHigh << 8);  // low * 1 + high * kHigh
+  first = _mm256_add_epi16(first, _mm256_maddubs_epi16(factors, _mm256_unpacklo_epi8(low, high)));
+  second = _mm256_add_epi16(second, _mm256_maddubs_epi16(factors, _mm256_unpackhi_epi8(low, high)));
+}
+
+// A block adds 16 sums of at most 384: five fit 16 bits.
+constexpr size_t kTripleBlocksBeforeWidening = 5;
+static_assert(kTripleBlocksBeforeWidening * 16 * 384 <= 32767);
+
+// The processor's own prefetching stops at every page; a block is five lines of 64 bytes.
+inline void prefetch_triples(const uint8_t* block) {
+  constexpr size_t kAhead = 2048;
+  for (size_t line = 0; line < kTripleBlockBytes; line += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(block) + kAhead + line, _MM_HINT_T0);
+  }
+}
+
+// Sums of 32 rows in order, eight a register.
+inline void triple_panel_sums(const uint8_t* panel, size_t blocks, const uint8_t* tables, __m256i sums[4]) {
+  for (size_t i = 0; i < 4; ++i) sums[i] = _mm256_setzero_si256();
+  for (size_t begin = 0; begin < blocks; begin += kTripleBlocksBeforeWidening) {
+    const size_t left = blocks - begin;
+    const size_t end = begin + (left < kTripleBlocksBeforeWidening ? left : kTripleBlocksBeforeWidening);
+    __m256i first = _mm256_setzero_si256();
+    __m256i second = _mm256_setzero_si256();
+    for (size_t b = begin; b < end; ++b) {
+      const uint8_t* block = panel + b * kTripleBlockBytes;
+      prefetch_triples(block);
+      add_half(block, tables + b * kTripleTableBytes, first, second);
+      add_half(block + 160, tables + b * kTripleTableBytes + 256, first, second);
+    }
+    sums[0] = _mm256_add_epi32(sums[0], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(first)));
+    sums[1] = _mm256_add_epi32(sums[1], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(first, 1)));
+    sums[2] = _mm256_add_epi32(sums[2], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(second)));
+    sums[3] = _mm256_add_epi32(sums[3], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(second, 1)));
+  }
+  for (size_t i = 0; i < 4; i += 2) {
+    const __m256i even = sums[i];  // rows 0-3, 8-11 of 16
+    const __m256i odd = sums[i + 1];
+    sums[i] = _mm256_permute2x128_si256(even, odd, 0x20);
+    sums[i + 1] = _mm256_permute2x128_si256(even, odd, 0x31);
+  }
+}
+
+void triple_gemv(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out) {
+  const size_t blocks = triple_blocks(k);
+  const __m256 scale = _mm256_set1_ps(row_scale);
+  for (size_t r = 0; r < rows; r += kTriplePanel) {
+    __m256i sums[4];
+    triple_panel_sums(panels + r / kTriplePanel * blocks * kTripleBlockBytes, blocks, tables, sums);
+    alignas(32) float results[kTriplePanel];
+    for (size_t i = 0; i < 4; ++i) {
+      _mm256_store_ps(results + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(sums[i]), scale));
+    }
+    __builtin_memcpy(out + r, results, (rows - r < kTriplePanel ? rows - r : kTriplePanel) * sizeof(float));
+  }
+}
+
+// ---- Between the two layouts ----
+
+// The bytes of a block of 16 columns that hold the columns i, i + 4, i + 8, i + 12 of 32 rows, in the order of a triple
+// block's rows; four of them from the four registers of two ternary panels, and back.
+inline void split_codes(const __m256i codes[4], __m256i columns[4]) {
+  const __m256i group = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15,  //
+                                         0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m256i grouped[4];
+  for (size_t i = 0; i < 4; ++i) grouped[i] = _mm256_shuffle_epi8(codes[i], group);
+  const __m256i a = _mm256_unpacklo_epi32(grouped[0], grouped[1]);  // i = 0 of both, i = 1 of both
+  const __m256i b = _mm256_unpacklo_epi32(grouped[2], grouped[3]);
+  const __m256i c = _mm256_unpackhi_epi32(grouped[0], grouped[1]);
+  const __m256i d = _mm256_unpackhi_epi32(grouped[2], grouped[3]);
+  columns[0] = _mm256_unpacklo_epi64(a, b);
+  columns[1] = _mm256_unpackhi_epi64(a, b);
+  columns[2] = _mm256_unpacklo_epi64(c, d);
+  columns[3] = _mm256_unpackhi_epi64(c, d);
+}
+
+inline void join_codes(const __m256i columns[4], __m256i codes[4]) {
+  const __m256i a = _mm256_unpacklo_epi8(columns[0], columns[1]);
+  const __m256i b = _mm256_unpacklo_epi8(columns[2], columns[3]);
+  const __m256i c = _mm256_unpackhi_epi8(columns[0], columns[1]);
+  const __m256i d = _mm256_unpackhi_epi8(columns[2], columns[3]);
+  codes[0] = _mm256_unpacklo_epi16(a, b);
+  codes[1] = _mm256_unpackhi_epi16(a, b);
+  codes[2] = _mm256_unpacklo_epi16(c, d);
+  codes[3] = _mm256_unpackhi_epi16(c, d);
+}
+
+inline __m256i and_bytes(__m256i x, int mask) { return _mm256_and_si256(x, _mm256_set1_epi8(static_cast<char>(mask))); }
+
+// n of eight triples, given as bytes of three codes, to half a block.
+inline void store_half(const __m256i codes[8], uint8_t* half) {
+  __m256i signs = _mm256_setzero_si256();
+  for (size_t v = 0; v < 4; ++v) {
+    __m256i magnitude[2];
+    for (size_t i = 0; i < 2; ++i) {
+      // c0 + 3 c1 + 9 c2 = x - (x >> 2) - 3 (x >> 4) with x = c0 + 4 c1 + 16 c2; 13 more than n.
+      const __m256i x = codes[2 * v + i];
+      const __m256i c2 = and_bytes(_mm256_srli_epi16(x, 4), 3);
+      const __m256i less =
+          _mm256_add_epi8(and_bytes(_mm256_srli_epi16(x, 2), 15), _mm256_add_epi8(c2, _mm256_add_epi8(c2, c2)));
+      const __m256i n = _mm256_sub_epi8(_mm256_sub_epi8(x, less), _mm256_set1_epi8(13));
+      signs = _mm256_or_si256(signs, _mm256_srli_epi16(and_bytes(n, 0x80), static_cast<int>(2 * v + i)));
+      magnitude[i] = _mm256_abs_epi8(n);
+    }
+    const __m256i nibbles = _mm256_or_si256(magnitude[0], _mm256_slli_epi16(magnitude[1], 4));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(half + 32 + v * 32), nibbles);
+  }
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(half), signs);
+}
+
+// The opposite: bytes of three codes.
+inline void load_half(const uint8_t* half, __m256i codes[8]) {
+  const __m256i table = twice(reinterpret_cast<const uint8_t*>(kTripleTable.codes));
+  const __m256i zero_codes = _mm256_set1_epi8(0x15);
+  TripleSigns signs(half);
+  for (size_t j = 0; j < 8; ++j) {
+    const __m256i nibbles = triple_bytes(half + 32 + j / 2 * 32);
+    const __m256i index = j % 2 == 0 ? low_nibbles(nibbles) : high_nibbles(nibbles);
+    const __m256i sign = j == 0 ? signs.first() : signs.next();
+    codes[j] = _mm256_add_epi8(_mm256_sign_epi8(_mm256_shuffle_epi8(table, index), sign), zero_codes);
+  }
+}
+
+// Two ternary panels side by side, 32 rows; the second is missing where the matrix ends.
+template <class Byte>
+struct PanelPair {
+  Byte* first;
+  Byte* second;
+  size_t k_blocks;
+};
+
+template <class Byte>
+inline PanelPair<Byte> panel_pair(Byte* panels, size_t rows, size_t k, size_t r) {
+  const size_t k_blocks = (k + 15) / 16;
+  Byte* first = panels + r / kPanel * k_blocks * kTernaryBlockBytes;
+  return {first, rows - r > kPanel ? first + k_blocks * kTernaryBlockBytes : nullptr, k_blocks};
+}
+
+inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* block) {
+  const __m256i zero_codes = _mm256_set1_epi8(0x55);
+  __m256i triples[16];
+  for (size_t i = 12; i < 16; ++i) triples[i] = _mm256_setzero_si256();
+  for (size_t g = 0; g < 3; ++g) {
+    const size_t at = (b * 3 + g) * kTernaryBlockBytes;
+    const bool first = b * 3 + g < from.k_blocks;
+    const bool second = first && from.second != nullptr;
+    const __m256i codes[4] = {first ? triple_bytes(from.first + at) : zero_codes,
+                              first ? triple_bytes(from.first + at + 32) : zero_codes,
+                              second ? triple_bytes(from.second + at) : zero_codes,
+                              second ? triple_bytes(from.second + at + 32) : zero_codes};
+    __m256i columns[4];
+    split_codes(codes, columns);
+    for (size_t i = 0; i < 4; ++i) {
+      triples[g * 4 + i] = and_bytes(columns[i], 0x3F);
+      const __m256i last = and_bytes(columns[i], 0xC0);
+      triples[12 + i] = _mm256_or_si256(triples[12 + i], _mm256_srli_epi16(last, static_cast<int>(6 - 2 * g)));
+    }
+  }
+  store_half(triples, block);
+  store_half(triples + 8, block + 160);
+}
+
+inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t>& to) {
+  __m256i triples[16];
+  load_half(block, triples);
+  load_half(block + 160, triples + 8);
+  for (size_t g = 0; g < 3 && b * 3 + g < to.k_blocks; ++g) {
+    __m256i columns[4];
+    for (size_t i = 0; i < 4; ++i) {
+      const __m256i last = and_bytes(_mm256_slli_epi16(triples[12 + i], static_cast<int>(6 - 2 * g)), 0xC0);
+      columns[i] = _mm256_or_si256(triples[g * 4 + i], last);
+    }
+    __m256i codes[4];
+    join_codes(columns, codes);
+    const size_t at = (b * 3 + g) * kTernaryBlockBytes;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.first + at), codes[0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.first + at + 32), codes[1]);
+    if (to.second == nullptr) continue;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at), codes[2]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at + 32), codes[3]);
+  }
+}
+
+void pack_triples(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples) {
+  for (size_t r = 0; r < rows; r += kTriplePanel) {
+    const PanelPair<const uint8_t> from = panel_pair(panels, rows, k, r);
+    for (size_t b = 0; b < triple_blocks(k); ++b, triples += kTripleBlockBytes) pack_block(from, b, triples);
+  }
+}
+
+void unpack_triples(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels) {
+  for (size_t r = 0; r < rows; r += kTriplePanel) {
+    const PanelPair<uint8_t> to = panel_pair(panels, rows, k, r);
+    for (size_t b = 0; b < triple_blocks(k); ++b, triples += kTripleBlockBytes) unpack_block(triples, b, to);
+  }
+}

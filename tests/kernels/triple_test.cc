@@ -1,0 +1,143 @@
+// The triple layout holds the trits that kernels.h says, and its products equal an exact integer loop over them.
+#include "tests/kernels/kernel_test.h"
+#include "tests/kernels/ternary_panels.h"
+
+namespace tern {
+namespace {
+
+// Triple panels from the description of the layout, column by column.
+std::vector<uint8_t> pack_triple_panels(const std::vector<int8_t>& trits, size_t rows, size_t k) {
+  const size_t blocks = triple_blocks(k);
+  const size_t panels = (rows + kTriplePanel - 1) / kTriplePanel;
+  std::vector<int> numbers(panels * blocks * kTriplePanel * 16);  // n of triple j of row r: [(panel, block, r, j)]
+  const int powers[3] = {1, 3, 9};
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t column = 0; column < k; ++column) {
+      const size_t c = column % 48;
+      const size_t f = c / 4 % 4;
+      const size_t i = c % 4;
+      const size_t triple = f < 3 ? c / 16 * 4 + i : 12 + i;
+      const size_t place = f < 3 ? f : c / 16;
+      numbers[((row / 32 * blocks + column / 48) * 32 + row % 32) * 16 + triple] +=
+          powers[place] * trits[row * k + column];
+    }
+  }
+  std::vector<uint8_t> bytes(panels * blocks * kTripleBlockBytes);
+  for (size_t block = 0; block < panels * blocks; ++block) {
+    for (size_t r = 0; r < 32; ++r) {
+      const size_t p = r / 4 % 2 * 16 + r / 8 * 4 + r % 4;
+      for (size_t triple = 0; triple < 16; ++triple) {
+        const int n = numbers[(block * 32 + r) * 16 + triple];
+        uint8_t* half = bytes.data() + block * 320 + triple / 8 * 160;
+        const size_t j = triple % 8;
+        if (n < 0) half[p] = static_cast<uint8_t>(half[p] | 1u << (7 - j));
+        uint8_t& nibbles = half[32 + j / 2 * 32 + p];
+        nibbles = static_cast<uint8_t>(nibbles | static_cast<unsigned>(std::abs(n)) << (4 * (j % 2)));
+      }
+    }
+  }
+  return bytes;
+}
+
+class Triples : public KernelTest {
+ protected:
+  void expect_exact(const std::vector<int8_t>& trits, size_t rows, const std::vector<int8_t>& q) {
+    const size_t k = q.size();
+    const std::vector<uint8_t> panels = pack_triple_panels(trits, rows, k);
+    std::vector<uint8_t> tables(triple_blocks(k) * kTripleTableBytes);
+    const float scale = 0.37f;
+    std::vector<float> out = guarded<float>(rows + 9);
+    std::vector<float> expected = out;
+    for (size_t r = 0; r < rows; ++r) {
+      int64_t sum = 0;
+      for (size_t column = 0; column < k; ++column) sum += trits[r * k + column] * q[column];
+      expected[r] = static_cast<float>(sum) * scale;
+    }
+    table().triple_tables(q.data(), k, tables.data());
+    table().triple_gemv(panels.data(), rows, k, tables.data(), scale, out.data());
+    ASSERT_TRUE(same_bits(expected, out)) << "rows=" << rows << " k=" << k;
+  }
+};
+
+std::vector<int8_t> random_activations(size_t k, uint64_t seed) {
+  std::vector<int8_t> q(k);
+  Rng rng(seed, k);
+  for (int8_t& x : q) x = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
+  return q;
+}
+
+TEST_P(Triples, PackingAndUnpackingFollowTheLayout) {
+  for (const size_t rows : Sizes{1, 4, 15, 16, 17, 31, 32, 33, 48, 100}) {
+    for (const size_t k : Sizes{1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 96, 100, 256}) {
+      const std::vector<int8_t> trits = random_trits(rows * k, rows + 1000 * k);
+      const std::vector<uint8_t> panels = pack_ternary_panels(trits, rows, k);
+      const std::vector<uint8_t> expected = pack_triple_panels(trits, rows, k);
+      std::vector<uint8_t> triples(expected.size(), 0xAA);
+      table().pack_triples(panels.data(), rows, k, triples.data());
+      ASSERT_EQ(triples, expected) << "rows=" << rows << " k=" << k;
+      std::vector<uint8_t> back(panels.size() + 64, 0xAA);
+      const std::vector<uint8_t> guard(64, 0xAA);
+      table().unpack_triples(triples.data(), rows, k, back.data());
+      ASSERT_TRUE(std::equal(panels.begin(), panels.end(), back.begin())) << "rows=" << rows << " k=" << k;
+      ASSERT_TRUE(std::equal(guard.begin(), guard.end(), back.end() - 64)) << "rows=" << rows << " k=" << k;
+    }
+  }
+}
+
+TEST_P(Triples, OddShapes) {
+  for (const size_t rows : Sizes{1, 5, 16, 17, 31, 32, 33, 70}) {
+    for (const size_t k : Sizes{1, 3, 16, 47, 48, 49, 95, 96, 97, 256, 257, 1000}) {
+      expect_exact(random_trits(rows * k, rows * k), rows, random_activations(k, rows));
+    }
+  }
+}
+
+TEST_P(Triples, LengthsAroundTheWideningInterval) {
+  for (size_t blocks = 1; blocks <= 22; ++blocks) {
+    expect_exact(random_trits(32 * blocks * 48, blocks), 32, random_activations(blocks * 48, blocks));
+  }
+}
+
+// Every sum that three activations can have, for all 27 triples.
+TEST_P(Triples, EverySumOfThree) {
+  std::vector<int8_t> trits(27 * 48);
+  for (size_t r = 0; r < 27; ++r) {
+    trits[r * 48 + 0] = static_cast<int8_t>(r % 3) - 1;  // columns 0, 4, 8 are triple 0
+    trits[r * 48 + 4] = static_cast<int8_t>(r / 3 % 3) - 1;
+    trits[r * 48 + 8] = static_cast<int8_t>(r / 9) - 1;
+  }
+  for (int sum = -384; sum <= 381; ++sum) {
+    std::vector<int8_t> q(48);
+    const int a = std::clamp(sum, -128, 127);
+    const int b = std::clamp(sum - a, -128, 127);
+    q[0] = static_cast<int8_t>(a);
+    q[4] = static_cast<int8_t>(b);
+    q[8] = static_cast<int8_t>(sum - a - b);
+    expect_exact(trits, 27, q);
+  }
+}
+
+TEST_P(Triples, ExtremeRowsDoNotOverflow) {
+  for (const size_t k : Sizes{48, 240, 288, 2560, 6912, 20000}) {
+    std::vector<int8_t> alternating(k);
+    for (size_t column = 0; column < k; ++column) alternating[column] = column % 2 != 0 ? 127 : -128;
+    std::vector<int8_t> halves(k, 127);
+    std::fill(halves.begin(), halves.begin() + static_cast<ptrdiff_t>(k / 2), int8_t{-128});
+    for (const auto& q : {std::vector<int8_t>(k, 127), std::vector<int8_t>(k, -128), std::vector<int8_t>(k, -127),
+                          alternating, halves}) {
+      for (const int trit : {-1, 0, 1}) expect_exact(std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), 17, q);
+      // Signs that follow the activations: the largest sum, and its opposite.
+      std::vector<int8_t> follow(2 * k);
+      for (size_t column = 0; column < k; ++column) {
+        follow[column] = q[column] < 0 ? -1 : 1;
+        follow[k + column] = q[column] < 0 ? 1 : -1;
+      }
+      expect_exact(follow, 2, q);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Triples, testing::ValuesIn(all_tables()), table_name);
+
+}  // namespace
+}  // namespace tern
