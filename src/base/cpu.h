@@ -1,6 +1,7 @@
 // What this processor can do, read once through CPUID and XGETBV.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace tern {
@@ -19,5 +20,8 @@ const CpuFeatures& cpu_features();
 
 // Processors this process may run on (its affinity mask), at least 1.
 int available_cpus();
+
+// Of the largest cache that a processor shares with others; 32 MiB where the system does not say.
+size_t last_level_cache_bytes();
 
 }  // namespace tern

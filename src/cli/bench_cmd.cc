@@ -30,6 +30,7 @@ struct BenchArguments {
   std::string weights;
   size_t layers = 0;
   std::string head = "auto";
+  std::string layout = "auto";
   std::string kv_type{kv_type_name(kInferenceKvType)};
   std::string output = "md";
   bool json = false;
@@ -101,7 +102,9 @@ ModelConfig shape_config(const BenchArguments& args) {
 // What is needed at once for a shape is refused before it is allocated.
 void check_shape(const BenchArguments& args) {
   const ModelConfig config = shape_config(args);
-  const size_t weights = expected_weight_bytes(config, DType::kBF16, head_kind(args.head, config)).total();
+  const size_t weights =
+      expected_weight_bytes(config, DType::kBF16, head_kind(args.head, config), ternary_layout(args.layout, config))
+          .total();
   check_memory(args.shape, args, config, checked_add(weights, MachineMeter::kReadBytes, "memory"));
 }
 
@@ -109,7 +112,8 @@ void check_shape(const BenchArguments& args) {
 Model open_model(const BenchArguments& args, Threads& threads, BenchRun& run) {
   if (!args.shape.empty()) {
     run.model_type = args.shape;
-    return random_model(shape_config(args), kModelSeed, threads);
+    const ModelConfig config = shape_config(args);
+    return random_model(config, kModelSeed, threads, ternary_layout(args.layout, config));
   }
   LoadedModel loaded = load_model(args.model, threads);
   run.model_filename = args.model;
@@ -132,6 +136,7 @@ void bench(const BenchArguments& args) {
   Model model = open_model(args, threads, run);
   run.head_type = head_kind_name(choose_head(args.head, 0, threads, model));
   run.kv_type = kv_type;
+  run.layout = choose_layout(args.layout, threads, model);
   run.config = model.config;
   run.model_type += fmt::format(" {}", weight_kind_name(model.config.weights));
   run.weights = weight_bytes(model);
@@ -177,6 +182,7 @@ void add_bench_command(CLI::App& app) {
   command.add_option("--weights", a.weights, "Of a --shape: ternary (default), binary or full");
   add_head_option(command, a.head);
   add_kv_type_option(command, a.kv_type);
+  add_layout_option(command, a.layout);
   command.add_option("--layers", a.layers, "Measure the first layers only; 0: all")->check(count);
   command.add_option("-o,--output", a.output, "md, csv or json")->capture_default_str();
   command.add_flag("--json", a.json, "The same as -o json");

@@ -75,6 +75,7 @@ Json describe(const BenchRun& run, const BenchResult& result) {
   json["median_ts"] = d.speed.median;
   json["kernel"] = kernels().name;
   json["head"] = run.head_type;
+  json["layout"] = run.layout.empty() ? Json(nullptr) : Json(run.layout);
   json["kv_type"] = kv_type_name(run.kv_type);
   json["weights"] = weight_kind_name(run.config.weights);
   json["peak_memory_bytes"] = run.peak_memory_bytes;
@@ -160,7 +161,9 @@ std::string markdown_report(const BenchRun& run) {
   std::string text;
   for (const Row& row : rows) text += fmt::format("| {} |\n", fmt::join(row, " | "));
   const bool full = run.config.weights == WeightKind::kFull;
-  return text + fmt::format("\nread bandwidth {:.1f} GB/s, {} peak {:.1f} GMAC/s, peak memory {}, {}, build {}\n",
+  text += fmt::format("\n{}{} head, {} keys and values\n", run.layout.empty() ? "" : "weights in " + run.layout + ", ",
+                      run.head_type, kv_type_name(run.kv_type));
+  return text + fmt::format("read bandwidth {:.1f} GB/s, {} peak {:.1f} GMAC/s, peak memory {}, {}, build {}\n",
                             run.machine.read_bandwidth / kGiga, full ? "float" : "integer",
                             (full ? run.machine.float_peak : run.machine.integer_peak) / kGiga,
                             size_text(run.peak_memory_bytes), cpu_features().model_name, kBuildCommit);

@@ -24,6 +24,7 @@ struct BenchRun {
   WeightBytes weights;
   std::string_view head_type;  // "exact", "int8", "screened"
   KvType kv_type = kInferenceKvType;
+  std::string layout;  // of the trits: "codes", "triples"; empty for full precision
   int threads = 0;
   MachineRates machine;
   size_t peak_memory_bytes = 0;

@@ -43,6 +43,27 @@ void add_head_option(CLI::App& command, std::string& head) {
       ->capture_default_str();
 }
 
+void add_layout_option(CLI::App& command, std::string& layout) {
+  command
+      .add_option("--layout", layout,
+                  "How trits are held in memory: codes (2 bits each), triples (5 bits for three), or auto: triples for "
+                  "models larger than the last-level cache")
+      ->capture_default_str();
+}
+
+TernaryLayout ternary_layout(const std::string& layout, const ModelConfig& config) {
+  if (layout == "auto") return default_ternary_layout(config);
+  if (config.weights == WeightKind::kFull) fail("--layout {}: the model has no ternary weights", layout);
+  return with_context("--layout", [&] { return parse_ternary_layout(layout); });
+}
+
+std::string choose_layout(const std::string& layout, Threads& threads, Model& model) {
+  const TernaryLayout chosen = ternary_layout(layout, model.config);
+  if (model.config.weights == WeightKind::kFull) return "";
+  set_ternary_layout(chosen, threads, model);
+  return std::string(ternary_layout_name(chosen));
+}
+
 HeadKind head_kind(const std::string& head, const ModelConfig& config) {
   return head == "auto" ? default_head(config) : parse_head_kind(head);
 }

@@ -27,6 +27,15 @@ void add_head_option(CLI::App& command, std::string& head);
 void add_kv_type_option(CLI::App& command, std::string& kv_type);
 KvType kv_type_option(const std::string& kv_type);
 
+// Adds --layout. `layout` is "auto", "codes" or "triples", and holds the default.
+void add_layout_option(CLI::App& command, std::string& layout);
+
+// The layout that the option names for such a model. Error for an unknown name, or a name for a model without trits.
+TernaryLayout ternary_layout(const std::string& layout, const ModelConfig& config);
+
+// Packs the model's trits that way and returns the layout's name, empty for a model without trits.
+std::string choose_layout(const std::string& layout, Threads& threads, Model& model);
+
 // The kind that the option names for such a model. Error for an unknown name.
 HeadKind head_kind(const std::string& head, const ModelConfig& config);
 

@@ -68,6 +68,7 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
 
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 TernaryMatrix& matrix) {
+  matrix.allocate();
   std::mutex mutex;
   float scale = 0;
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
@@ -110,6 +111,7 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
     }
   });
   if (!exact) return false;
+  matrix.allocate();
   matrix.scale = g;
   threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(values.cols);

@@ -133,6 +133,7 @@ class Case(unittest.TestCase):
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--kv-type", ""], "expected f32, bf16 or int8"),
             (["run", "-m", d / "run", "-p", "x" * 100], "the context holds 32"),
             (["run", "-m", d / "run", "-p", "x", "--head", "int4"], "unknown head 'int4'"),
+            (["run", "-m", d / "run", "-p", "x", "--layout", "bits"], "--layout: unknown layout 'bits', expected codes or"),
             (["run", "-m", d / "run", "-p", "x", "--head", "screened"], "a vocabulary of at least 512 tokens"),
             (["eval", "perplexity", "-m", d / "run", d / "empty.txt"], "empty.txt"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "-c", 64], "context of 32"),
@@ -208,6 +209,13 @@ class Case(unittest.TestCase):
         # Keys and values of 2 layers and 2 heads of 64.
         self.assertEqual(decoded["exact", "f32"] - decoded["exact", "bf16"], 2 * 2 * 2 * 64 * 2)
         self.assertLess(decoded["exact", "int8"], decoded["exact", "bf16"])
+        layouts = {}
+        for layout in ("auto", "codes", "triples"):
+            test, = json.loads(tern("bench", "--shape", "tiny", "--layout", layout, "-p", 0, "-n", 1, "-r", 1, "--json")[0])
+            layouts[layout] = (test["layout"], test["bytes_per_token"])
+        self.assertEqual(layouts["auto"], layouts["codes"])  # it fits into a cache
+        self.assertEqual(layouts["triples"][0], "triples")
+        self.assertLess(layouts["triples"][1], layouts["codes"][1])
         sizes = {}
         for kind in ("ternary", "binary", "full"):
             test, = json.loads(tern("bench", "--shape", "tiny", "--weights", kind, "--layers", 1, "-p", 8, "-n", 0, "-r",
@@ -249,6 +257,7 @@ class Case(unittest.TestCase):
             ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
             (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),
             ([*tiny, "--head", "round"], "unknown head 'round'"),
+            ([*tiny, "--weights", "full", "--layout", "codes"], "--layout codes: the model has no ternary weights"),
             ([*tiny, "--kv-type", "fp8"], "unknown type 'fp8'"),
             ([*tiny, "-o", "xml"], "unknown output 'xml', expected md, csv or json"),
             # 10^16 bytes of keys and values.
