@@ -169,9 +169,10 @@ struct Kernels {
   // For every triple of activations q (k of them, |q| <= 128) the sums that |n| = 0..13 stands for, in the form that
   // this instruction set looks them up; tables holds triple_blocks(k) * kTripleTableBytes bytes.
   void (*triple_tables)(const int8_t* q, size_t k, uint8_t* tables);
-  // out[r] = float(sum_k w[r][k] * q[k]) * row_scale for `rows` rows of triple panels and the token of the tables. Sums
-  // are exact in int32 for k < 2^23.
-  void (*triple_gemv)(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out);
+  // out[t * out_stride + r] = float(sum_k w[r][k] * q[t][k]) * row_scale[t] for `rows` rows of triple panels and the m
+  // tokens whose tables lie one after the other. Sums are exact in int32 for k < 2^23.
+  void (*triple_gemm)(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale,
+                      size_t m, float* out, size_t out_stride);
   // From ternary panels (`rows` rows of k trits, missing ones 0) to triple panels and back.
   void (*pack_triples)(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples);
   void (*unpack_triples)(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels);

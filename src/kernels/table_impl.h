@@ -34,7 +34,7 @@ constexpr Kernels make_table(const char* name) {
           pack_panel_transposed,
           ternary_gemm,
           triple_tables,
-          triple_gemv,
+          triple_gemm,
           pack_triples,
           unpack_triples,
           head_gemm<Int8Tile>,

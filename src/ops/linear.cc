@@ -39,7 +39,17 @@ void multiply_codes(const uint8_t* panels, const TernaryMatrix& w, const Quantiz
   }
 }
 
-// Several tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
+// Tokens up to which products look triples up; more multiply codes, which costs less a token.
+constexpr size_t kMostLookups = 6;
+
+void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const LinearInput& input, size_t r0, size_t r1,
+                      MatView<float> y) {
+  std::array<float, kMostLookups> row_scale;
+  for (size_t t = 0; t < y.rows; ++t) row_scale[t] = w.scale * input.quantized.scale[t];
+  kernels().triple_gemm(panels, r1 - r0, w.cols, input.tables.data(), row_scale.data(), y.rows, y.data + r0, y.stride);
+}
+
+// Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
 void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1, size_t r0, size_t r1,
                        MatView<float> y) {
   constexpr size_t kRows = 2 * kTriplePanel;
@@ -60,20 +70,23 @@ void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t 
   const uint8_t* panels = w.panels.data() + r0 / w.panel_rows() * w.panel_bytes();
   if (w.layout == TernaryLayout::kCodes) {
     multiply_codes(panels, w, input.quantized, t0, t1, r0, r1, y);
-  } else if (y.rows == 1) {
-    kernels().triple_gemv(panels, r1 - r0, w.cols, input.tables.data(), w.scale * input.quantized.scale[0],
-                          y.row(0) + r0);
+  } else if (y.rows <= kMostLookups) {
+    multiply_triples(panels, w, input, r0, r1, y);
   } else {
     multiply_unpacked(w, input.quantized, t0, t1, r0, r1, y);
   }
 }
 
-// What a single token needs besides its quantized activations.
+// What a few tokens need besides their quantized activations.
 void prepare_input(const Linear& linear, size_t tokens, LinearInput& input) {
-  if (tokens != 1 || linear.kind == WeightKind::kFull || linear.ternary.layout != TernaryLayout::kTriples) return;
+  if (linear.kind == WeightKind::kFull || linear.ternary.layout != TernaryLayout::kTriples) return;
+  if (tokens > kMostLookups) return;
+  const QuantizedRows& x = input.quantized;
   const size_t size = triple_blocks(input.cols) * kTripleTableBytes;
-  if (input.tables.size() < size) input.tables = Buffer<uint8_t>(size);
-  kernels().triple_tables(input.quantized.q.data(), input.cols, input.tables.data());
+  if (input.tables.size() < tokens * size) input.tables = Buffer<uint8_t>(tokens * size);
+  for (size_t t = 0; t < tokens; ++t) {
+    kernels().triple_tables(x.q.data() + t * x.stride, input.cols, input.tables.data() + t * size);
+  }
 }
 
 void grow(size_t size, Buffer<float>& buffer) {

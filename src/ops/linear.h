@@ -48,7 +48,7 @@ struct LinearInput {
   size_t cols = 0;
   Buffer<float> real;
   QuantizedRows quantized;
-  Buffer<uint8_t> tables;  // of a single token, for weights in triples; filled by linear_forward
+  Buffer<uint8_t> tables;  // of a few tokens, for weights in triples; filled by linear_forward
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);
