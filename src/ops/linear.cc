@@ -40,7 +40,7 @@ void multiply_codes(const uint8_t* panels, const TernaryMatrix& w, const Quantiz
 }
 
 // Tokens up to which products look triples up; more multiply codes, which costs less a token.
-constexpr size_t kMostLookups = 6;
+constexpr size_t kMostLookups = 4;
 
 void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const LinearInput& input, size_t r0, size_t r1,
                       MatView<float> y) {
