@@ -125,9 +125,9 @@ Model open_model(const BenchArguments& args, Threads& threads, BenchRun& run) {
   if (!std::filesystem::exists(args.model)) fail("{}: no such file or directory", args.model);
   run.file_read_s = best_file_read(args.model, threads);
   const double start = now_s();
-  LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads, head_chooser(args.head, 0));
   if (loaded.vocabulary) require_tokenizer(loaded, args.model);
-  run.head_type = head_kind_name(choose_head(args.head, 0, threads, loaded.model));
+  run.head_type = head_kind_name(loaded.model.logit_head.kind);
   run.load_s = now_s() - start;
   run.model_filename = args.model;
   run.model_type = loaded.name;

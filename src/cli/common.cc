@@ -47,6 +47,10 @@ HeadKind head_kind(const std::string& head, const ModelConfig& config) {
   return head == "auto" ? default_head(config) : parse_head_kind(head);
 }
 
+ChooseHead head_chooser(const std::string& head, size_t top_k) {
+  return [head, top_k](const ModelConfig& config) { return HeadOptions{head_kind(head, config), top_k}; };
+}
+
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {
   const HeadKind kind = head_kind(head, model.config);
   set_head({kind, top_k}, threads, model);

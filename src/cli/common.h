@@ -30,6 +30,9 @@ KvType kv_type_option(const std::string& kv_type);
 // The kind that the option names for such a model. Error for an unknown name.
 HeadKind head_kind(const std::string& head, const ModelConfig& config);
 
+// The same as load_model() asks for it, with `top_k` logits exact at least.
+ChooseHead head_chooser(const std::string& head, size_t top_k);
+
 // Gives the model that head ("auto": default_head()), with `top_k` logits exact at least, and returns the kind in use.
 // Error for an unknown name or a head that the model cannot have.
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model);

@@ -1,5 +1,5 @@
-// Fills a table with the functions of rowwise_impl.h, softmax_impl.h and gemm_impl.h, and the file's own ternary_gemm
-// and head tiles.
+// Fills a table with the functions of rowwise_impl.h, softmax_impl.h, gemm_impl.h and pack_impl.h, and the file's own
+// ternary_gemm and head tiles.
 
 constexpr Kernels make_table(const char* name) {
   return {name,
@@ -35,5 +35,7 @@ constexpr Kernels make_table(const char* name) {
           ternary_gemm,
           head_gemm<Int8Tile>,
           head_gemm<ScreenTile>,
+          pack_tq2_0_panel,
+          pack_screen_row,
           row_adamw};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,16 +19,21 @@ struct LoadedModel {
   std::string source;                    // "gguf", "hf", "run" (a training directory), "llama2c"
 };
 
+// The head that a model of this configuration is to have. Its rows are then laid out for it as they are read, instead
+// of being moved later.
+using ChooseHead = std::function<HeadOptions(const ModelConfig&)>;
+inline HeadOptions exact_head(const ModelConfig&) { return {}; }
+
 // PATH is a GGUF file, a Hugging Face directory (config.json, safetensors), a training directory of tern (run.json,
 // checkpoint.safetensors) or a llama2.c checkpoint (.bin). Errors are one line that begins with the path.
-LoadedModel load_model(const std::filesystem::path& path, Threads& threads);
+LoadedModel load_model(const std::filesystem::path& path, Threads& threads, const ChooseHead& choose_head = exact_head);
 
-LoadedModel load_gguf(const std::filesystem::path& path, Threads& threads);
-LoadedModel load_hf(const std::filesystem::path& path, Threads& threads);
-LoadedModel load_run(const std::filesystem::path& path, Threads& threads);
+LoadedModel load_gguf(const std::filesystem::path& path, const ChooseHead& choose_head, Threads& threads);
+LoadedModel load_hf(const std::filesystem::path& path, const ChooseHead& choose_head, Threads& threads);
+LoadedModel load_run(const std::filesystem::path& path, const ChooseHead& choose_head, Threads& threads);
 // llama2.c's .bin (karpathy/llama2.c, export.py version 0): f32 weights, the vocabulary from tok512.bin or
 // tokenizer.bin beside it, if there is one.
-LoadedModel load_llama2c(const std::filesystem::path& path, Threads& threads);
+LoadedModel load_llama2c(const std::filesystem::path& path, const ChooseHead& choose_head, Threads& threads);
 
 // Names inside a training directory.
 inline constexpr const char* kRunConfigFile = "run.json";

@@ -45,7 +45,9 @@ TernaryMatrix::TernaryMatrix(size_t rows_, size_t cols_)
       cols(cols_),
       k_blocks(round_up_to_panel(cols_) / 16),
       panels(round_up_to_panel(rows_) / kPanel * k_blocks * kTernaryBlockBytes) {
-  std::memset(panels.data(), kZeroCodes, panels.size());
+  // Where all bytes are set with the rows, touching them here would only take the time of one thread.
+  const bool padded = rows % kPanel != 0 || cols % 16 != 0;
+  if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
 }
 
 // Sixteen trits are four groups of four; a group's codes lie in the bytes of one 32-bit number, so that shifts put the
@@ -115,6 +117,15 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
   Buffer<float> panel(panel_size());
   kernels().pack_panel_transposed(weights.data, weights.stride, cols, weights.rows, panel.data());
   kernels().round_bf16(panel.data(), panel.size(), bf16.data() + at);
+}
+
+void DenseMatrix::set_row(size_t row, VecView<const float> weights) {
+  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows);
+  if (type == DType::kF32) {
+    std::memcpy(f32.data() + row * cols, weights.data(), weights.size_bytes());
+  } else {
+    kernels().round_bf16(weights.data(), cols, bf16.data() + row * cols);
+  }
 }
 
 void DenseMatrix::get_row(size_t row, VecView<float> weights) const {

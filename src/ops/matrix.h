@@ -20,6 +20,7 @@ struct TernaryMatrix {
   Buffer<uint8_t> panels;
 
   TernaryMatrix() = default;
+  // Every row is to be set; missing rows and columns of the panels are trit 0.
   TernaryMatrix(size_t rows, size_t cols);
 
   size_t panel_bytes() const { return k_blocks * kTernaryBlockBytes; }
@@ -52,6 +53,8 @@ struct DenseMatrix {
   // the type. `weights` holds those rows.
   void set_panel(size_t row, MatView<const float> weights);
   void get_row(size_t row, VecView<float> weights) const;
+  // The same for one row of the layout kRows, rounded to bf16 where that is the type.
+  void set_row(size_t row, VecView<const float> weights);
 };
 
 // Packs rows as the panels of B (k, n) for a product that sums over the rows: fill_row(kk, out) writes row kk, n
