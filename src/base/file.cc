@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace tern {
 namespace {
@@ -54,6 +56,20 @@ std::string read_file(const std::filesystem::path& path) {
     done += static_cast<size_t>(count);
   }
   return content;
+}
+
+size_t read_and_forget(const std::filesystem::path& path, size_t offset, size_t size) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  std::vector<std::byte> buffer(size_t{256} << 10);
+  size_t done = 0;
+  while (done < size) {
+    const size_t wanted = std::min(buffer.size(), size - done);
+    const ssize_t count = ::pread(file.fd, buffer.data(), wanted, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += static_cast<size_t>(count);
+  }
+  return done;
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {

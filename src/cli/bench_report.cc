@@ -85,6 +85,9 @@ Json describe(const BenchRun& run, const BenchResult& result) {
   json["integer_peak"] = run.machine.integer_peak;
   json["float_peak"] = run.machine.float_peak;
   json["peak_share"] = prompt ? Json(d.peak_share) : Json(nullptr);
+  const bool loaded = run.load_s > 0;
+  json["load_ns"] = loaded ? Json(to_ns(run.load_s)) : Json(nullptr);
+  json["file_read_ns"] = loaded ? Json(to_ns(run.file_read_s)) : Json(nullptr);
   json["samples_ns"] = Json::array();
   for (const double seconds : result.samples.seconds) json["samples_ns"].push_back(to_ns(seconds));
   json["samples_ts"] = d.tokens_per_second;
@@ -160,6 +163,10 @@ std::string markdown_report(const BenchRun& run) {
   rows.insert(rows.begin() + 1, dashes);
   std::string text;
   for (const Row& row : rows) text += fmt::format("| {} |\n", fmt::join(row, " | "));
+  if (run.load_s > 0) {
+    text += fmt::format("\nready to decode after {:.3f} s, {:.2f} times the {:.3f} s of reading its files\n",
+                        run.load_s, run.load_s / run.file_read_s, run.file_read_s);
+  }
   const bool full = run.config.weights == WeightKind::kFull;
   text += fmt::format("\n{}{} head, {} keys and values\n", run.layout.empty() ? "" : "weights in " + run.layout + ", ",
                       run.head_type, kv_type_name(run.kv_type));

@@ -57,15 +57,19 @@ TernaryLayout ternary_layout(const std::string& layout, const ModelConfig& confi
   return with_context("--layout", [&] { return parse_ternary_layout(layout); });
 }
 
-std::string choose_layout(const std::string& layout, Threads& threads, Model& model) {
-  const TernaryLayout chosen = ternary_layout(layout, model.config);
+std::string layout_in_use(const Model& model) {
   if (model.config.weights == WeightKind::kFull) return "";
-  set_ternary_layout(chosen, threads, model);
-  return std::string(ternary_layout_name(chosen));
+  return std::string(ternary_layout_name(model.weights.layers.front().q.ternary.layout));
 }
 
 HeadKind head_kind(const std::string& head, const ModelConfig& config) {
   return head == "auto" ? default_head(config) : parse_head_kind(head);
+}
+
+ChooseForm form_chooser(const std::string& head, size_t top_k, const std::string& layout) {
+  return [head, top_k, layout](const ModelConfig& config) {
+    return ModelForm{{head_kind(head, config), top_k}, ternary_layout(layout, config)};
+  };
 }
 
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {

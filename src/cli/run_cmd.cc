@@ -57,10 +57,10 @@ void run(RunArguments args) {
   const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
-  LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, args.sampling.top_k, args.layout));
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
-  args.layout = choose_layout(args.layout, threads, loaded.model);
-  const HeadKind head = choose_head(args.head, args.sampling.top_k, threads, loaded.model);
+  const HeadKind head = loaded.model.logit_head.kind;
+  args.layout = layout_in_use(loaded.model);
   args.sampling.seed = args.seed >= 0 ? static_cast<uint64_t>(args.seed) : std::random_device{}();
 
   std::vector<int32_t> prompt = tokenizer.encode(args.prompt, tokenizer.add_bos() && !args.no_bos, true);

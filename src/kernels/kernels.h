@@ -188,6 +188,14 @@ struct Kernels {
                       size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m, float* out,
                       size_t out_stride);
 
+  // ---- Loading ----
+  // 16 rows of `blocks` TQ2_0 blocks (quant/ternary_codecs.h) as one ternary panel, k = 256 * blocks. False when a code
+  // is 3 or a block's scale has other bits than `scale`: the panel is then without meaning.
+  bool (*pack_tq2_0_panel)(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel);
+  // One row of a head panel of 2-bit codes from n floats: 0 for x <= -threshold, 1 below 0, 2 below threshold, 3 from
+  // there on; 0 in missing columns. panel_row points to the row's first byte in block 0.
+  void (*pack_screen_row)(const float* x, size_t n, float threshold, uint8_t* panel_row);
+
   // ---- Optimizer ----
   // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).
   void (*adamw)(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v);

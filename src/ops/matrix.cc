@@ -65,7 +65,9 @@ TernaryMatrix TernaryMatrix::without_memory(size_t rows, size_t cols) {
 void TernaryMatrix::allocate() {
   if (!panels.empty()) return;
   panels = Buffer<uint8_t>(round_up_to_panel(rows) / kPanel * panel_bytes());
-  std::memset(panels.data(), kZeroCodes, panels.size());
+  // Where all bytes are set with the rows, touching them here would only take the time of one thread.
+  const bool padded = rows % kPanel != 0 || cols % 16 != 0;
+  if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
 }
 
 void TernaryMatrix::set_layout(TernaryLayout wanted, Threads& threads) {
@@ -153,6 +155,15 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
   Buffer<float> panel(panel_size());
   kernels().pack_panel_transposed(weights.data, weights.stride, cols, weights.rows, panel.data());
   kernels().round_bf16(panel.data(), panel.size(), bf16.data() + at);
+}
+
+void DenseMatrix::set_row(size_t row, VecView<const float> weights) {
+  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows);
+  if (type == DType::kF32) {
+    std::memcpy(f32.data() + row * cols, weights.data(), weights.size_bytes());
+  } else {
+    kernels().round_bf16(weights.data(), cols, bf16.data() + row * cols);
+  }
 }
 
 void DenseMatrix::get_row(size_t row, VecView<float> weights) const {

@@ -28,6 +28,7 @@ struct TernaryMatrix {
   Buffer<uint8_t> panels;  // empty until allocate()
 
   TernaryMatrix() = default;
+  // Every row is to be set; missing rows and columns of the panels are trit 0.
   TernaryMatrix(size_t rows, size_t cols);
   // Only the shape: a large model's matrices take memory one after the other as they are packed.
   static TernaryMatrix without_memory(size_t rows, size_t cols);
@@ -75,6 +76,8 @@ struct DenseMatrix {
   // the type. `weights` holds those rows.
   void set_panel(size_t row, MatView<const float> weights);
   void get_row(size_t row, VecView<float> weights) const;
+  // The same for one row of the layout kRows, rounded to bf16 where that is the type.
+  void set_row(size_t row, VecView<const float> weights);
 };
 
 // Packs rows as the panels of B (k, n) for a product that sums over the rows: fill_row(kk, out) writes row kk, n

@@ -174,6 +174,7 @@ class Case(unittest.TestCase):
             self.assertEqual(test["model_n_params"], 2 * (256 * 768 + 3 * 688 * 256 + 3 * 256 + 688) + 512 * 256 + 256)
             self.assertGreater(test["model_size"], test["model_n_params"] / 4)
             self.assertEqual((len(test["samples_ns"]), len(test["samples_ts"])), (2, 2))
+            self.assertEqual((test["load_ns"], test["file_read_ns"]), (None, None))  # nothing was read
             tokens = (test["n_prompt"] + test["n_gen"]) * test["n_sequences"]
             for ns, speed in zip(test["samples_ns"], test["samples_ts"]):
                 self.assertAlmostEqual(speed, tokens * 1e9 / ns, delta=speed * 1e-3)
@@ -195,6 +196,8 @@ class Case(unittest.TestCase):
         test, = json.loads(tern("bench", "-m", self.dir / "run", "-p", 0, "-n", 3, "-r", 1, "-o", "json")[0])
         self.assertEqual(test["model_filename"], str(self.dir / "run"))
         self.assertEqual(test["stddev_ts"], 0)
+        self.assertGreater(test["load_ns"], 0)
+        self.assertGreater(test["file_read_ns"], 0)
         info = json.loads(tern("info", self.dir / "run", "--json")[0])
         self.assertEqual((test["model_size"], test["model_n_params"]), (info["memory"]["weights"], info["parameters"]))
         decoded = {}

@@ -33,11 +33,17 @@ TEST(TernaryMatrix, GivesBackTheRowsThatWereSet) {
   }
 }
 
-TEST(TernaryMatrix, BeginsAsZeros) {
-  const TernaryMatrix matrix(17, 21);
-  std::vector<int8_t> row(21, int8_t{1});
-  matrix.get_row(16, row);
-  EXPECT_EQ(row, std::vector<int8_t>(21, int8_t{0}));
+TEST(TernaryMatrix, MissingRowsAndColumnsAreZeros) {
+  TernaryMatrix matrix(17, 21);
+  for (size_t r = 0; r < 17; ++r) matrix.set_row(r, std::vector<int8_t>(21, int8_t{1}));
+  // Byte r * 4 + i of block b: row r, columns b * 16 + f * 4 + i in the fields f. Code 2 is 1, code 1 is 0.
+  for (size_t at = 0; at < matrix.panels.size(); ++at) {
+    const size_t row = at / matrix.panel_bytes() * 16 + at % 64 / 4;
+    for (size_t f = 0; f < 4; ++f) {
+      const size_t column = at % matrix.panel_bytes() / 64 * 16 + f * 4 + at % 4;
+      ASSERT_EQ((matrix.panels[at] >> (2 * f)) & 3, row < 17 && column < 21 ? 2 : 1) << row << ", " << column;
+    }
+  }
 }
 
 TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
