@@ -60,15 +60,18 @@ std::string read_file(const std::filesystem::path& path) {
 
 size_t read_and_forget(const std::filesystem::path& path, size_t offset, size_t size) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  std::vector<std::byte> buffer(size_t{256} << 10);
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 0;
+  ::madvise(memory, size, MADV_HUGEPAGE);  // as the buffers of weights are
   size_t done = 0;
   while (done < size) {
-    const size_t wanted = std::min(buffer.size(), size - done);
-    const ssize_t count = ::pread(file.fd, buffer.data(), wanted, static_cast<off_t>(offset + done));
+    const ssize_t count =
+        ::pread(file.fd, static_cast<char*>(memory) + done, size - done, static_cast<off_t>(offset + done));
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     done += static_cast<size_t>(count);
   }
+  ::munmap(memory, size);
   return done;
 }
 

@@ -164,8 +164,9 @@ std::string markdown_report(const BenchRun& run) {
   std::string text;
   for (const Row& row : rows) text += fmt::format("| {} |\n", fmt::join(row, " | "));
   if (run.load_s > 0) {
-    text += fmt::format("\nready to decode after {:.3f} s, {:.2f} times the {:.3f} s of reading its files\n",
-                        run.load_s, run.load_s / run.file_read_s, run.file_read_s);
+    text +=
+        fmt::format("\nready to decode after {:.3f} s, {:.2f} times the {:.3f} s of reading its files into memory\n",
+                    run.load_s, run.load_s / run.file_read_s, run.file_read_s);
   }
   const bool full = run.config.weights == WeightKind::kFull;
   text += fmt::format("\n{}{} head, {} keys and values\n", run.layout.empty() ? "" : "weights in " + run.layout + ", ",

@@ -39,7 +39,8 @@ class MachineMeter {
   MachineRates best_;
 };
 
-// Seconds that the threads take to read all bytes of a file, or of the files in a directory, and do nothing with them.
+// Seconds that the threads take to read all bytes of a file, or of the files in a directory, into new memory, and do
+// nothing with them.
 // The first reading may come from the disk; later ones tell how fast the system's cache of files gives them out. Error
 // when they cannot be read whole.
 double file_read_seconds(const std::filesystem::path& path, Threads& threads);
