@@ -69,10 +69,10 @@ void ternary_gemm(benchmark::State& state, const Kernels& table, size_t m, size_
   report(state, {static_cast<double>(m * rows * k), static_cast<double>(panels.size() + q.size() + out.size() * 4)});
 }
 
-enum class TripleStep { kTables, kGemv, kPack, kUnpack };
+enum class TripleStep { kTables, kGemm, kPack, kUnpack };
 
-// Products with triples of trits (one token), and what they need before.
-void triples(benchmark::State& state, const Kernels& table, TripleStep step, size_t rows, size_t k) {
+// Products of m tokens with triples of trits, and what they need before.
+void triples(benchmark::State& state, const Kernels& table, TripleStep step, size_t m, size_t rows, size_t k) {
   const size_t panels = (rows + kTriplePanel - 1) / kTriplePanel;
   std::vector<uint8_t> codes(round_up_to_panel(rows) / kPanel * ((k + 15) / 16) * kTernaryBlockBytes);
   Rng rng(1);
@@ -82,13 +82,18 @@ void triples(benchmark::State& state, const Kernels& table, TripleStep step, siz
   std::vector<int8_t> q(k);
   for (int8_t& value : q) value = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);
   std::vector<uint8_t> packed(panels * triple_blocks(k) * kTripleBlockBytes);
-  std::vector<uint8_t> tables(triple_blocks(k) * kTripleTableBytes);
-  std::vector<float> out(rows);
+  std::vector<uint8_t> tables(m * triple_blocks(k) * kTripleTableBytes);
+  const std::vector<float> row_scale(m, 0.01f);
+  std::vector<float> out(m * rows);
   table.pack_triples(codes.data(), rows, k, packed.data());
-  table.triple_tables(q.data(), k, tables.data());
+  for (size_t t = 0; t < m; ++t) {
+    table.triple_tables(q.data(), k, tables.data() + t * triple_blocks(k) * kTripleTableBytes);
+  }
   for (auto _ : state) {
     if (step == TripleStep::kTables) table.triple_tables(q.data(), k, tables.data());
-    if (step == TripleStep::kGemv) table.triple_gemv(packed.data(), rows, k, tables.data(), 0.01f, out.data());
+    if (step == TripleStep::kGemm) {
+      table.triple_gemm(packed.data(), rows, k, tables.data(), row_scale.data(), m, out.data(), rows);
+    }
     if (step == TripleStep::kPack) table.pack_triples(codes.data(), rows, k, packed.data());
     if (step == TripleStep::kUnpack) table.unpack_triples(packed.data(), rows, k, codes.data());
     benchmark::ClobberMemory();
@@ -96,8 +101,9 @@ void triples(benchmark::State& state, const Kernels& table, TripleStep step, siz
   switch (step) {
     case TripleStep::kTables:
       return report(state, {0, static_cast<double>(q.size() + tables.size())});
-    case TripleStep::kGemv:
-      return report(state, {static_cast<double>(rows * k), static_cast<double>(packed.size() + q.size() + rows * 4)});
+    case TripleStep::kGemm:
+      return report(
+          state, {static_cast<double>(m * rows * k), static_cast<double>(packed.size() + m * (q.size() + rows * 4))});
     default:
       return report(state, {0, static_cast<double>(packed.size() + codes.size())});
   }
@@ -268,11 +274,14 @@ void register_table(const Kernels& table) {
                              {262144, 6912}}) {  // the last one comes from memory
     const std::string size = "/n:" + std::to_string(n) + "/k:" + std::to_string(k);
     for (const auto& [name, step] : {std::pair<const char*, TripleStep>{"tables", TripleStep::kTables},
-                                     {"gemv", TripleStep::kGemv},
                                      {"pack", TripleStep::kPack},
                                      {"unpack", TripleStep::kUnpack}}) {
       add(prefix + "/triple_" + name + size,
-          [&table, step = step, n = n, k = k](auto& s) { triples(s, table, step, n, k); });
+          [&table, step = step, n = n, k = k](auto& s) { triples(s, table, step, 1, n, k); });
+    }
+    for (const size_t m : std::initializer_list<size_t>{1, 2, 4}) {
+      add(prefix + "/triple_gemm" + shape(m, n, k),
+          [&table, m, n = n, k = k](auto& s) { triples(s, table, TripleStep::kGemm, m, n, k); });
     }
   }
   for (const size_t n : std::initializer_list<size_t>{128, 2560, 128256}) {  // the last one comes from memory

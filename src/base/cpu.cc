@@ -1,11 +1,18 @@
 #include "base/cpu.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
 
 namespace tern {
+
+size_t last_level_cache_bytes() {
+  constexpr size_t kUnknown = size_t{32} << 20;
+  const long bytes = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
+  return bytes > 0 ? static_cast<size_t>(bytes) : kUnknown;
+}
 
 int available_cpus() {
   cpu_set_t set;

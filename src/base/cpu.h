@@ -2,6 +2,7 @@
 // architecture are false.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 namespace tern {
@@ -24,5 +25,8 @@ void pause_cpu();
 
 // Processors this process may run on (its affinity mask), at least 1.
 int available_cpus();
+
+// Of the largest cache that a processor shares with others; 32 MiB where the system does not say.
+size_t last_level_cache_bytes();
 
 }  // namespace tern

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 namespace tern {
 namespace {
@@ -54,6 +56,23 @@ std::string read_file(const std::filesystem::path& path) {
     done += static_cast<size_t>(count);
   }
   return content;
+}
+
+size_t read_and_forget(const std::filesystem::path& path, size_t offset, size_t size) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 0;
+  ::madvise(memory, size, MADV_HUGEPAGE);  // as the buffers of weights are
+  size_t done = 0;
+  while (done < size) {
+    const ssize_t count =
+        ::pread(file.fd, static_cast<char*>(memory) + done, size - done, static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    done += static_cast<size_t>(count);
+  }
+  ::munmap(memory, size);
+  return done;
 }
 
 MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {

@@ -25,7 +25,8 @@ void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int spins
 Threads::Threads(int count)
     : count_(count > 0 ? count : available_cpus()),
       // With more threads than processors a spinning thread only keeps the others from running.
-      spins_(count_ <= available_cpus() ? kSpins : 0) {
+      spins_(count_ <= available_cpus() ? kSpins : 0),
+      shares_(std::make_unique<Share[]>(static_cast<size_t>(count_))) {
   for (int thread = 1; thread < count_; ++thread) {
     try {
       workers_.emplace_back([this, thread] { work(thread); });

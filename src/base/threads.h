@@ -1,12 +1,13 @@
 // A persistent pool of threads for data-parallel loops. The caller takes part as thread 0; the workers spin a short
-// while for the next loop and then sleep. Work is always split into fixed contiguous ranges, so that what a thread
-// computes depends on nothing but the thread count, and no result may depend on that.
+// while for the next loop and then sleep. Work is split into contiguous ranges; no result may depend on how many they
+// are, nor on which thread computes one.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -52,8 +53,40 @@ class Threads {
     });
   }
 
+  // The same in more and smaller ranges: a thread takes those of its own share one after the other and then what other
+  // threads have left of theirs. For loops whose threads do not run equally fast.
+  template <class Body>
+  void for_shared_ranges(size_t total, size_t grain, const Body& body) {
+    const auto n = static_cast<size_t>(count_);
+    const size_t step = std::max(size_t{1}, total / grain / (n * kRangesPerThread)) * grain;
+    const size_t ranges = (total + step - 1) / step;
+    if (ranges <= 1 || count_ == 1) {
+      if (total != 0) body(size_t{0}, total);
+      return;
+    }
+    for (size_t t = 0; t < n; ++t) {
+      shares_[t].next.store(ranges * t / n, std::memory_order_relaxed);
+      shares_[t].end = ranges * (t + 1) / n;
+    }
+    run([&](int thread) {
+      for (size_t t = 0; t < n; ++t) {
+        Share& share = shares_[(static_cast<size_t>(thread) + t) % n];
+        for (size_t i = share.next++; i < share.end; i = share.next++) body(i * step, std::min(total, (i + 1) * step));
+      }
+    });
+  }
+
  private:
   using Task = void (*)(const void* context, int thread);
+
+  // Ranges of for_shared_ranges for each thread: few enough that taking one costs nothing beside computing it.
+  static constexpr size_t kRangesPerThread = 16;
+
+  // A thread's ranges that nobody has taken yet; a cache line of its own.
+  struct alignas(64) Share {
+    std::atomic<size_t> next{0};
+    size_t end = 0;
+  };
 
   void start(Task task, const void* context);
   void work(int thread);
@@ -66,6 +99,7 @@ class Threads {
   std::atomic<uint32_t> generation_{0};  // one more for every run(); the workers wait for it to change
   std::atomic<uint32_t> unfinished_{0};  // workers that have not finished the current run()
   std::atomic<bool> stop_{false};
+  std::unique_ptr<Share[]> shares_;  // one for each thread
   std::vector<std::thread> workers_;
 };
 

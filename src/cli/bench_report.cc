@@ -75,6 +75,7 @@ Json describe(const BenchRun& run, const BenchResult& result) {
   json["median_ts"] = d.speed.median;
   json["kernel"] = kernels().name;
   json["head"] = run.head_type;
+  json["layout"] = run.layout.empty() ? Json(nullptr) : Json(run.layout);
   json["kv_type"] = kv_type_name(run.kv_type);
   json["weights"] = weight_kind_name(run.config.weights);
   json["peak_memory_bytes"] = run.peak_memory_bytes;
@@ -84,6 +85,9 @@ Json describe(const BenchRun& run, const BenchResult& result) {
   json["integer_peak"] = run.machine.integer_peak;
   json["float_peak"] = run.machine.float_peak;
   json["peak_share"] = prompt ? Json(d.peak_share) : Json(nullptr);
+  const bool loaded = run.load_s > 0;
+  json["load_ns"] = loaded ? Json(to_ns(run.load_s)) : Json(nullptr);
+  json["file_read_ns"] = loaded ? Json(to_ns(run.file_read_s)) : Json(nullptr);
   json["samples_ns"] = Json::array();
   for (const double seconds : result.samples.seconds) json["samples_ns"].push_back(to_ns(seconds));
   json["samples_ts"] = d.tokens_per_second;
@@ -159,8 +163,15 @@ std::string markdown_report(const BenchRun& run) {
   rows.insert(rows.begin() + 1, dashes);
   std::string text;
   for (const Row& row : rows) text += fmt::format("| {} |\n", fmt::join(row, " | "));
+  if (run.load_s > 0) {
+    text +=
+        fmt::format("\nready to decode after {:.3f} s, {:.2f} times the {:.3f} s of reading its files into memory\n",
+                    run.load_s, run.load_s / run.file_read_s, run.file_read_s);
+  }
   const bool full = run.config.weights == WeightKind::kFull;
-  return text + fmt::format("\nread bandwidth {:.1f} GB/s, {} peak {:.1f} GMAC/s, peak memory {}, {}, build {}\n",
+  text += fmt::format("\n{}{} head, {} keys and values\n", run.layout.empty() ? "" : "weights in " + run.layout + ", ",
+                      run.head_type, kv_type_name(run.kv_type));
+  return text + fmt::format("read bandwidth {:.1f} GB/s, {} peak {:.1f} GMAC/s, peak memory {}, {}, build {}\n",
                             run.machine.read_bandwidth / kGiga, full ? "float" : "integer",
                             (full ? run.machine.float_peak : run.machine.integer_peak) / kGiga,
                             size_text(run.peak_memory_bytes), cpu_features().model_name, kBuildCommit);

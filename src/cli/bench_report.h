@@ -24,7 +24,12 @@ struct BenchRun {
   WeightBytes weights;
   std::string_view head_type;  // "exact", "int8", "screened"
   KvType kv_type = kInferenceKvType;
+  std::string layout;  // of the trits: "codes", "triples"; empty for full precision
   int threads = 0;
+  // Of a model from files: seconds until it is ready to decode (weights, head, tokenizer), and seconds that the same
+  // threads take to read the files from the system's cache; 0 for a shape.
+  double load_s = 0;
+  double file_read_s = 0;
   MachineRates machine;
   size_t peak_memory_bytes = 0;
   std::vector<BenchResult> results;

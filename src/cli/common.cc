@@ -43,8 +43,33 @@ void add_head_option(CLI::App& command, std::string& head) {
       ->capture_default_str();
 }
 
+void add_layout_option(CLI::App& command, std::string& layout) {
+  command
+      .add_option("--layout", layout,
+                  "How trits are held in memory: codes (2 bits each), triples (5 bits for three), or auto: triples for "
+                  "models larger than the last-level cache")
+      ->capture_default_str();
+}
+
+TernaryLayout ternary_layout(const std::string& layout, const ModelConfig& config) {
+  if (layout == "auto") return default_ternary_layout(config);
+  if (config.weights == WeightKind::kFull) fail("--layout {}: the model has no ternary weights", layout);
+  return with_context("--layout", [&] { return parse_ternary_layout(layout); });
+}
+
+std::string layout_in_use(const Model& model) {
+  if (model.config.weights == WeightKind::kFull) return "";
+  return std::string(ternary_layout_name(model.weights.layers.front().q.ternary.layout));
+}
+
 HeadKind head_kind(const std::string& head, const ModelConfig& config) {
   return head == "auto" ? default_head(config) : parse_head_kind(head);
+}
+
+ChooseForm form_chooser(const std::string& head, size_t top_k, const std::string& layout) {
+  return [head, top_k, layout](const ModelConfig& config) {
+    return ModelForm{{head_kind(head, config), top_k}, ternary_layout(layout, config)};
+  };
 }
 
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model) {

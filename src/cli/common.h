@@ -27,8 +27,20 @@ void add_head_option(CLI::App& command, std::string& head);
 void add_kv_type_option(CLI::App& command, std::string& kv_type);
 KvType kv_type_option(const std::string& kv_type);
 
+// Adds --layout. `layout` is "auto", "codes" or "triples", and holds the default.
+void add_layout_option(CLI::App& command, std::string& layout);
+
+// The layout that the option names for such a model. Error for an unknown name, or a name for a model without trits.
+TernaryLayout ternary_layout(const std::string& layout, const ModelConfig& config);
+
+// The name of the layout that the model has, empty for a model without trits.
+std::string layout_in_use(const Model& model);
+
 // The kind that the option names for such a model. Error for an unknown name.
 HeadKind head_kind(const std::string& head, const ModelConfig& config);
+
+// Both options as load_model() asks for them, with `top_k` logits exact at least.
+ChooseForm form_chooser(const std::string& head, size_t top_k, const std::string& layout);
 
 // Gives the model that head ("auto": default_head()), with `top_k` logits exact at least, and returns the kind in use.
 // Error for an unknown name or a head that the model cannot have.

@@ -21,6 +21,7 @@ struct RunArguments {
   size_t context = 0;
   size_t speculate = 0;
   std::string head = "auto";
+  std::string layout = "auto";
   std::string kv_type{kv_type_name(kInferenceKvType)};
   SamplerOptions sampling;
   int64_t seed = -1;
@@ -40,6 +41,7 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
       {"kv_type", args.kv_type},
       {"kernel", kernels().name},
       {"head", head_kind_name(head)},
+      {"layout", args.layout},
       {"prompt_tokens", g.prompt_tokens},
       {"generated_tokens", g.tokens.size()},
       {"prefill_s", g.prefill_s},
@@ -55,9 +57,10 @@ void run(RunArguments args) {
   const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
-  LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, args.sampling.top_k, args.layout));
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
-  const HeadKind head = choose_head(args.head, args.sampling.top_k, threads, loaded.model);
+  const HeadKind head = loaded.model.logit_head.kind;
+  args.layout = layout_in_use(loaded.model);
   args.sampling.seed = args.seed >= 0 ? static_cast<uint64_t>(args.seed) : std::random_device{}();
 
   std::vector<int32_t> prompt = tokenizer.encode(args.prompt, tokenizer.add_bos() && !args.no_bos, true);
@@ -99,10 +102,10 @@ void run(RunArguments args) {
   std::fflush(stdout);  // the line below goes to standard error and must not overtake it
   const double decoded = g.tokens.empty() ? 0 : static_cast<double>(g.tokens.size() - 1);
   if (args.speculate > 0) log_info("speculation: {} of {} guessed tokens were right", g.accepted, g.drafted);
-  log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}, {} head, seed {}, {} kernels",
+  log_info("{}: prompt {} tokens at {:.1f}/s, answer {} tokens at {:.1f}/s, {}{}{}, {} head, seed {}, {} kernels",
            stop_reason_name(g.reason), g.prompt_tokens, static_cast<double>(g.prompt_tokens) / g.prefill_s,
            g.tokens.size(), g.decode_s > 0 ? decoded / g.decode_s : 0.0, weight_kind_name(loaded.model.config.weights),
-           head_kind_name(head), args.sampling.seed, kernels().name);
+           args.layout.empty() ? "" : " in ", args.layout, head_kind_name(head), args.sampling.seed, kernels().name);
 }
 
 }  // namespace
@@ -115,6 +118,7 @@ void add_run_command(CLI::App& app) {
   command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
   command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");
   add_head_option(command, args->head);
+  add_layout_option(command, args->layout);
   add_kv_type_option(command, args->kv_type);
   command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
       ->capture_default_str();

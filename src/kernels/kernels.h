@@ -169,9 +169,10 @@ struct Kernels {
   // For every triple of activations q (k of them, |q| <= 128) the sums that |n| = 0..13 stands for, in the form that
   // this instruction set looks them up; tables holds triple_blocks(k) * kTripleTableBytes bytes.
   void (*triple_tables)(const int8_t* q, size_t k, uint8_t* tables);
-  // out[r] = float(sum_k w[r][k] * q[k]) * row_scale for `rows` rows of triple panels and the token of the tables. Sums
-  // are exact in int32 for k < 2^23.
-  void (*triple_gemv)(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out);
+  // out[t * out_stride + r] = float(sum_k w[r][k] * q[t][k]) * row_scale[t] for `rows` rows of triple panels and the m
+  // tokens whose tables lie one after the other. Sums are exact in int32 for k < 2^23.
+  void (*triple_gemm)(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale,
+                      size_t m, float* out, size_t out_stride);
   // From ternary panels (`rows` rows of k trits, missing ones 0) to triple panels and back.
   void (*pack_triples)(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples);
   void (*unpack_triples)(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels);
@@ -186,6 +187,14 @@ struct Kernels {
   void (*screen_gemm)(const uint8_t* panels, size_t rows, size_t k_blocks, const float* row_scale, const int8_t* q,
                       size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m, float* out,
                       size_t out_stride);
+
+  // ---- Loading ----
+  // 16 rows of `blocks` TQ2_0 blocks (quant/ternary_codecs.h) as one ternary panel, k = 256 * blocks. False when a code
+  // is 3 or a block's scale has other bits than `scale`: the panel is then without meaning.
+  bool (*pack_tq2_0_panel)(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel);
+  // One row of a head panel of 2-bit codes from n floats: 0 for x <= -threshold, 1 below 0, 2 below threshold, 3 from
+  // there on; 0 in missing columns. panel_row points to the row's first byte in block 0.
+  void (*pack_screen_row)(const float* x, size_t n, float threshold, uint8_t* panel_row);
 
   // ---- Optimizer ----
   // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).

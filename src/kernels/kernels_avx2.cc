@@ -7,6 +7,7 @@ namespace tern {
 namespace {
 
 #include "kernels/lanes_avx2.h"
+#include "kernels/pack_impl.h"
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"
 

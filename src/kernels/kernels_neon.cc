@@ -7,6 +7,7 @@ namespace tern {
 namespace {
 
 #include "kernels/lanes_neon.h"
+#include "kernels/pack_impl.h"
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"
 

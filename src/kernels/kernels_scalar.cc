@@ -5,6 +5,7 @@ namespace tern {
 namespace {
 
 #include "kernels/lanes_scalar.h"
+#include "kernels/pack_impl.h"
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"
 

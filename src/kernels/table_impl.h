@@ -1,4 +1,4 @@
-// Fills a table with the functions of rowwise_impl.h, softmax_impl.h and gemm_impl.h, and the file's own
+// Fills a table with the functions of rowwise_impl.h, softmax_impl.h, gemm_impl.h and pack_impl.h, and the file's own
 // ternary_gemm, triples and head tiles.
 
 constexpr Kernels make_table(const char* name) {
@@ -34,10 +34,12 @@ constexpr Kernels make_table(const char* name) {
           pack_panel_transposed,
           ternary_gemm,
           triple_tables,
-          triple_gemv,
+          triple_gemm,
           pack_triples,
           unpack_triples,
           head_gemm<Int8Tile>,
           head_gemm<ScreenTile>,
+          pack_tq2_0_panel,
+          pack_screen_row,
           row_adamw};
 }

@@ -87,14 +87,24 @@ struct TripleSigns {
 inline __m256i low_nibbles(__m256i bytes) { return _mm256_and_si256(bytes, _mm256_set1_epi8(15)); }
 inline __m256i high_nibbles(__m256i bytes) { return low_nibbles(_mm256_srli_epi16(bytes, 4)); }
 
-// Sums of eight triples and 32 rows in 16 bits: rows 0-3, 8-11, 4-7, 12-15 in `first`, the same + 16 in `second`.
-inline void add_half(const uint8_t* half, const uint8_t* tables, __m256i& first, __m256i& second) {
+// Sums in 16 bits of 32 rows and one token: rows 0-3, 8-11, 4-7, 12-15 in `first`, the same + 16 in `second`.
+struct TripleSums {
+  __m256i first;
+  __m256i second;
+};
+
+// Adds eight triples of kTokens tokens, whose tables are `stride` bytes apart.
+template <size_t kTokens>
+inline void add_half(const uint8_t* half, const uint8_t* tables, size_t stride, TripleSums sums[kTokens]) {
   TripleSigns signs(half);
-  __m256i low = _mm256_setzero_si256();
-  __m256i high = _mm256_setzero_si256();
+  __m256i low[kTokens];
+  __m256i high[kTokens];
+  for (size_t t = 0; t < kTokens; ++t) low[t] = high[t] = _mm256_setzero_si256();
   const auto add_triple = [&](__m256i index, __m256i sign, const uint8_t* table) {
-    low = _mm256_add_epi8(low, _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table), index), sign));
-    high = _mm256_add_epi8(high, _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table + 16), index), sign));
+    for (size_t t = 0; t < kTokens; ++t, table += stride) {
+      low[t] = _mm256_add_epi8(low[t], _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table), index), sign));
+      high[t] = _mm256_add_epi8(high[t], _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table + 16), index), sign));
+    }
   };
   for (size_t v = 0; v < 4; ++v) {
     const __m256i nibbles = triple_bytes(half + 32 + v * 32);
@@ -103,8 +113,12 @@ inline void add_half(const uint8_t* half, const uint8_t* tables, __m256i& first,
     add_triple(high_nibbles(nibbles), signs.next(), tables + v * 64 + 32);
   }
   const __m256i factors = _mm256_set1_epi16(1 | kHigh << 8);  // low * 1 + high * kHigh
-  first = _mm256_add_epi16(first, _mm256_maddubs_epi16(factors, _mm256_unpacklo_epi8(low, high)));
-  second = _mm256_add_epi16(second, _mm256_maddubs_epi16(factors, _mm256_unpackhi_epi8(low, high)));
+  for (size_t t = 0; t < kTokens; ++t) {
+    const __m256i first = _mm256_maddubs_epi16(factors, _mm256_unpacklo_epi8(low[t], high[t]));
+    const __m256i second = _mm256_maddubs_epi16(factors, _mm256_unpackhi_epi8(low[t], high[t]));
+    sums[t].first = _mm256_add_epi16(sums[t].first, first);
+    sums[t].second = _mm256_add_epi16(sums[t].second, second);
+  }
 }
 
 // A block adds 16 sums of at most 384: five fit 16 bits.
@@ -119,44 +133,66 @@ inline void prefetch_triples(const uint8_t* block) {
   }
 }
 
-// Sums of 32 rows in order, eight a register.
-inline void triple_panel_sums(const uint8_t* panel, size_t blocks, const uint8_t* tables, __m256i sums[4]) {
-  for (size_t i = 0; i < 4; ++i) sums[i] = _mm256_setzero_si256();
+inline void add_widened(__m256i words, __m256i& even, __m256i& odd) {
+  even = _mm256_add_epi32(even, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(words)));
+  odd = _mm256_add_epi32(odd, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(words, 1)));
+}
+
+// out = float(sum) * scale for 16 rows, of which `even` holds 0-3 and 8-11, `odd` 4-7 and 12-15.
+inline void store_triple_rows(__m256i even, __m256i odd, float scale, float* out) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  _mm256_storeu_ps(out, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_permute2x128_si256(even, odd, 0x20)), factor));
+  _mm256_storeu_ps(out + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_permute2x128_si256(even, odd, 0x31)), factor));
+}
+
+// One panel and kTokens tokens; `rows` of the 32 are stored.
+template <size_t kTokens>
+inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
+                        float* out, size_t out_stride) {
+  const size_t stride = blocks * kTripleTableBytes;
+  __m256i sums[kTokens][4];
+  for (auto& of_token : sums) {
+    for (__m256i& sum : of_token) sum = _mm256_setzero_si256();
+  }
   for (size_t begin = 0; begin < blocks; begin += kTripleBlocksBeforeWidening) {
     const size_t left = blocks - begin;
     const size_t end = begin + (left < kTripleBlocksBeforeWidening ? left : kTripleBlocksBeforeWidening);
-    __m256i first = _mm256_setzero_si256();
-    __m256i second = _mm256_setzero_si256();
+    TripleSums words[kTokens];
+    for (TripleSums& w : words) w = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t b = begin; b < end; ++b) {
       const uint8_t* block = panel + b * kTripleBlockBytes;
       prefetch_triples(block);
-      add_half(block, tables + b * kTripleTableBytes, first, second);
-      add_half(block + 160, tables + b * kTripleTableBytes + 256, first, second);
+      add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
+      add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
     }
-    sums[0] = _mm256_add_epi32(sums[0], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(first)));
-    sums[1] = _mm256_add_epi32(sums[1], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(first, 1)));
-    sums[2] = _mm256_add_epi32(sums[2], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(second)));
-    sums[3] = _mm256_add_epi32(sums[3], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(second, 1)));
+    for (size_t t = 0; t < kTokens; ++t) {
+      add_widened(words[t].first, sums[t][0], sums[t][1]);
+      add_widened(words[t].second, sums[t][2], sums[t][3]);
+    }
   }
-  for (size_t i = 0; i < 4; i += 2) {
-    const __m256i even = sums[i];  // rows 0-3, 8-11 of 16
-    const __m256i odd = sums[i + 1];
-    sums[i] = _mm256_permute2x128_si256(even, odd, 0x20);
-    sums[i + 1] = _mm256_permute2x128_si256(even, odd, 0x31);
+  for (size_t t = 0; t < kTokens; ++t) {
+    float results[kTriplePanel];
+    float* to = rows == kTriplePanel ? out + t * out_stride : results;
+    store_triple_rows(sums[t][0], sums[t][1], row_scale[t], to);
+    store_triple_rows(sums[t][2], sums[t][3], row_scale[t], to + 16);
+    if (rows < kTriplePanel) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
   }
 }
 
-void triple_gemv(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out) {
+void triple_gemm(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale, size_t m,
+                 float* out, size_t out_stride) {
   const size_t blocks = triple_blocks(k);
-  const __m256 scale = _mm256_set1_ps(row_scale);
-  for (size_t r = 0; r < rows; r += kTriplePanel) {
-    __m256i sums[4];
-    triple_panel_sums(panels + r / kTriplePanel * blocks * kTripleBlockBytes, blocks, tables, sums);
-    alignas(32) float results[kTriplePanel];
-    for (size_t i = 0; i < 4; ++i) {
-      _mm256_store_ps(results + 8 * i, _mm256_mul_ps(_mm256_cvtepi32_ps(sums[i]), scale));
+  for (size_t r = 0; r < rows; r += kTriplePanel, panels += blocks * kTripleBlockBytes) {
+    const size_t count = rows - r < kTriplePanel ? rows - r : kTriplePanel;
+    size_t t = 0;
+    for (; t + 2 <= m; t += 2) {
+      triple_tile<2>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
+                     out + t * out_stride + r, out_stride);
     }
-    __builtin_memcpy(out + r, results, (rows - r < kTriplePanel ? rows - r : kTriplePanel) * sizeof(float));
+    if (t < m) {
+      triple_tile<1>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
+                     out + t * out_stride + r, out_stride);
+    }
   }
 }
 

@@ -45,19 +45,29 @@ void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
   }
 }
 
-void triple_gemv(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, float row_scale, float* out) {
-  for (size_t r = 0; r < rows; ++r) {
-    const uint8_t* panel = panels + r / kTriplePanel * triple_blocks(k) * kTripleBlockBytes;
-    int32_t sum = 0;
-    for (size_t b = 0; b < triple_blocks(k); ++b) {
-      for (size_t j = 0; j < 16; ++j) {
-        int16_t sums[16];
-        __builtin_memcpy(sums, tables + (b * 16 + j) * sizeof(sums), sizeof(sums));
-        const int n = read_triple(panel + b * kTripleBlockBytes, r % kTriplePanel, j);
-        sum += n < 0 ? -sums[-n] : sums[n];
-      }
+// The sum of a row of a panel and one token.
+inline int32_t triple_row_sum(const uint8_t* panel, size_t r, size_t blocks, const uint8_t* tables) {
+  int32_t sum = 0;
+  for (size_t b = 0; b < blocks; ++b) {
+    for (size_t j = 0; j < 16; ++j) {
+      int16_t sums[16];
+      __builtin_memcpy(sums, tables + (b * 16 + j) * sizeof(sums), sizeof(sums));
+      const int n = read_triple(panel + b * kTripleBlockBytes, r, j);
+      sum += n < 0 ? -sums[-n] : sums[n];
     }
-    out[r] = static_cast<float>(sum) * row_scale;
+  }
+  return sum;
+}
+
+void triple_gemm(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale, size_t m,
+                 float* out, size_t out_stride) {
+  const size_t blocks = triple_blocks(k);
+  for (size_t t = 0; t < m; ++t, tables += blocks * kTripleTableBytes) {
+    for (size_t r = 0; r < rows; ++r) {
+      const uint8_t* panel = panels + r / kTriplePanel * blocks * kTripleBlockBytes;
+      const int32_t sum = triple_row_sum(panel, r % kTriplePanel, blocks, tables);
+      out[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
+    }
   }
 }
 

@@ -6,7 +6,7 @@
 
 namespace tern {
 
-LoadedModel load_gguf(const std::filesystem::path& path, Threads& threads) {
+LoadedModel load_gguf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
   const GgufFile file(path);
   const ModelConfig config = read_gguf_config(file);
   const bool neighbour_rope = gguf_architecture(file.string("general.architecture")).neighbour_rope;
@@ -21,7 +21,7 @@ LoadedModel load_gguf(const std::filesystem::path& path, Threads& threads) {
   };
   with_context(path.string(), [&] {
     const DType dense_type = dense_type_for(*file.find("token_embd.weight"));
-    loaded.model = load_tensors(config, file.tensors().size(), dense_type, find, threads);
+    loaded.model = load_tensors(config, file.tensors().size(), dense_type, find, choose_form, threads);
   });
   return loaded;
 }

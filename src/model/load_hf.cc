@@ -25,7 +25,7 @@ float packed_scale(const HfDirectory& directory, const NamedTensor& weight, bool
 
 }  // namespace
 
-LoadedModel load_hf(const std::filesystem::path& path, Threads& threads) {
+LoadedModel load_hf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
   const HfDirectory directory(path);
   const HfModelConfig hf = parse_hf_config(directory.config_text(), (path / "config.json").string());
   const ModelConfig& config = hf.model;
@@ -45,7 +45,8 @@ LoadedModel load_hf(const std::filesystem::path& path, Threads& threads) {
       }
       return stored;
     };
-    loaded.model = load_tensors(config, directory.tensors().size(), dense_type_for(*embedding), find, threads);
+    loaded.model =
+        load_tensors(config, directory.tensors().size(), dense_type_for(*embedding), find, choose_form, threads);
   });
   return loaded;
 }

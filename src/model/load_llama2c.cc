@@ -56,7 +56,7 @@ void load_role(TensorRole role, ByteReader& reader, Threads& threads, Model& mod
 
 }  // namespace
 
-LoadedModel load_llama2c(const std::filesystem::path& path, Threads& threads) {
+LoadedModel load_llama2c(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
   const MappedFile file(path);
   LoadedModel loaded;
   loaded.source = "llama2c";
@@ -73,6 +73,9 @@ LoadedModel load_llama2c(const std::filesystem::path& path, Threads& threads) {
     reader.skip(config.context * config.head_dim * sizeof(float), "rotation tables");
     if (!config.tied_head) load_role(TensorRole::kOutput, reader, threads, loaded.model);
     if (reader.remaining() != 0) fail("{} bytes are left after the last tensor, expected none", reader.remaining());
+    const ModelForm form = choose_form(config);
+    set_ternary_layout(form.layout, threads, loaded.model);
+    set_head(form.head, threads, loaded.model);
   });
   for (const std::string& name : {fmt::format("tok{}.bin", loaded.model.config.vocab), std::string("tokenizer.bin")}) {
     const std::filesystem::path beside = path.parent_path() / name;

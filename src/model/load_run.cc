@@ -7,7 +7,7 @@
 
 namespace tern {
 
-LoadedModel load_run(const std::filesystem::path& path, Threads& threads) {
+LoadedModel load_run(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
   const SafetensorsFile file(path / kCheckpointFile);
   check_checkpoint(file);
   const auto config_text = file.metadata().find(kCheckpointConfigKey);
@@ -28,7 +28,7 @@ LoadedModel load_run(const std::filesystem::path& path, Threads& threads) {
     };
     validate(config);
     // The embedding enters the forward pass in bf16, as in training.
-    loaded.model = load_tensors(config, file.tensors().size(), DType::kBF16, find, threads);
+    loaded.model = load_tensors(config, file.tensors().size(), DType::kBF16, find, choose_form, threads);
   });
   if (std::filesystem::exists(path / kTokenizerFile)) loaded.vocabulary = read_hf_tokenizer(path / kTokenizerFile);
   return loaded;

@@ -1,9 +1,11 @@
 #include "model/load_tensor.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 #include <exception>
 #include <mutex>
 
@@ -12,6 +14,7 @@
 #include "base/error.h"
 #include "quant/dequantize.h"
 #include "quant/ternary_codecs.h"
+#include "tensor/float16.h"
 
 namespace tern {
 namespace {
@@ -66,20 +69,84 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
   return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
 }
 
+// 16 stored rows of TQ2_0 blocks with one positive scale, which the file's first block has, straight into their panel.
+// False when they are anything else: the rows are then to be decoded one by one.
+bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, size_t row, float& scale,
+                      TernaryMatrix& matrix) {
+  const NamedTensor& tensor = stored.tensor;
+  if (stored.packed_scale || tensor.type != DType::kTQ2_0 || row + kPanel > spec.rows) return false;
+  const size_t row_bytes = dtype_bytes(tensor.type, spec.cols);
+  const auto* data = reinterpret_cast<const uint8_t*>(tensor.data.data());
+  Float16 first;
+  std::memcpy(&first.bits, data + kTq2Bytes - sizeof(first.bits), sizeof(first.bits));
+  scale = to_float(first);
+  if (!std::isfinite(scale) || scale <= 0) return false;
+  std::array<const uint8_t*, kPanel> rows;
+  for (size_t i = 0; i < kPanel; ++i) rows[i] = data + stored_row(spec, stored, head_dim, row + i) * row_bytes;
+  return kernels().pack_tq2_0_panel(rows.data(), spec.cols / kTernaryBlock, first.bits,
+                                    matrix.panels.data() + row / kPanel * matrix.panel_bytes());
+}
+
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 TernaryMatrix& matrix) {
+  matrix.allocate();
   std::mutex mutex;
   float scale = 0;
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(spec.cols);
-    for (size_t r = begin; r < end; ++r) {
-      const float row_scale = decode_trits(stored, stored_row(spec, stored, head_dim, r), trits);
-      matrix.set_row(r, trits);
-      const std::lock_guard lock(mutex);
-      scale = merge_scales(scale, row_scale);
+    float range_scale = 0;
+    for (size_t r = begin; r < end; r += kPanel) {
+      float panel_scale = 0;
+      if (load_tq2_0_panel(spec, stored, head_dim, r, panel_scale, matrix)) {
+        range_scale = merge_scales(range_scale, panel_scale);
+        continue;
+      }
+      for (size_t i = r; i < std::min(r + kPanel, end); ++i) {
+        range_scale = merge_scales(range_scale, decode_trits(stored, stored_row(spec, stored, head_dim, i), trits));
+        matrix.set_row(i, trits);
+      }
     }
+    const std::lock_guard lock(mutex);
+    scale = merge_scales(scale, range_scale);
   });
   matrix.scale = scale;
+}
+
+// A row of bf16 numbers as they are; false when one is not finite.
+bool copy_bf16_row(const StoredTensor& stored, size_t row, VecView<uint16_t> out) {
+  std::memcpy(out.data(), stored.tensor.data.data() + row * out.size_bytes(), out.size_bytes());
+  uint32_t infinite = 0;
+  for (uint16_t bits : out) infinite |= static_cast<uint32_t>((bits & 0x7F80u) == 0x7F80u);
+  return infinite == 0;
+}
+
+void load_dense_rows(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
+                     DenseMatrix& matrix) {
+  const bool copies = stored.tensor.type == DType::kBF16 && matrix.type == DType::kBF16;
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    std::vector<float> row(spec.cols);
+    for (size_t r = begin; r < end; ++r) {
+      const size_t from = stored_row(spec, stored, head_dim, r);
+      if (copies && copy_bf16_row(stored, from, {matrix.bf16.data() + r * spec.cols, spec.cols})) continue;
+      read_row(stored, from, row);
+      matrix.set_row(r, row);
+    }
+  });
+}
+
+void load_dense(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
+                DenseMatrix& matrix) {
+  if (matrix.layout == DenseLayout::kRows) return load_dense_rows(spec, stored, head_dim, threads, matrix);
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    Buffer<float> panel(kPanel * spec.cols);
+    for (size_t r = begin; r < end; r += kPanel) {
+      const size_t count = std::min(kPanel, spec.rows - r);
+      for (size_t i = 0; i < count; ++i) {
+        read_row(stored, stored_row(spec, stored, head_dim, r + i), {panel.data() + i * spec.cols, spec.cols});
+      }
+      matrix.set_panel(r, MatView<const float>(panel.data(), count, spec.cols));
+    }
+  });
 }
 
 // Real numbers: the whole matrix, in our row order.
@@ -110,6 +177,7 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
     }
   });
   if (!exact) return false;
+  matrix.allocate();
   matrix.scale = g;
   threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(values.cols);
@@ -144,17 +212,8 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
     if (holds_trits(stored) && !spec.is_linear())
       fail("tensor '{}': embeddings in {} are not supported", stored.tensor.name, dtype_info(stored.tensor.type).name);
-    DenseMatrix& matrix = spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec);
-    for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
-      Buffer<float> panel(kPanel * spec.cols);
-      for (size_t r = begin; r < end; r += kPanel) {
-        const size_t count = std::min(kPanel, spec.rows - r);
-        for (size_t i = 0; i < count; ++i) {
-          read_row(stored, stored_row(spec, stored, head_dim, r + i), {panel.data() + i * spec.cols, spec.cols});
-        }
-        matrix.set_panel(r, MatView<const float>(panel.data(), count, spec.cols));
-      }
-    });
+    load_dense(spec, stored, head_dim, threads,
+               spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec));
     return;
   }
   Linear& linear = model.weights.linear(spec);
@@ -169,7 +228,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
 }
 
 Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,
-                   Threads& threads) {
+                   const ChooseForm& choose_form, Threads& threads) {
   if (config.layers > stored_layers_at_most) {
     fail("the configuration has {} layers, there are only {} tensors", config.layers, stored_layers_at_most);
   }
@@ -179,8 +238,14 @@ Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DTyp
     stored.push_back(find(spec));
     check_stored_shape(spec, stored.back());
   }
-  Model model = make_model(config, dense_type);
-  for (size_t i = 0; i < specs.size(); ++i) load_tensor(specs[i], stored[i], threads, model);
+  Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
+  const ModelForm form = choose_form(config);
+  model.head().layout = head_layout(form.head.kind);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    load_tensor(specs[i], stored[i], threads, model);
+    if (specs[i].is_linear()) model.weights.linear(specs[i]).ternary.set_layout(form.layout, threads);
+  }
+  set_head(form.head, threads, model);
   return model;
 }
 

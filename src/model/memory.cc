@@ -58,16 +58,16 @@ WeightBytes weight_bytes(const Model& model) {
   return sum;
 }
 
-WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head) {
+WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head, TernaryLayout layout) {
   WeightBytes sum;
   sum.quantized_head = expected_head_bytes(config, head);
   for (const TensorSpec& spec : model_tensors(config)) {
     if (spec.is_norm()) {
       add_bytes(spec, checked_mul(spec.cols, sizeof(float), kWhat), sum);
     } else if (spec.is_linear() && config.weights != WeightKind::kFull) {
-      const size_t panels = round_up_to_panel(spec.rows) / kPanel;
-      const size_t panel_bytes = checked_mul(round_up_to_panel(spec.cols) / 16, kTernaryBlockBytes, kWhat);
-      add_bytes(spec, checked_mul(panels, panel_bytes, kWhat), sum);
+      const size_t panel_rows = TernaryMatrix::panel_rows(layout);
+      const size_t panels = checked_add(spec.rows, panel_rows - 1, kWhat) / panel_rows;
+      add_bytes(spec, checked_mul(panels, TernaryMatrix::panel_bytes(layout, spec.cols), kWhat), sum);
     } else {
       const size_t elements = checked_mul(round_up_to_panel(spec.rows), spec.cols, kWhat);
       add_bytes(spec, dtype_bytes(dense_type, elements), sum);

@@ -23,7 +23,8 @@ struct WeightBytes {
 // Of a model in memory; of one that make_model would allocate and set_head would give that head. Error when a number
 // does not fit.
 WeightBytes weight_bytes(const Model& model);
-WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head = HeadKind::kExact);
+WeightBytes expected_weight_bytes(const ModelConfig& config, DType dense_type, HeadKind head = HeadKind::kExact,
+                                  TernaryLayout layout = TernaryLayout::kCodes);
 
 // Keys and values of one position of one sequence.
 size_t kv_bytes_per_token(const ModelConfig& config, KvType type);

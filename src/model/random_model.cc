@@ -80,6 +80,7 @@ void clear_missing_codes(size_t valid_rows, size_t cols, size_t k_blocks, uint8_
 void fill_ternary(const std::vector<uint8_t>& table, uint64_t seed, size_t tensor, double zero_share, Threads& threads,
                   TernaryMatrix& matrix) {
   matrix.scale = stored_scale(static_cast<float>(1 / std::sqrt((1 - zero_share) * static_cast<double>(matrix.cols))));
+  matrix.allocate();
   const size_t panels = round_up_to_panel(matrix.rows) / kPanel;
   threads.for_ranges(panels, 1, [&](size_t begin, size_t end) {
     for (size_t p = begin; p < end; ++p) {
@@ -108,8 +109,8 @@ void fill_dense(uint64_t seed, size_t tensor, Threads& threads, DenseMatrix& mat
 
 }  // namespace
 
-Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads) {
-  Model model = make_model(config, DType::kBF16);
+Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads, TernaryLayout layout) {
+  Model model = make_model(config, DType::kBF16, TritMemory::kWhenPacked);
   const double zero_share = config.weights == WeightKind::kTernary ? kRandomZeroShare : 0;
   const std::vector<uint8_t> codes = code_table(zero_share);
   const std::vector<TensorSpec> specs = model_tensors(config);
@@ -122,7 +123,9 @@ Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads) {
     } else if (config.weights == WeightKind::kFull) {
       fill_dense(seed, i, threads, model.weights.linear(spec).dense);
     } else {
-      fill_ternary(codes, seed, i, zero_share, threads, model.weights.linear(spec).ternary);
+      TernaryMatrix& matrix = model.weights.linear(spec).ternary;
+      fill_ternary(codes, seed, i, zero_share, threads, matrix);
+      matrix.set_layout(layout, threads);
     }
   }
   return model;

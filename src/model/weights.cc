@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/cpu.h"
+
 namespace tern {
 namespace {
 
-Linear empty_linear(WeightKind kind, size_t rows, size_t cols, DType dense_type) {
+Linear empty_linear(WeightKind kind, size_t rows, size_t cols, DType dense_type, TritMemory trits) {
   Linear linear;
   linear.kind = kind;
   if (kind == WeightKind::kFull) {
     linear.dense = DenseMatrix(rows, cols, dense_type);
   } else {
-    linear.ternary = TernaryMatrix(rows, cols);
+    linear.ternary = TernaryMatrix::without_memory(rows, cols);
+    if (trits == TritMemory::kNow) linear.ternary.allocate();
   }
   return linear;
 }
@@ -68,14 +71,14 @@ DenseMatrix& Weights::dense(const TensorSpec& spec) {
   return const_cast<DenseMatrix&>(std::as_const(*this).dense(spec));
 }
 
-Model make_model(const ModelConfig& config, DType dense_type) {
+Model make_model(const ModelConfig& config, DType dense_type, TritMemory trits) {
   validate(config);
   Model model;
   model.config = config;
   model.weights.layers.resize(config.layers);
   for (const TensorSpec& spec : model_tensors(config)) {
     if (spec.is_linear()) {
-      model.weights.linear(spec) = empty_linear(config.weights, spec.rows, spec.cols, dense_type);
+      model.weights.linear(spec) = empty_linear(config.weights, spec.rows, spec.cols, dense_type, trits);
     } else if (spec.is_norm()) {
       model.weights.norm(spec) = Buffer<float>(spec.cols);
     } else {
@@ -84,6 +87,19 @@ Model make_model(const ModelConfig& config, DType dense_type) {
   }
   model.rope = RopeTable(config.head_dim, config.context, config.rope_theta);
   return model;
+}
+
+TernaryLayout default_ternary_layout(const ModelConfig& config) {
+  constexpr size_t kTritsPerByte = 4;
+  const bool cached = linear_parameter_count(config) / kTritsPerByte <= last_level_cache_bytes();
+  return cached ? TernaryLayout::kCodes : TernaryLayout::kTriples;
+}
+
+void set_ternary_layout(TernaryLayout layout, Threads& threads, Model& model) {
+  if (model.config.weights == WeightKind::kFull) return;
+  for (const TensorSpec& spec : model_tensors(model.config)) {
+    if (spec.is_linear()) model.weights.linear(spec).ternary.set_layout(layout, threads);
+  }
 }
 
 HeadKind default_head(const ModelConfig& config) {

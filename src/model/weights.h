@@ -52,9 +52,19 @@ struct Model {
   DenseMatrix& head() { return config.tied_head ? weights.token_embedding : weights.output; }
 };
 
-// A model of the configuration's shape with all parts allocated: linear layers of the configuration's kind, embedding
-// and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
-Model make_model(const ModelConfig& config, DType dense_type);
+// Whether trits have memory from the beginning, or each matrix when it is packed.
+enum class TritMemory : uint8_t { kNow, kWhenPacked };
+
+// A model of the configuration's shape with all other parts allocated: linear layers of the configuration's kind,
+// embedding and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
+Model make_model(const ModelConfig& config, DType dense_type, TritMemory trits = TritMemory::kNow);
+
+// How inference holds the trits when nobody says: triples where codes would not stay in the last-level cache, because
+// reading is then what takes the time; else codes.
+TernaryLayout default_ternary_layout(const ModelConfig& config);
+
+// Packs the trits of all linear layers that way, one matrix after the other; nothing for a full-precision model.
+void set_ternary_layout(TernaryLayout layout, Threads& threads, Model& model);
 
 // The head that generation takes when nobody says: screened for vocabularies of 32,000 tokens and more, where the head
 // is a good part of the bytes that a token reads, else exact.

@@ -82,11 +82,15 @@ Int8Matrix make_int8_matrix(const DenseMatrix& weights, Threads& threads) {
   return matrix;
 }
 
+DenseLayout head_layout(HeadKind kind) {
+  return kind == HeadKind::kScreened ? DenseLayout::kRows : DenseLayout::kPanels;
+}
+
 Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weights) {
   check_shape(options.kind, weights);
   Head head;
   head.kind = options.kind;
-  weights.set_layout(options.kind == HeadKind::kScreened ? DenseLayout::kRows : DenseLayout::kPanels, threads);
+  weights.set_layout(head_layout(options.kind), threads);
   if (options.kind == HeadKind::kInt8) head.int8 = make_int8_matrix(weights, threads);
   if (options.kind == HeadKind::kScreened) head.screen = make_screen(weights, options.exact_rows, threads);
   return head;

@@ -48,6 +48,9 @@ struct HeadOptions {
   size_t exact_rows = 0;  // kScreened: the k of top-k; at least that many of the best logits are exact
 };
 
+// How the weights lie that a head of this kind reads.
+DenseLayout head_layout(HeadKind kind);
+
 // Makes the head of `weights` and lays these out as the kind reads them (in rows for kScreened, else in panels), so
 // that they are never in memory twice. Error for a kind that weights of this shape cannot have.
 Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weights);

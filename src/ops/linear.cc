@@ -12,7 +12,9 @@
 namespace tern {
 namespace {
 
-// Rows t0..t1 and columns r0..r1 (r0 a multiple of 16) of y = x W^T.
+// The parts of a product below: rows t0..t1 and columns r0..r1 of y = x W^T, r0 a multiple of the weights'
+// panel_rows().
+
 void multiply_dense(const DenseMatrix& w, MatView<const float> x, size_t t0, size_t t1, size_t r0, size_t r1,
                     MatView<float> y) {
   const size_t at = r0 / kPanel * w.panel_size();
@@ -25,20 +27,65 @@ void multiply_dense(const DenseMatrix& w, MatView<const float> x, size_t t0, siz
   }
 }
 
+// The matrix's rows r0..r1 in ternary panels.
+void multiply_codes(const uint8_t* panels, const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1,
+                    size_t r0, size_t r1, MatView<float> y) {
+  std::array<float, 96> row_scale;
+  for (size_t t = t0; t < t1; t += row_scale.size()) {
+    const size_t count = std::min(row_scale.size(), t1 - t);
+    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
+    kernels().ternary_gemm(panels, r1 - r0, w.k_blocks, x.q.data() + t * x.stride, x.stride, x.sum.data() + t,
+                           row_scale.data(), count, y.row(t) + r0, y.stride);
+  }
+}
+
+// Tokens up to which products look triples up; more multiply codes, which costs less a token.
+constexpr size_t kMostLookups = 4;
+
+void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const LinearInput& input, size_t r0, size_t r1,
+                      MatView<float> y) {
+  std::array<float, kMostLookups> row_scale;
+  for (size_t t = 0; t < y.rows; ++t) row_scale[t] = w.scale * input.quantized.scale[t];
+  kernels().triple_gemm(panels, r1 - r0, w.cols, input.tables.data(), row_scale.data(), y.rows, y.data + r0, y.stride);
+}
+
+// Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
+void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1, size_t r0, size_t r1,
+                       MatView<float> y) {
+  constexpr size_t kRows = 2 * kTriplePanel;
+  Buffer<uint8_t> codes(kRows / kPanel * w.k_blocks * kTernaryBlockBytes);
+  for (size_t r = r0; r < r1; r += kRows) {
+    const size_t end = std::min(r + kRows, r1);
+    kernels().unpack_triples(w.panels.data() + r / kTriplePanel * w.panel_bytes(), end - r, w.cols, codes.data());
+    multiply_codes(codes.data(), w, x, t0, t1, r, end, y);
+  }
+}
+
 void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t t1, size_t r0, size_t r1,
               MatView<float> y) {
   if (linear.kind == WeightKind::kFull) {
     return multiply_dense(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), t0, t1, r0, r1, y);
   }
   const TernaryMatrix& w = linear.ternary;
+  const uint8_t* panels = w.panels.data() + r0 / w.panel_rows() * w.panel_bytes();
+  if (w.layout == TernaryLayout::kCodes) {
+    multiply_codes(panels, w, input.quantized, t0, t1, r0, r1, y);
+  } else if (y.rows <= kMostLookups) {
+    multiply_triples(panels, w, input, r0, r1, y);
+  } else {
+    multiply_unpacked(w, input.quantized, t0, t1, r0, r1, y);
+  }
+}
+
+// What a few tokens need besides their quantized activations.
+void prepare_input(const Linear& linear, size_t tokens, LinearInput& input) {
+  if (linear.kind == WeightKind::kFull || linear.ternary.layout != TernaryLayout::kTriples) return;
+  if (tokens > kMostLookups) return;
   const QuantizedRows& x = input.quantized;
-  std::array<float, 96> row_scale;
-  for (size_t t = t0; t < t1; t += row_scale.size()) {
-    const size_t count = std::min(row_scale.size(), t1 - t);
-    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
-    kernels().ternary_gemm(w.panels.data() + r0 / kPanel * w.panel_bytes(), r1 - r0, w.k_blocks,
-                           x.q.data() + t * x.stride, x.stride, x.sum.data() + t, row_scale.data(), count,
-                           y.row(t) + r0, y.stride);
+  const size_t size = triple_blocks(input.cols) * kTripleTableBytes;
+  if (input.tables.size() < tokens * size) input.tables = Buffer<uint8_t>(tokens * size);
+  for (size_t t = 0; t < tokens; ++t) {
+    kernels().triple_tables(x.q.data() + t * x.stride, input.cols, input.tables.data() + t * size);
   }
 }
 
@@ -70,6 +117,7 @@ Moments matrix_moments(MatView<const float> weights, Threads& threads) {
 
 void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads, TernaryMatrix& matrix) {
   const Moments moments = matrix_moments(weights, threads);
+  matrix.allocate();
   const size_t count = weights.rows * weights.cols;
   const float gamma = absmean_gamma(moments.sum_abs, count);
   const auto mean = static_cast<float>(moments.sum / static_cast<double>(count));
@@ -159,13 +207,17 @@ void LinearInput::set_row(size_t n, VecView<const float> x) {
   }
 }
 
-void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads) {
+void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {
   const size_t tokens = layers.begin()->y.rows;
+  const size_t panel_rows = layers.begin()->linear.panel_rows();
+  const auto panels_of = [&](const LinearOutput& layer) { return (layer.y.cols + panel_rows - 1) / panel_rows; };
   size_t panels = 0;
   for (const LinearOutput& layer : layers) {
     assert(layer.y.cols == layer.linear.outputs() && input.cols == layer.linear.inputs() && layer.y.rows == tokens);
-    panels += round_up_to_panel(layer.y.cols) / kPanel;
+    assert(layer.linear.panel_rows() == panel_rows);
+    panels += panels_of(layer);
   }
+  prepare_input(layers.begin()->linear, tokens, input);
   if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) {
       for (const LinearOutput& layer : layers) multiply(layer.linear, input, begin, end, 0, layer.y.cols, layer.y);
@@ -173,13 +225,13 @@ void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInpu
     return;
   }
   // The panels of all layers side by side.
-  threads.for_ranges(panels, 1, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges(panels, 1, [&](size_t begin, size_t end) {
     size_t first = 0;  // panel of the layer
     for (const LinearOutput& layer : layers) {
-      const size_t last = first + round_up_to_panel(layer.y.cols) / kPanel;
+      const size_t last = first + panels_of(layer);
       if (begin < last && end > first) {
-        const size_t r0 = (std::max(begin, first) - first) * kPanel;
-        const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * kPanel);
+        const size_t r0 = (std::max(begin, first) - first) * panel_rows;
+        const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * panel_rows);
         multiply(layer.linear, input, 0, tokens, r0, r1, layer.y);
       }
       first = last;

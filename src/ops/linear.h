@@ -25,6 +25,8 @@ struct Linear {
 
   size_t outputs() const { return kind == WeightKind::kFull ? dense.rows : ternary.rows; }
   size_t inputs() const { return kind == WeightKind::kFull ? dense.cols : ternary.cols; }
+  // Outputs that are stored side by side.
+  size_t panel_rows() const { return kind == WeightKind::kFull ? kPanel : ternary.panel_rows(); }
 };
 
 // Int8 activations of N tokens: token n's values at q[n * stride], zero from `cols` up to stride (a multiple of 16).
@@ -46,6 +48,7 @@ struct LinearInput {
   size_t cols = 0;
   Buffer<float> real;
   QuantizedRows quantized;
+  Buffer<uint8_t> tables;  // of a few tokens, for weights in triples; filled by linear_forward
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);
@@ -69,8 +72,9 @@ struct LinearOutput {
   MatView<float> y;
 };
 
-// The layers that read one input (q, k and v; gate and up), in one parallel loop. N is the same for all.
-void linear_forward(std::initializer_list<LinearOutput> layers, const LinearInput& input, Threads& threads);
+// The layers that read one input (q, k and v; gate and up), in one parallel loop. N is the same for all, and so are the
+// kinds and layouts of the weights.
+void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads);
 // The same for real weights and real activations (the output head).
 void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
 

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <atomic>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "kernels/probe.h"
 
 namespace tern {
@@ -56,6 +58,26 @@ double MachineMeter::read_once() {
   if (sum != n * (n - 1) / 2)
     fail("memory: {} words read again have the sum {}, expected {}", n, sum.load(), n * (n - 1) / 2);
   return static_cast<double>(kReadBytes) / seconds;
+}
+
+double file_read_seconds(const std::filesystem::path& path, Threads& threads) {
+  constexpr size_t kGrain = size_t{1} << 20;
+  std::vector<std::filesystem::path> files = {path};
+  if (std::filesystem::is_directory(path)) {
+    files.clear();
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+  }
+  const double start = now_s();
+  for (const std::filesystem::path& file : files) {
+    const size_t size = std::filesystem::file_size(file);
+    std::atomic<size_t> done{0};
+    threads.for_ranges(size, kGrain,
+                       [&](size_t begin, size_t end) { done += read_and_forget(file, begin, end - begin); });
+    if (done != size) fail("{}: read failed: {} of {} bytes", file.string(), done.load(), size);
+  }
+  return now_s() - start;
 }
 
 double MachineMeter::integers_once() {

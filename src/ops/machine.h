@@ -2,6 +2,8 @@
 // speeds are held against. Uses the loops of kernels/probe.h.
 #pragma once
 
+#include <filesystem>
+
 #include "base/threads.h"
 #include "tensor/buffer.h"
 
@@ -36,5 +38,11 @@ class MachineMeter {
   size_t float_rounds_ = 1024;
   MachineRates best_;
 };
+
+// Seconds that the threads take to read all bytes of a file, or of the files in a directory, into new memory, and do
+// nothing with them.
+// The first reading may come from the disk; later ones tell how fast the system's cache of files gives them out. Error
+// when they cannot be read whole.
+double file_read_seconds(const std::filesystem::path& path, Threads& threads);
 
 }  // namespace tern

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/error.h"
 #include "tensor/float16.h"
 
 namespace tern {
@@ -40,18 +41,57 @@ void turn_panels(size_t cols, DenseLayout wanted, Threads& threads, Buffer<T>& n
 
 }  // namespace
 
-TernaryMatrix::TernaryMatrix(size_t rows_, size_t cols_)
-    : rows(rows_),
-      cols(cols_),
-      k_blocks(round_up_to_panel(cols_) / 16),
-      panels(round_up_to_panel(rows_) / kPanel * k_blocks * kTernaryBlockBytes) {
-  std::memset(panels.data(), kZeroCodes, panels.size());
+std::string_view ternary_layout_name(TernaryLayout layout) {
+  return layout == TernaryLayout::kCodes ? "codes" : "triples";
+}
+
+TernaryLayout parse_ternary_layout(std::string_view name) {
+  for (const TernaryLayout layout : {TernaryLayout::kCodes, TernaryLayout::kTriples}) {
+    if (name == ternary_layout_name(layout)) return layout;
+  }
+  fail("unknown layout '{}', expected codes or triples", name);
+}
+
+TernaryMatrix::TernaryMatrix(size_t rows_, size_t cols_) : TernaryMatrix(without_memory(rows_, cols_)) { allocate(); }
+
+TernaryMatrix TernaryMatrix::without_memory(size_t rows, size_t cols) {
+  TernaryMatrix matrix;
+  matrix.rows = rows;
+  matrix.cols = cols;
+  matrix.k_blocks = round_up_to_panel(cols) / 16;
+  return matrix;
+}
+
+void TernaryMatrix::allocate() {
+  if (!panels.empty()) return;
+  panels = Buffer<uint8_t>(round_up_to_panel(rows) / kPanel * panel_bytes());
+  // Where all bytes are set with the rows, touching them here would only take the time of one thread.
+  const bool padded = rows % kPanel != 0 || cols % 16 != 0;
+  if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
+}
+
+void TernaryMatrix::set_layout(TernaryLayout wanted, Threads& threads) {
+  if (layout == wanted) return;
+  const size_t old_rows = panel_rows(), old_bytes = panel_bytes();
+  const size_t new_rows = panel_rows(wanted), new_bytes = panel_bytes(wanted, cols);
+  Buffer<uint8_t> packed((rows + new_rows - 1) / new_rows * new_bytes);
+  threads.for_ranges(rows, kTriplePanel, [&](size_t begin, size_t end) {
+    const uint8_t* from = panels.data() + begin / old_rows * old_bytes;
+    uint8_t* to = packed.data() + begin / new_rows * new_bytes;
+    if (wanted == TernaryLayout::kTriples) {
+      kernels().pack_triples(from, end - begin, cols, to);
+    } else {
+      kernels().unpack_triples(from, end - begin, cols, to);
+    }
+  });
+  panels = std::move(packed);
+  layout = wanted;
 }
 
 // Sixteen trits are four groups of four; a group's codes lie in the bytes of one 32-bit number, so that shifts put the
 // groups into their fields all at once.
 void TernaryMatrix::set_row(size_t row, VecView<const int8_t> trits) {
-  assert(row < rows && trits.size() == cols);
+  assert(row < rows && trits.size() == cols && layout == TernaryLayout::kCodes);
   uint8_t* panel = panels.data() + row / kPanel * panel_bytes() + row % kPanel * 4;
   for (size_t b = 0; b < k_blocks; ++b) {
     std::array<uint32_t, 4> groups{};
@@ -68,7 +108,7 @@ void TernaryMatrix::set_row(size_t row, VecView<const int8_t> trits) {
 }
 
 void TernaryMatrix::get_row(size_t row, VecView<int8_t> trits) const {
-  assert(row < rows && trits.size() == cols);
+  assert(row < rows && trits.size() == cols && layout == TernaryLayout::kCodes);
   const uint8_t* panel = panels.data() + row / kPanel * panel_bytes() + row % kPanel * 4;
   for (size_t b = 0; b < k_blocks; ++b) {
     uint32_t codes = 0;
@@ -115,6 +155,15 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
   Buffer<float> panel(panel_size());
   kernels().pack_panel_transposed(weights.data, weights.stride, cols, weights.rows, panel.data());
   kernels().round_bf16(panel.data(), panel.size(), bf16.data() + at);
+}
+
+void DenseMatrix::set_row(size_t row, VecView<const float> weights) {
+  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows);
+  if (type == DType::kF32) {
+    std::memcpy(f32.data() + row * cols, weights.data(), weights.size_bytes());
+  } else {
+    kernels().round_bf16(weights.data(), cols, bf16.data() + row * cols);
+  }
 }
 
 void DenseMatrix::get_row(size_t row, VecView<float> weights) const {

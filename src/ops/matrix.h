@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
@@ -11,19 +12,42 @@
 
 namespace tern {
 
-// W (rows, cols) of trits times one scale, in ternary panels.
+// How a TernaryMatrix holds its trits: ternary panels, 2 bits a trit, which are packed row by row and multiply many
+// tokens fastest, or triple panels, 5 bits for three, a sixth less to read for one token.
+enum class TernaryLayout : uint8_t { kCodes, kTriples };
+std::string_view ternary_layout_name(TernaryLayout layout);  // "codes", "triples"
+TernaryLayout parse_ternary_layout(std::string_view name);   // Error for other names
+
+// W (rows, cols) of trits times one scale.
 struct TernaryMatrix {
   size_t rows = 0;
   size_t cols = 0;
   size_t k_blocks = 0;  // blocks of 16 columns
   float scale = 0;      // a bfloat16 value
-  Buffer<uint8_t> panels;
+  TernaryLayout layout = TernaryLayout::kCodes;
+  Buffer<uint8_t> panels;  // empty until allocate()
 
   TernaryMatrix() = default;
+  // Every row is to be set; missing rows and columns of the panels are trit 0.
   TernaryMatrix(size_t rows, size_t cols);
+  // Only the shape: a large model's matrices take memory one after the other as they are packed.
+  static TernaryMatrix without_memory(size_t rows, size_t cols);
+  // Memory for codes, all trits 0, unless there is memory already.
+  void allocate();
 
-  size_t panel_bytes() const { return k_blocks * kTernaryBlockBytes; }
-  // Rows of different threads may be set at the same time.
+  size_t panel_rows() const { return panel_rows(layout); }
+  size_t panel_bytes() const { return panel_bytes(layout, cols); }
+  static constexpr size_t panel_rows(TernaryLayout layout) {
+    return layout == TernaryLayout::kCodes ? kPanel : kTriplePanel;
+  }
+  static constexpr size_t panel_bytes(TernaryLayout layout, size_t cols) {
+    return layout == TernaryLayout::kCodes ? round_up_to_panel(cols) / 16 * kTernaryBlockBytes
+                                           : triple_blocks(cols) * kTripleBlockBytes;
+  }
+
+  // Packs the trits anew.
+  void set_layout(TernaryLayout wanted, Threads& threads);
+  // In codes. Rows of different threads may be set at the same time.
   void set_row(size_t row, VecView<const int8_t> trits);
   void get_row(size_t row, VecView<int8_t> trits) const;
 };
@@ -52,6 +76,8 @@ struct DenseMatrix {
   // the type. `weights` holds those rows.
   void set_panel(size_t row, MatView<const float> weights);
   void get_row(size_t row, VecView<float> weights) const;
+  // The same for one row of the layout kRows, rounded to bf16 where that is the type.
+  void set_row(size_t row, VecView<const float> weights);
 };
 
 // Packs rows as the panels of B (k, n) for a product that sums over the rows: fill_row(kk, out) writes row kk, n

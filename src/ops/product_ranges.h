@@ -22,7 +22,7 @@ void for_product_ranges(size_t tokens, size_t outputs, Threads& threads, const B
   if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
   } else {
-    threads.for_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
+    threads.for_shared_ranges(outputs, kPanel, [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
   }
 }
 

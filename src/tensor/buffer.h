@@ -10,9 +10,11 @@
 
 namespace tern {
 
-// `bytes` zeroed bytes aligned to 64 (2 MiB with huge-page advice from 4 MiB up); Error when there is no memory.
+// `bytes` zeroed bytes aligned to 64 (2 MiB with huge-page advice from 4 MiB up); Error when there is no memory. Large
+// ones are cleared by the system, a page at the first touch: whoever fills them in parallel clears them in parallel.
 void* allocate_aligned(size_t bytes);
-void free_aligned(void* data);
+// `bytes` as they were asked for.
+void free_aligned(void* data, size_t bytes);
 
 template <class T>
 class Buffer {
@@ -23,7 +25,7 @@ class Buffer {
   explicit Buffer(size_t size)
       : data_(size == 0 ? nullptr : static_cast<T*>(allocate_aligned(checked_mul(size, sizeof(T), "buffer")))),
         size_(size) {}
-  ~Buffer() { free_aligned(data_); }
+  ~Buffer() { free_aligned(data_, size_ * sizeof(T)); }
   Buffer(Buffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, size_t{0})) {}
   Buffer& operator=(Buffer&& other) noexcept {

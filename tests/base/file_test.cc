@@ -98,6 +98,13 @@ TEST_F(FileTest, APipeIsRefusedAndNotWaitedFor) {
   EXPECT_TRUE(fs::is_fifo(at("pipe")));
 }
 
+TEST_F(FileTest, CountsTheBytesThatCouldBeRead) {
+  write_file(at("file"), std::string(300000, 'x'));
+  EXPECT_EQ(read_and_forget(at("file"), 0, 300000), 300000u);
+  EXPECT_EQ(read_and_forget(at("file"), 299990, 300000), 10u);
+  EXPECT_EQ(read_and_forget(at("missing"), 0, 1), 0u);
+}
+
 TEST_F(FileTest, MappedFileShowsTheBytes) {
   write_file(at("file"), "hello");
   MappedFile file(at("file"));

@@ -63,6 +63,40 @@ TEST(Threads, ForRangesCoversEverythingOnceInAlignedRanges) {
   }
 }
 
+TEST(Threads, ForSharedRangesCoversEverythingOnceInAlignedRanges) {
+  for (int count = 1; count <= 5; ++count) {
+    Threads threads(count);
+    for (const size_t grain : {1u, 3u, 16u}) {
+      for (const size_t total : {0u, 1u, 2u, 15u, 16u, 17u, 101u, 1023u, 20000u}) {
+        std::vector<int> covered(total, 0);
+        std::atomic<bool> aligned = true;
+        threads.for_shared_ranges(total, grain, [&](size_t begin, size_t end) {
+          for (size_t i = begin; i < end; ++i) ++covered[i];
+          if (begin >= end || begin % grain != 0 || (end % grain != 0 && end != total)) aligned = false;
+        });
+        EXPECT_EQ(covered, std::vector<int>(total, 1)) << count << " threads, grain " << grain << ", total " << total;
+        EXPECT_TRUE(aligned);
+      }
+    }
+  }
+}
+
+// A thread that does not get on has its ranges taken by the others.
+TEST(Threads, ForSharedRangesDoesNotWaitForASlowThread) {
+  Threads threads(2);
+  constexpr size_t kTotal = 32;
+  std::atomic<size_t> done{0};
+  std::atomic<bool> slow{false};
+  threads.for_shared_ranges(kTotal, 1, [&](size_t begin, size_t end) {
+    if (!slow.exchange(true)) {
+      // This range ends only when the other thread has computed all others.
+      while (done < kTotal - (end - begin)) std::this_thread::yield();
+    }
+    done += end - begin;
+  });
+  EXPECT_EQ(done, kTotal);
+}
+
 TEST(Threads, TheRangesDependOnNothingButTheCount) {
   Threads threads(3);
   const auto split = [&] {

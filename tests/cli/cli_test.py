@@ -133,6 +133,7 @@ class Case(unittest.TestCase):
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--kv-type", ""], "expected f32, bf16 or int8"),
             (["run", "-m", d / "run", "-p", "x" * 100], "the context holds 32"),
             (["run", "-m", d / "run", "-p", "x", "--head", "int4"], "unknown head 'int4'"),
+            (["run", "-m", d / "run", "-p", "x", "--layout", "bits"], "--layout: unknown layout 'bits', expected codes or"),
             (["run", "-m", d / "run", "-p", "x", "--head", "screened"], "a vocabulary of at least 512 tokens"),
             (["eval", "perplexity", "-m", d / "run", d / "empty.txt"], "empty.txt"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "-c", 64], "context of 32"),
@@ -173,6 +174,7 @@ class Case(unittest.TestCase):
             self.assertEqual(test["model_n_params"], 2 * (256 * 768 + 3 * 688 * 256 + 3 * 256 + 688) + 512 * 256 + 256)
             self.assertGreater(test["model_size"], test["model_n_params"] / 4)
             self.assertEqual((len(test["samples_ns"]), len(test["samples_ts"])), (2, 2))
+            self.assertEqual((test["load_ns"], test["file_read_ns"]), (None, None))  # nothing was read
             tokens = (test["n_prompt"] + test["n_gen"]) * test["n_sequences"]
             for ns, speed in zip(test["samples_ns"], test["samples_ts"]):
                 self.assertAlmostEqual(speed, tokens * 1e9 / ns, delta=speed * 1e-3)
@@ -194,6 +196,8 @@ class Case(unittest.TestCase):
         test, = json.loads(tern("bench", "-m", self.dir / "run", "-p", 0, "-n", 3, "-r", 1, "-o", "json")[0])
         self.assertEqual(test["model_filename"], str(self.dir / "run"))
         self.assertEqual(test["stddev_ts"], 0)
+        self.assertGreater(test["load_ns"], 0)
+        self.assertGreater(test["file_read_ns"], 0)
         info = json.loads(tern("info", self.dir / "run", "--json")[0])
         self.assertEqual((test["model_size"], test["model_n_params"]), (info["memory"]["weights"], info["parameters"]))
         decoded = {}
@@ -208,6 +212,13 @@ class Case(unittest.TestCase):
         # Keys and values of 2 layers and 2 heads of 64.
         self.assertEqual(decoded["exact", "f32"] - decoded["exact", "bf16"], 2 * 2 * 2 * 64 * 2)
         self.assertLess(decoded["exact", "int8"], decoded["exact", "bf16"])
+        layouts = {}
+        for layout in ("auto", "codes", "triples"):
+            test, = json.loads(tern("bench", "--shape", "tiny", "--layout", layout, "-p", 0, "-n", 1, "-r", 1, "--json")[0])
+            layouts[layout] = (test["layout"], test["bytes_per_token"])
+        self.assertEqual(layouts["auto"], layouts["codes"])  # it fits into a cache
+        self.assertEqual(layouts["triples"][0], "triples")
+        self.assertLess(layouts["triples"][1], layouts["codes"][1])
         sizes = {}
         for kind in ("ternary", "binary", "full"):
             test, = json.loads(tern("bench", "--shape", "tiny", "--weights", kind, "--layers", 1, "-p", 8, "-n", 0, "-r",
@@ -249,6 +260,7 @@ class Case(unittest.TestCase):
             ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
             (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),
             ([*tiny, "--head", "round"], "unknown head 'round'"),
+            ([*tiny, "--weights", "full", "--layout", "codes"], "--layout codes: the model has no ternary weights"),
             ([*tiny, "--kv-type", "fp8"], "unknown type 'fp8'"),
             ([*tiny, "-o", "xml"], "unknown output 'xml', expected md, csv or json"),
             # 10^16 bytes of keys and values.

@@ -232,6 +232,59 @@ TEST_P(RowwiseEqual, PackPanels) {
   }
 }
 
+// Against the two layouts as they are written down: weight 128h + 32l + m of a TQ2_0 block in byte 32h + m, bits 2l; in
+// a panel's block of 16 columns, column f * 4 + i of row r in byte r * 4 + i, bits 2f.
+TEST_P(RowwiseEqual, PackTq2Panel) {
+  constexpr uint16_t kScale = 0x2E66;
+  for (const size_t blocks : {1u, 2u, 5u}) {
+    const size_t k = blocks * 256;
+    Rng rng(3, blocks);
+    std::vector<std::vector<uint8_t>> rows(16, std::vector<uint8_t>(blocks * 66));
+    std::vector<uint8_t> expected(k * 4 + 24);
+    for (size_t r = 0; r < 16; ++r) {
+      for (size_t b = 0; b < blocks; ++b) std::memcpy(&rows[r][b * 66 + 64], &kScale, 2);
+      for (size_t c = 0; c < k; ++c) {
+        const auto code = static_cast<unsigned>(rng.below(3));
+        uint8_t& from = rows[r][c / 256 * 66 + c % 256 / 128 * 32 + c % 32];
+        from = static_cast<uint8_t>(from | (code << (2 * (c % 128 / 32))));
+        uint8_t& to = expected[c / 16 * 64 + r * 4 + c % 4];
+        to = static_cast<uint8_t>(to | (code << (2 * (c % 16 / 4))));
+      }
+    }
+    std::vector<const uint8_t*> pointers;
+    for (const auto& row : rows) pointers.push_back(row.data());
+    std::vector<uint8_t> panel(k * 4 + 24);
+    ASSERT_TRUE(table().pack_tq2_0_panel(pointers.data(), blocks, kScale, panel.data()));
+    ASSERT_TRUE(same_bits(expected, panel)) << blocks;
+    for (size_t r = 0; r < 16; ++r) {
+      for (const size_t byte : {rng.below(64), rng.below(64), size_t{64}, size_t{65}}) {
+        uint8_t& bad = rows[r][(blocks - 1) * 66 + byte];
+        const uint8_t good = bad;
+        bad = byte < 64 ? static_cast<uint8_t>(bad | (3u << (2 * (r % 4)))) : static_cast<uint8_t>(bad ^ 1u);
+        EXPECT_FALSE(table().pack_tq2_0_panel(pointers.data(), blocks, kScale, panel.data())) << r << ", " << byte;
+        bad = good;
+      }
+    }
+  }
+}
+
+TEST_P(RowwiseEqual, PackScreenRow) {
+  for (const size_t n : {1u, 7u, 16u, 31u, 256u}) {
+    auto x = random_row(n, 5);
+    const float threshold = std::fabs(x[n / 2]);  // met exactly
+    x[0] = -0.0f;
+    std::vector<uint8_t> panel((n + 15) / 16 * 64 + 24);
+    std::vector<uint8_t> expected((n + 15) / 16 * 64 + 24);
+    for (size_t c = 0; c < n; ++c) {
+      const int code = x[c] <= -threshold ? 0 : x[c] < 0 ? 1 : x[c] < threshold ? 2 : 3;
+      uint8_t& byte = expected[c / 16 * 64 + 12 + c % 4];
+      byte = static_cast<uint8_t>(byte | (code << (2 * (c % 16 / 4))));
+    }
+    table().pack_screen_row(x.data(), n, threshold, panel.data() + 12);
+    ASSERT_TRUE(same_bits(expected, panel)) << n;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, RowwiseEqual, testing::ValuesIn(all_tables()), table_name);
 
 }  // namespace

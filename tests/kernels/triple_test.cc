@@ -41,21 +41,28 @@ std::vector<uint8_t> pack_triple_panels(const std::vector<int8_t>& trits, size_t
 
 class Triples : public KernelTest {
  protected:
-  void expect_exact(const std::vector<int8_t>& trits, size_t rows, const std::vector<int8_t>& q) {
+  // Token t's activations are those of q, turned by t columns.
+  void expect_exact(const std::vector<int8_t>& trits, size_t rows, const std::vector<int8_t>& q, size_t m = 1) {
     const size_t k = q.size();
+    const size_t out_stride = rows + 5;
     const std::vector<uint8_t> panels = pack_triple_panels(trits, rows, k);
-    std::vector<uint8_t> tables(triple_blocks(k) * kTripleTableBytes);
-    const float scale = 0.37f;
-    std::vector<float> out = guarded<float>(rows + 9);
+    const size_t table_bytes = triple_blocks(k) * kTripleTableBytes;
+    std::vector<uint8_t> tables(m * table_bytes);
+    const std::vector<float> row_scale = random_row(m, 9);
+    std::vector<float> out = guarded<float>(m * out_stride);
     std::vector<float> expected = out;
-    for (size_t r = 0; r < rows; ++r) {
-      int64_t sum = 0;
-      for (size_t column = 0; column < k; ++column) sum += trits[r * k + column] * q[column];
-      expected[r] = static_cast<float>(sum) * scale;
+    for (size_t t = 0; t < m; ++t) {
+      std::vector<int8_t> token = q;
+      std::rotate(token.begin(), token.begin() + static_cast<ptrdiff_t>(t % k), token.end());
+      table().triple_tables(token.data(), k, tables.data() + t * table_bytes);
+      for (size_t r = 0; r < rows; ++r) {
+        int64_t sum = 0;
+        for (size_t column = 0; column < k; ++column) sum += trits[r * k + column] * token[column];
+        expected[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
+      }
     }
-    table().triple_tables(q.data(), k, tables.data());
-    table().triple_gemv(panels.data(), rows, k, tables.data(), scale, out.data());
-    ASSERT_TRUE(same_bits(expected, out)) << "rows=" << rows << " k=" << k;
+    table().triple_gemm(panels.data(), rows, k, tables.data(), row_scale.data(), m, out.data(), out_stride);
+    ASSERT_TRUE(same_bits(expected, out)) << "rows=" << rows << " k=" << k << " m=" << m;
   }
 };
 
@@ -87,14 +94,16 @@ TEST_P(Triples, PackingAndUnpackingFollowTheLayout) {
 TEST_P(Triples, OddShapes) {
   for (const size_t rows : Sizes{1, 5, 16, 17, 31, 32, 33, 70}) {
     for (const size_t k : Sizes{1, 3, 16, 47, 48, 49, 95, 96, 97, 256, 257, 1000}) {
-      expect_exact(random_trits(rows * k, rows * k), rows, random_activations(k, rows));
+      for (size_t m = 0; m <= 5; ++m) {
+        expect_exact(random_trits(rows * k, rows * k), rows, random_activations(k, rows), m);
+      }
     }
   }
 }
 
 TEST_P(Triples, LengthsAroundTheWideningInterval) {
   for (size_t blocks = 1; blocks <= 22; ++blocks) {
-    expect_exact(random_trits(32 * blocks * 48, blocks), 32, random_activations(blocks * 48, blocks));
+    expect_exact(random_trits(32 * blocks * 48, blocks), 32, random_activations(blocks * 48, blocks), 3);
   }
 }
 
@@ -125,14 +134,14 @@ TEST_P(Triples, ExtremeRowsDoNotOverflow) {
     std::fill(halves.begin(), halves.begin() + static_cast<ptrdiff_t>(k / 2), int8_t{-128});
     for (const auto& q : {std::vector<int8_t>(k, 127), std::vector<int8_t>(k, -128), std::vector<int8_t>(k, -127),
                           alternating, halves}) {
-      for (const int trit : {-1, 0, 1}) expect_exact(std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), 17, q);
+      for (const int trit : {-1, 0, 1}) expect_exact(std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), 17, q, 2);
       // Signs that follow the activations: the largest sum, and its opposite.
       std::vector<int8_t> follow(2 * k);
       for (size_t column = 0; column < k; ++column) {
         follow[column] = q[column] < 0 ? -1 : 1;
         follow[k + column] = q[column] < 0 ? 1 : -1;
       }
-      expect_exact(follow, 2, q);
+      expect_exact(follow, 2, q, 2);
     }
   }
 }

@@ -68,13 +68,16 @@ TEST_P(Invariance, LogitsDoNotDependOnTheBatch) {
   for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
     SCOPED_TRACE(kv_type_name(type));
     expect_same_everywhere([&](Threads& threads) {
-      const Model model = random_model(GetParam().config, 3, threads);
+      Model model = random_model(GetParam().config, 3, threads);
       const Matrix expected = run(model, 0, at_once, type, false, false, threads);
       EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, true, true, threads))) << "all layers, used cache";
       EXPECT_TRUE(same_bits(expected, run(model, 0, token_by_token(), type, false, false, threads))) << "one by one";
       EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, false, true, threads))) << "odd pieces";
       EXPECT_TRUE(same_bits(expected, run(model, 0, among_others, type, false, true, threads))) << "among others";
       EXPECT_TRUE(same_bits(expected, run(model, 2, another_place, type, false, false, threads))) << "elsewhere";
+      set_ternary_layout(TernaryLayout::kTriples, threads, model);
+      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, false, false, threads))) << "triples";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, false, true, threads))) << "triples, odd pieces";
       return expected.values;
     });
   }

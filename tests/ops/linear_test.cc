@@ -31,10 +31,15 @@ LinearInput input_of(WeightKind kind, const Matrix& x) {
   return input;
 }
 
-Matrix forward_of(const Linear& linear, const LinearInput& input, size_t rows, Threads& threads) {
+Matrix forward_of(const Linear& linear, LinearInput& input, size_t rows, Threads& threads) {
   Matrix y = stale_matrix(rows, linear.outputs());
   linear_forward({{linear, y.view()}}, input, threads);
   return y;
+}
+
+Matrix forward_of(const Linear& linear, const Matrix& x, Threads& threads) {
+  LinearInput input = input_of(linear.kind, x);
+  return forward_of(linear, input, x.rows, threads);
 }
 
 // The oracle's q is 5 x 40; the layer keeps its rows `stride` apart.
@@ -61,7 +66,7 @@ TEST_P(BitLinearFixture, QuantizesAsTheOracle) {
     EXPECT_EQ(trits_of(linear.ternary), fixture.ints("trits"));
     EXPECT_EQ(linear.ternary.scale, fixture.scalar("g"));
 
-    const LinearInput input = input_of(GetParam(), x);
+    LinearInput input = input_of(GetParam(), x);
     EXPECT_EQ(q_of(input.quantized), fixture.ints("q"));
     const Matrix s = fixture.floats("x_scale");
     for (size_t n = 0; n < x.rows; ++n) {
@@ -77,7 +82,7 @@ TEST_P(BitLinearFixture, ForwardIsTheOracles) {
   const Matrix x = fixture.floats("X");
   for_each_machine([&](Threads& threads) {
     const Linear linear = make_linear(GetParam(), w.view(), threads);
-    expect_near(fixture, "Y", forward_of(linear, input_of(GetParam(), x), x.rows, threads));
+    expect_near(fixture, "Y", forward_of(linear, x, threads));
   });
 }
 
@@ -94,7 +99,7 @@ TEST(FullLinear, ForwardIsTheOracles) {
     Matrix rounded(linear.outputs(), linear.inputs());
     for (size_t r = 0; r < rounded.rows; ++r) linear.dense.get_row(r, rounded.view().row_view(r));
     EXPECT_TRUE(same_bits(fixture.floats("W_bf16"), rounded));
-    expect_near(fixture, "Y", forward_of(linear, input_of(WeightKind::kFull, x), x.rows, threads));
+    expect_near(fixture, "Y", forward_of(linear, x, threads));
   });
 }
 
@@ -102,7 +107,8 @@ struct Shape {
   size_t tokens, outputs, inputs;
 };
 // Few and many tokens: both ways of splitting a product among threads; sizes around blocks of 16 and tiles of tokens.
-constexpr Shape kShapes[] = {{1, 1, 1}, {1, 40, 100}, {2, 17, 33}, {5, 3, 7}, {13, 64, 31}, {100, 35, 18}};
+constexpr Shape kShapes[] = {{1, 1, 1}, {1, 40, 100}, {1, 300, 48},  {2, 17, 33},
+                             {5, 3, 7}, {13, 64, 31}, {13, 200, 31}, {100, 35, 18}};
 
 // y = (sum of q * trit) * (g * scale), each of them by the scalar definition: equal, not close.
 TEST(TernaryLinear, IsTheScalarDefinitionBitForBit) {
@@ -122,9 +128,11 @@ TEST(TernaryLinear, IsTheScalarDefinitionBitForBit) {
     }
     SCOPED_TRACE(std::to_string(shape.tokens) + " tokens");
     for_each_machine([&](Threads& threads) {
-      const Linear linear = make_linear(WeightKind::kTernary, w.view(), threads);
-      const LinearInput input = input_of(WeightKind::kTernary, x);
+      Linear linear = make_linear(WeightKind::kTernary, w.view(), threads);
+      LinearInput input = input_of(WeightKind::kTernary, x);
       EXPECT_TRUE(same_bits(expected, forward_of(linear, input, shape.tokens, threads)));
+      linear.ternary.set_layout(TernaryLayout::kTriples, threads);
+      EXPECT_TRUE(same_bits(expected, forward_of(linear, input, shape.tokens, threads))) << "triples";
     });
   }
 }
@@ -177,11 +185,11 @@ TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
     const Matrix x = random_matrix(75, 70, 10);
     expect_same_everywhere([&](Threads& threads) {
       const Linear linear = make_linear(kind, w.view(), threads);
-      const Matrix all = forward_of(linear, input_of(kind, x), x.rows, threads);
+      const Matrix all = forward_of(linear, x, threads);
       for (const size_t n : {size_t{0}, size_t{31}, size_t{74}}) {
         Matrix one(1, x.cols);
         std::copy_n(x.view().row(n), x.cols, one.values.data());
-        const Matrix alone = forward_of(linear, input_of(kind, one), 1, threads);
+        const Matrix alone = forward_of(linear, one, threads);
         EXPECT_TRUE(same_bits(all.view().row_view(n), alone.row())) << "token " << n;
       }
       return all.values;
@@ -191,15 +199,17 @@ TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
 
 // Layers of any number of outputs in one loop: each gives what it gives alone, however the threads' shares cut them.
 TEST(LinearForward, AGroupIsItsLayers) {
-  for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kFull}) {
+  for (const auto& [kind, in_triples] : {std::pair{WeightKind::kTernary, false}, std::pair{WeightKind::kTernary, true},
+                                         std::pair{WeightKind::kFull, false}}) {
     for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}}) {
       const Matrix x = random_matrix(tokens, 40, 20);
       for_each_machine([&](Threads& threads) {
-        const LinearInput input = input_of(kind, x);
+        LinearInput input = input_of(kind, x);
         std::vector<Linear> layers;
         std::vector<Matrix> together;
         for (const size_t outputs : {size_t{50}, size_t{3}, size_t{16}}) {
           layers.push_back(make_linear(kind, random_matrix(outputs, 40, 21 + outputs).view(), threads));
+          if (in_triples) layers.back().ternary.set_layout(TernaryLayout::kTriples, threads);
           together.push_back(stale_matrix(tokens, outputs));
         }
         linear_forward(
@@ -222,7 +232,7 @@ TEST(LinearForward, UsesTheFirstRowsOfALargerInput) {
     LinearInput large(kind, 9, 33);
     set_input(random_matrix(9, 33, 13).view(), large);
     set_input(x.view(), large);
-    EXPECT_TRUE(same_bits(forward_of(linear, input_of(kind, x), 3, threads), forward_of(linear, large, 3, threads)));
+    EXPECT_TRUE(same_bits(forward_of(linear, x, threads), forward_of(linear, large, 3, threads)));
   }
 }
 
@@ -232,7 +242,7 @@ TEST(RepackLinear, EqualsANewLayer) {
     const Matrix w = random_matrix(19, 37, 14);
     Linear linear = make_linear(kind, random_matrix(19, 37, 15, 5.0).view(), threads);
     repack_linear(w.view(), threads, linear);
-    const LinearInput input = input_of(kind, random_matrix(4, 37, 16));
+    LinearInput input = input_of(kind, random_matrix(4, 37, 16));
     EXPECT_TRUE(same_bits(forward_of(make_linear(kind, w.view(), threads), input, 4, threads),
                           forward_of(linear, input, 4, threads)));
   }
@@ -242,7 +252,7 @@ TEST(TernaryLinear, OfZeroWeightsGivesZeros) {
   Threads threads(1);
   const Linear linear = make_linear(WeightKind::kTernary, Matrix(5, 20).view(), threads);
   EXPECT_EQ(linear.ternary.scale, stored_scale(kMinScale));
-  const Matrix y = forward_of(linear, input_of(WeightKind::kTernary, random_matrix(2, 20, 17)), 2, threads);
+  const Matrix y = forward_of(linear, random_matrix(2, 20, 17), threads);
   EXPECT_EQ(max_abs(y.row()), 0.0);
 }
 

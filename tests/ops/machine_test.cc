@@ -21,5 +21,11 @@ TEST(Machine, MeasuresEveryRateAndKeepsTheBest) {
   EXPECT_GE(machine.best().float_peak, first.float_peak);
 }
 
+TEST(Machine, ReadsFilesAndDirectories) {
+  Threads threads(3);
+  EXPECT_GT(file_read_seconds(TERN_SOURCE_DIR "/README.md", threads), 0);
+  EXPECT_GT(file_read_seconds(TERN_SOURCE_DIR "/tests/ops", threads), 0);
+}
+
 }  // namespace
 }  // namespace tern

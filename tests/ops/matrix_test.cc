@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
 #include "base/rng.h"
 #include "support/numbers.h"
 #include "tensor/float16.h"
@@ -32,11 +33,58 @@ TEST(TernaryMatrix, GivesBackTheRowsThatWereSet) {
   }
 }
 
-TEST(TernaryMatrix, BeginsAsZeros) {
-  const TernaryMatrix matrix(17, 21);
-  std::vector<int8_t> row(21, int8_t{1});
-  matrix.get_row(16, row);
-  EXPECT_EQ(row, std::vector<int8_t>(21, int8_t{0}));
+TEST(TernaryMatrix, MissingRowsAndColumnsAreZeros) {
+  TernaryMatrix matrix(17, 21);
+  for (size_t r = 0; r < 17; ++r) matrix.set_row(r, std::vector<int8_t>(21, int8_t{1}));
+  // Byte r * 4 + i of block b: row r, columns b * 16 + f * 4 + i in the fields f. Code 2 is 1, code 1 is 0.
+  for (size_t at = 0; at < matrix.panels.size(); ++at) {
+    const size_t row = at / matrix.panel_bytes() * 16 + at % 64 / 4;
+    for (size_t f = 0; f < 4; ++f) {
+      const size_t column = at % matrix.panel_bytes() / 64 * 16 + f * 4 + at % 4;
+      ASSERT_EQ((matrix.panels[at] >> (2 * f)) & 3, row < 17 && column < 21 ? 2 : 1) << row << ", " << column;
+    }
+  }
+}
+
+TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
+  for (const Shape shape : kShapes) {
+    for (const int count : {1, 3}) {
+      Threads threads(count);
+      TernaryMatrix matrix(shape.rows, shape.cols);
+      Rng rng(2, shape.rows, shape.cols);
+      for (size_t r = 0; r < shape.rows; ++r) {
+        std::vector<int8_t> row(shape.cols);
+        for (int8_t& trit : row) trit = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
+        matrix.set_row(r, row);
+      }
+      const std::vector<uint8_t> codes(matrix.panels.begin(), matrix.panels.end());
+      matrix.set_layout(TernaryLayout::kTriples, threads);
+      EXPECT_EQ(matrix.panel_rows(), 32u);
+      EXPECT_EQ(matrix.panels.size(), (shape.rows + 31) / 32 * ((shape.cols + 47) / 48) * 320);
+      matrix.set_layout(TernaryLayout::kCodes, threads);
+      EXPECT_EQ(codes, std::vector<uint8_t>(matrix.panels.begin(), matrix.panels.end()))
+          << shape.rows << " x " << shape.cols << ", " << count << " threads";
+    }
+  }
+}
+
+TEST(TernaryMatrix, TakesMemoryWhenTold) {
+  TernaryMatrix matrix = TernaryMatrix::without_memory(17, 21);
+  EXPECT_TRUE(matrix.panels.empty());
+  matrix.allocate();
+  EXPECT_EQ(matrix.panels.size(), TernaryMatrix(17, 21).panels.size());
+  matrix.set_row(3, std::vector<int8_t>(21, int8_t{1}));
+  matrix.allocate();  // what is there stays
+  std::vector<int8_t> row(21);
+  matrix.get_row(3, row);
+  EXPECT_EQ(row, std::vector<int8_t>(21, int8_t{1}));
+}
+
+TEST(TernaryLayout, NamesAreParsedBack) {
+  for (const TernaryLayout layout : {TernaryLayout::kCodes, TernaryLayout::kTriples}) {
+    EXPECT_EQ(parse_ternary_layout(ternary_layout_name(layout)), layout);
+  }
+  EXPECT_THROW(parse_ternary_layout("bits"), Error);
 }
 
 TEST(DenseMatrix, GivesBackItsRows) {

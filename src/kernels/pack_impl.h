@@ -1,0 +1,63 @@
+// Packing of weights when a model is loaded; included like rowwise_impl.h. The loops over 16 rows are the compiler's to
+// vectorize.
+
+constexpr size_t kTq2BlockBytes = 66;  // 64 of codes, then the scale in f16
+
+// Four bytes in each of four rows of numbers hold, two bits each, a 4 x 4 matrix: field l of x[f]. Transposes it in
+// place, as blocks of 2 x 2: a TQ2_0 byte's fields are 32 columns apart, a panel's 4.
+inline void transpose_fields(uint32_t* x0, uint32_t* x1, uint32_t* x2, uint32_t* x3) {
+  for (size_t r = 0; r < 16; ++r) {
+    uint32_t a = x0[r], b = x1[r], c = x2[r], d = x3[r];
+    const uint32_t ab = ((a >> 2) ^ b) & 0x33333333u, cd = ((c >> 2) ^ d) & 0x33333333u;
+    a ^= ab << 2, b ^= ab, c ^= cd << 2, d ^= cd;
+    const uint32_t ac = ((a >> 4) ^ c) & 0x0F0F0F0Fu, bd = ((b >> 4) ^ d) & 0x0F0F0F0Fu;
+    x0[r] = a ^ (ac << 4), x1[r] = b ^ (bd << 4), x2[r] = c ^ ac, x3[r] = d ^ bd;
+  }
+}
+
+bool pack_tq2_0_panel(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel) {
+  uint32_t threes[16] = {};  // a row's fields with both bits set
+  uint32_t other_scales = 0;
+  for (size_t block = 0; block < blocks; ++block) {
+    const size_t at = block * kTq2BlockBytes;
+    for (size_t r = 0; r < 16; ++r) {
+      uint16_t d;
+      __builtin_memcpy(&d, rows[r] + at + 64, 2);
+      other_scales |= static_cast<uint32_t>(d ^ scale);
+    }
+    // Sixteen bytes: columns m..m+15 of the block's four (or last four) groups of 32.
+    for (size_t part = 0; part < 4; ++part) {
+      uint32_t x[4][16];
+      for (size_t r = 0; r < 16; ++r) {
+        for (size_t f = 0; f < 4; ++f) __builtin_memcpy(&x[f][r], rows[r] + at + part * 16 + f * 4, 4);
+      }
+      for (size_t f = 0; f < 4; ++f) {
+        for (size_t r = 0; r < 16; ++r) threes[r] |= x[f][r] & (x[f][r] >> 1) & 0x55555555u;
+      }
+      transpose_fields(x[0], x[1], x[2], x[3]);
+      uint8_t* out = panel + (block * 16 + part / 2 * 8 + part % 2) * kTernaryBlockBytes;
+      for (size_t l = 0; l < 4; ++l) __builtin_memcpy(out + l * 2 * kTernaryBlockBytes, x[l], kTernaryBlockBytes);
+    }
+  }
+  for (size_t r = 0; r < 16; ++r) other_scales |= threes[r];
+  return other_scales == 0;
+}
+
+// 1 + [x >= 0] + [x >= threshold] - [-x >= threshold]: 0 to 3.
+void pack_screen_row(const float* x, size_t n, float threshold, uint8_t* panel_row) {
+  const F32x16 one = set1(1.0f), zero = set1(0.0f), outer = set1(threshold);
+  for (size_t begin = 0; begin < n; begin += 16) {
+    const size_t count = n - begin < 16 ? n - begin : 16;
+    const F32x16 block = count == 16 ? load(x + begin) : load_first(count, x + begin);
+    F32x16 code = add(one, keep_if_ge(block, zero, one));
+    code = add(code, keep_if_ge(block, outer, one));
+    code = sub(code, keep_if_ge(sub(zero, block), outer, one));
+    if (count < 16) code = keep_first(count, code);
+    signed char codes[16];  // four groups of four columns, a group in the bytes of a number
+    store_i8(codes, round_to_integer(code));
+    uint32_t groups[4];
+    __builtin_memcpy(groups, codes, sizeof(groups));
+    const uint32_t fields = groups[0] | groups[1] << 2 | groups[2] << 4 | groups[3] << 6;
+    __builtin_memcpy(panel_row + begin / 16 * kScreenBlockBytes, &fields, sizeof(fields));
+  }
+}
