@@ -30,6 +30,9 @@ constexpr size_t kTileRows = 6;  // 12 accumulators, 2 registers of B, 1 of A
 #include "kernels/integer_tiles_impl.h"
 
 // The triples:
+#include "kernels/triple_impl.h"
+
+// Their registers:
 #include "kernels/triple_avx2.h"
 
 // The table:

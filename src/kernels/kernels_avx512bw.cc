@@ -30,6 +30,9 @@ constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is b
 #include "kernels/integer_tiles_impl.h"
 
 // The triples:
+#include "kernels/triple_impl.h"
+
+// Their registers:
 #include "kernels/triple_avx2.h"
 
 // The table:

@@ -27,7 +27,10 @@ constexpr size_t kTileRows = 6;  // 24 accumulators, 4 registers of B, 1 of A
 #include "kernels/integer_tiles_impl.h"
 
 // The triples:
-#include "kernels/triple_scalar.h"
+#include "kernels/triple_impl.h"
+
+// Their registers:
+#include "kernels/triple_neon.h"
 
 // The table:
 #include "kernels/table_impl.h"

@@ -1,34 +1,6 @@
-// Products with triples of trits by byte shuffles, for AVX2 (kernels.h: triple panels).
-//
-// A triple's sum of three activations is between -384 and 384: too wide for a byte, so it is looked up as two, sum =
-// kHigh * high + low, each small enough that eight of them add up in a byte.
+// Products with triples of trits for AVX2 (triple_impl.h).
 
-constexpr int kHigh = 28;
-
-struct TripleTable {
-  alignas(32) int16_t trit[3][16];  // of |n| = 0..13, then 0
-  alignas(16) int8_t codes[16];     // w0 + 4 w1 + 16 w2
-};
-
-constexpr TripleTable make_triple_table() {
-  TripleTable table{};
-  for (int n = 0; n < 14; ++n) {
-    int rest = n;
-    int place = 1;
-    for (auto& trits : table.trit) {
-      const int trit = (rest + 1) % 3 - 1;
-      rest = (rest - trit) / 3;
-      trits[n] = static_cast<int16_t>(trit);
-      table.codes[n] = static_cast<int8_t>(table.codes[n] + place * trit);
-      place *= 4;
-    }
-  }
-  return table;
-}
-constexpr TripleTable kTripleTable = make_triple_table();
-
-// The two bytes of all 16 sums of a triple: 16 low ones, then 16 high ones. vpmulhrsw by 2^15 / kHigh rounds: |low| <=
-// 15, |high| <= 14.
+// The two bytes of all 16 sums of a triple. vpmulhrsw by 2^15 / kHigh rounds.
 inline void store_sums(__m256i sums, uint8_t* table) {
   const __m256i high = _mm256_mulhrs_epi16(sums, _mm256_set1_epi16(32768 / kHigh));
   const __m256i low = _mm256_sub_epi16(sums, _mm256_mullo_epi16(high, _mm256_set1_epi16(kHigh)));
@@ -48,15 +20,6 @@ inline void block_tables(const int8_t* q, uint8_t* tables) {
   };
   for (size_t j = 0; j < 12; ++j) add_triple(q + j / 4 * 16 + j % 4, 4);
   for (size_t i = 0; i < 4; ++i) add_triple(q + 12 + i, 16);
-}
-
-void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
-  const size_t whole = k / kTripleColumns;
-  for (size_t b = 0; b < whole; ++b) block_tables(q + b * kTripleColumns, tables + b * kTripleTableBytes);
-  if (k % kTripleColumns == 0) return;
-  int8_t rest[kTripleColumns] = {};
-  __builtin_memcpy(rest, q + whole * kTripleColumns, k % kTripleColumns);
-  block_tables(rest, tables + whole * kTripleTableBytes);
 }
 
 inline __m256i triple_bytes(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
@@ -121,18 +84,6 @@ inline void add_half(const uint8_t* half, const uint8_t* tables, size_t stride, 
   }
 }
 
-// A block adds 16 sums of at most 384: five fit 16 bits.
-constexpr size_t kTripleBlocksBeforeWidening = 5;
-static_assert(kTripleBlocksBeforeWidening * 16 * 384 <= 32767);
-
-// The processor's own prefetching stops at every page; a block is five lines of 64 bytes.
-inline void prefetch_triples(const uint8_t* block) {
-  constexpr size_t kAhead = 2048;
-  for (size_t line = 0; line < kTripleBlockBytes; line += 64) {
-    _mm_prefetch(reinterpret_cast<const char*>(block) + kAhead + line, _MM_HINT_T0);
-  }
-}
-
 inline void add_widened(__m256i words, __m256i& even, __m256i& odd) {
   even = _mm256_add_epi32(even, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(words)));
   odd = _mm256_add_epi32(odd, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(words, 1)));
@@ -176,23 +127,6 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     store_triple_rows(sums[t][0], sums[t][1], row_scale[t], to);
     store_triple_rows(sums[t][2], sums[t][3], row_scale[t], to + 16);
     if (rows < kTriplePanel) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
-  }
-}
-
-void triple_gemm(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale, size_t m,
-                 float* out, size_t out_stride) {
-  const size_t blocks = triple_blocks(k);
-  for (size_t r = 0; r < rows; r += kTriplePanel, panels += blocks * kTripleBlockBytes) {
-    const size_t count = rows - r < kTriplePanel ? rows - r : kTriplePanel;
-    size_t t = 0;
-    for (; t + 2 <= m; t += 2) {
-      triple_tile<2>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
-                     out + t * out_stride + r, out_stride);
-    }
-    if (t < m) {
-      triple_tile<1>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
-                     out + t * out_stride + r, out_stride);
-    }
   }
 }
 
@@ -262,21 +196,6 @@ inline void load_half(const uint8_t* half, __m256i codes[8]) {
   }
 }
 
-// Two ternary panels side by side, 32 rows; the second is missing where the matrix ends.
-template <class Byte>
-struct PanelPair {
-  Byte* first;
-  Byte* second;
-  size_t k_blocks;
-};
-
-template <class Byte>
-inline PanelPair<Byte> panel_pair(Byte* panels, size_t rows, size_t k, size_t r) {
-  const size_t k_blocks = (k + 15) / 16;
-  Byte* first = panels + r / kPanel * k_blocks * kTernaryBlockBytes;
-  return {first, rows - r > kPanel ? first + k_blocks * kTernaryBlockBytes : nullptr, k_blocks};
-}
-
 inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* block) {
   const __m256i zero_codes = _mm256_set1_epi8(0x55);
   __m256i triples[16];
@@ -319,19 +238,5 @@ inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t
     if (to.second == nullptr) continue;
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at), codes[2]);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at + 32), codes[3]);
-  }
-}
-
-void pack_triples(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples) {
-  for (size_t r = 0; r < rows; r += kTriplePanel) {
-    const PanelPair<const uint8_t> from = panel_pair(panels, rows, k, r);
-    for (size_t b = 0; b < triple_blocks(k); ++b, triples += kTripleBlockBytes) pack_block(from, b, triples);
-  }
-}
-
-void unpack_triples(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels) {
-  for (size_t r = 0; r < rows; r += kTriplePanel) {
-    const PanelPair<uint8_t> to = panel_pair(panels, rows, k, r);
-    for (size_t b = 0; b < triple_blocks(k); ++b, triples += kTripleBlockBytes) unpack_block(triples, b, to);
   }
 }
