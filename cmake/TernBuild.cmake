@@ -8,6 +8,15 @@ find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 
+# A platform is a file that is chosen here: NAME_${TERN_ARCH}.cc.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|amd64|AMD64)$")
+  set(TERN_ARCH x86)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(TERN_ARCH arm64)
+else()
+  message(FATAL_ERROR "tern: no kernels for the architecture ${CMAKE_SYSTEM_PROCESSOR}, only for x86_64 and aarch64")
+endif()
+
 add_library(tern_flags INTERFACE)
 target_compile_features(tern_flags INTERFACE cxx_std_20)
 set(CMAKE_CXX_EXTENSIONS OFF)

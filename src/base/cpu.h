@@ -1,4 +1,5 @@
-// What this processor can do, read once through CPUID and XGETBV.
+// What this processor can do, read once: through CPUID and XGETBV on x86-64, from Linux on arm64. Features of the other
+// architecture are false.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +13,15 @@ struct CpuFeatures {
   bool avx512_vnni = false;  // vpdpbusd on zmm registers
   bool avx512_vbmi = false;
   bool avx512_bf16 = false;
-  bool avx_vnni = false;
-  std::string model_name;  // for reports, e.g. "AMD EPYC 9R14"
+  bool avx_vnni = false;      // vpdpbusd on ymm registers in its VEX form
+  bool neon_dotprod = false;  // sdot of Armv8.2
+  std::string model_name;     // for reports, e.g. "AMD EPYC 9R14"
 };
 
 const CpuFeatures& cpu_features();
+
+// For the body of a loop that waits for another thread: gives the core's other thread and the memory system room.
+void pause_cpu();
 
 // Processors this process may run on (its affinity mask), at least 1.
 int available_cpus();

@@ -11,8 +11,6 @@ namespace {
 // About 20 microseconds of spinning: longer than the gaps between the loops of one pass, short against a pause.
 constexpr int kSpins = 4000;
 
-void pause_cpu() { __builtin_ia32_pause(); }
-
 // Waits until `value` differs from `old`: spins first, then sleeps.
 void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int spins) {
   for (int i = 0; i < spins; ++i) {

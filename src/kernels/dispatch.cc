@@ -1,55 +1,42 @@
-#include <array>
 #include <cstdlib>
+#include <string>
 #include <string_view>
+#include <vector>
 
-#include "base/cpu.h"
 #include "base/error.h"
-#include "kernels/isa_tables.h"
-#include "kernels/kernels.h"
+#include "kernels/architecture.h"
 
 namespace tern {
 namespace {
 
-struct Candidate {
-  const Kernels* table;
-  bool (*runs_here)(const CpuFeatures&);
-};
-
-// Best first. A new instruction set is one line here.
-constexpr std::array<Candidate, 3> kCandidates{{
-    {&kAvx512Kernels, [](const CpuFeatures& cpu) { return cpu.avx512_vnni; }},
-    {&kAvx2Kernels, [](const CpuFeatures& cpu) { return cpu.avx2; }},
-    {&kScalarKernels, [](const CpuFeatures&) { return true; }},
-}};
-
-struct Runnable {
-  std::array<const Kernels*, kCandidates.size()> tables{};
-  size_t count = 0;
-};
-
-const Runnable& runnable() {
-  static const Runnable list = [] {
-    Runnable found;
-    for (const Candidate& candidate : kCandidates) {
-      if (candidate.runs_here(cpu_features())) found.tables[found.count++] = candidate.table;
+const std::vector<const Kernels*>& runnable() {
+  static const std::vector<const Kernels*> list = [] {
+    std::vector<const Kernels*> found;
+    for (const InstructionSet& isa : instruction_sets()) {
+      if (isa.runs_on(cpu_features())) found.push_back(&isa.kernels);
     }
     return found;
   }();
   return list;
 }
 
+std::string names(const auto& tables, const auto& name_of) {
+  std::string text;
+  for (const auto& table : tables) text += (text.empty() ? "" : ", ") + std::string(name_of(table));
+  return text;
+}
+
 const Kernels& choose() {
   const char* wanted = std::getenv("TERN_ISA");
-  if (wanted == nullptr || *wanted == '\0') return *runnable().tables[0];
-  for (const Candidate& candidate : kCandidates) {
-    if (std::string_view(candidate.table->name) != wanted) continue;
-    if (!candidate.runs_here(cpu_features())) {
-      fail("TERN_ISA={}: this processor ({}) cannot run it; the best it runs is {}", wanted, cpu_features().model_name,
-           runnable().tables[0]->name);
-    }
-    return *candidate.table;
+  if (wanted == nullptr || *wanted == '\0') return *runnable().front();
+  for (const InstructionSet& isa : instruction_sets()) {
+    if (std::string_view(isa.kernels.name) != wanted) continue;
+    if (isa.runs_on(cpu_features())) return isa.kernels;
+    fail("TERN_ISA={}: this processor ({}) lacks {}; it runs {}", wanted, cpu_features().model_name, isa.needs,
+         names(runnable(), [](const Kernels* table) { return table->name; }));
   }
-  fail("TERN_ISA={}: unknown instruction set, expected scalar, avx2 or avx512", wanted);
+  fail("TERN_ISA={}: no such instruction set here, expected one of {}", wanted,
+       names(instruction_sets(), [](const InstructionSet& isa) { return isa.kernels.name; }));
 }
 
 const Kernels*& chosen() {
@@ -61,6 +48,6 @@ const Kernels*& chosen() {
 
 const Kernels& kernels() { return *chosen(); }
 void use_kernels(const Kernels& table) { chosen() = &table; }
-KernelList runnable_kernels() { return {runnable().tables.data(), runnable().count}; }
+KernelList runnable_kernels() { return {runnable().data(), runnable().size()}; }
 
 }  // namespace tern

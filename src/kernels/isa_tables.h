@@ -1,12 +1,26 @@
-// The tables of the single instruction sets; only dispatch.cc and tests that name one use this header.
+// The tables that the files of the single instruction sets export; architecture_*.cc makes the list of them.
 #pragma once
 
 #include "kernels/kernels.h"
 
 namespace tern {
 
+// The products of integers, where an instruction set differs from another one in nothing else.
+struct IntegerKernels {
+  decltype(Kernels::ternary_gemm) ternary_gemm;
+  decltype(Kernels::int8_gemm) int8_gemm;
+  decltype(Kernels::screen_gemm) screen_gemm;
+};
+
 extern const Kernels kScalarKernels;
+
+// x86-64
 extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
+extern const IntegerKernels kAvxVnniIntegers;  // the rest as AVX2
+extern const Kernels kAvx512BwKernels;
+extern const IntegerKernels kAvx512Integers;  // the rest as AVX-512 without VNNI
+
+// arm64
+extern const Kernels kNeonKernels;
 
 }  // namespace tern

@@ -83,7 +83,7 @@ struct ScoreTile {
 };
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512"
+  const char* name;  // "scalar", "avx2", ... (architecture_*.cc)
 
   // ---- Rows of n floats ----
   float (*dot)(const float* x, const float* y, size_t n);  // sum x*y
@@ -201,11 +201,12 @@ struct Kernels {
   void (*adamw)(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v);
 };
 
-// The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (scalar,
-// avx2, avx512). Chosen at the first call. Error when TERN_ISA names an unknown table or one this processor cannot run.
+// The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (avx512,
+// avxvnni, avx512bw, avx2 on x86-64, neon on arm64, scalar on both). Chosen at the first call. Error when TERN_ISA
+// names an unknown table or one this processor cannot run.
 const Kernels& kernels();
 
-// Every table this processor can run, best first (tests loop over it), and the names of all tables in the program.
+// Every table this processor can run, best first; tests loop over it.
 struct KernelList {
   const Kernels* const* tables;
   size_t count;

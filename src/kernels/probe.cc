@@ -1,17 +1,15 @@
 #include "kernels/probe.h"
 
-#include <array>
 #include <cassert>
 #include <string_view>
 
-#include "kernels/kernels.h"
+#include "kernels/architecture.h"
 
 namespace tern {
 
 const Probe* find_probe(const char* kernels_name) {
-  constexpr std::array<const Probe*, 3> kProbes{&kAvx512Probe, &kAvx2Probe, &kScalarProbe};
-  for (const Probe* candidate : kProbes) {
-    if (std::string_view(candidate->name) == kernels_name) return candidate;
+  for (const InstructionSet& isa : instruction_sets()) {
+    if (std::string_view(isa.kernels.name) == kernels_name) return isa.probe;
   }
   return nullptr;
 }

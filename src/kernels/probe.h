@@ -14,7 +14,6 @@ inline constexpr size_t kProbeColumns = 64;
 inline constexpr size_t kIntegerMacsPerRound = kProbeRows * kProbeColumns;
 
 struct Probe {
-  const char* name;             // of the Kernels table it belongs to
   size_t float_chains;          // independent chains of multiply_floats, of 16 lanes each
   size_t float_macs_per_round;  // float_chains * 16
 
@@ -35,6 +34,9 @@ const Probe* find_probe(const char* kernels_name);
 
 extern const Probe kScalarProbe;
 extern const Probe kAvx2Probe;
+extern const Probe kAvxVnniProbe;
+extern const Probe kAvx512BwProbe;
 extern const Probe kAvx512Probe;
+extern const Probe kNeonProbe;
 
 }  // namespace tern

@@ -29,6 +29,6 @@ float multiply_floats(float a, float b, size_t rounds) {
   return reduce_add(total);
 }
 
-constexpr Probe make_probe(const char* name) {
-  return {name, kProbeChains, kProbeChains * 16, read_words, multiply_integers, multiply_floats};
+constexpr Probe make_probe() {
+  return {kProbeChains, kProbeChains * 16, read_words, multiply_integers, multiply_floats};
 }

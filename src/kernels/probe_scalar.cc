@@ -23,6 +23,6 @@ uint16_t multiply_integers(const uint8_t* codes, const int8_t* q, size_t rounds)
 
 }  // namespace
 
-constexpr Probe kScalarProbe = make_probe("scalar");
+constexpr Probe kScalarProbe = make_probe();
 
 }  // namespace tern

@@ -1,5 +1,4 @@
-// What the ternary products of all vector tables share; included before the table's own part, which defines
-// ternary_tile (or nothing, if it does not use tiles) and ternary_panel.
+// The walk of the vector tables over the panels and tokens of a ternary product; its tiles are in integer_tiles_impl.h.
 
 // Some tokens: their quantized activations and where their results go.
 struct TernaryTokens {
@@ -13,6 +12,26 @@ struct TernaryTokens {
     return {q + t * q_stride, q_stride, q_sum + t, row_scale + t, out + t * out_stride, out_stride};
   }
 };
+
+// The fields of a byte of codes, unrolled: a field's number is a template argument of what is done with it.
+template <size_t kField>
+struct Field {
+  static constexpr size_t kNumber = kField;
+};
+template <class Body>
+inline void for_fields(Body body) {
+  body(Field<0>{});
+  body(Field<1>{});
+  body(Field<2>{});
+  body(Field<3>{});
+}
+
+// One token reads the codes once, in order, at the speed of memory: the processor's own prefetching stops at every
+// page.
+inline void prefetch_codes(const uint8_t* codes) {
+  constexpr size_t kAhead = 2048;
+  __builtin_prefetch(codes + kAhead);
+}
 
 // `rows` <= 16 rows of one panel for kTokens tokens, whose sums stay in registers.
 template <size_t kTokens>

@@ -3,41 +3,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include <fstream>
-#include <sstream>
-#include <string>
-
 namespace tern {
 namespace {
-
-// What the kernel says about the same processor, in the first "flags" line of /proc/cpuinfo.
-bool kernel_reports(const std::string& flag) {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.rfind("flags", 0) != 0) continue;
-    std::istringstream words(line);
-    for (std::string word; words >> word;) {
-      if (word == flag) return true;
-    }
-    return false;
-  }
-  return false;
-}
-
-TEST(Cpu, AgreesWithTheKernel) {
-  if (!kernel_reports("fpu")) GTEST_SKIP() << "/proc/cpuinfo has no flags";
-  const CpuFeatures& features = cpu_features();
-  const bool avx2 = kernel_reports("avx2") && kernel_reports("fma");
-  const bool avx512 = avx2 && kernel_reports("avx512f") && kernel_reports("avx512bw") && kernel_reports("avx512dq") &&
-                      kernel_reports("avx512vl");
-  EXPECT_EQ(features.avx2, avx2);
-  EXPECT_EQ(features.avx512, avx512);
-  EXPECT_EQ(features.avx512_vnni, avx512 && kernel_reports("avx512_vnni"));
-  EXPECT_EQ(features.avx512_vbmi, avx512 && kernel_reports("avx512vbmi"));
-  EXPECT_EQ(features.avx512_bf16, avx512 && kernel_reports("avx512_bf16"));
-  EXPECT_EQ(features.avx_vnni, avx2 && kernel_reports("avx_vnni"));
-  EXPECT_FALSE(features.model_name.empty());
-}
 
 TEST(Cpu, AvailableProcessorsFollowTheAffinityMask) {
   const int all = available_cpus();

@@ -119,6 +119,15 @@ TEST_P(HeadGemm, ExtremeRowsDoNotOverflow) {
   }
 }
 
+TEST_P(HeadGemm, VeryLongScreenRowsDoNotOverflow) {
+  const size_t k = (size_t{1} << 19) + 48;
+  for (const int level : {-3, 3}) {
+    for (const int8_t q : {int8_t{-128}, int8_t{127}}) {
+      expect_exact({2, k, 1, std::vector<int>(2 * k, level), std::vector<int8_t>(k, q)}, true);
+    }
+  }
+}
+
 TEST_P(HeadGemm, LongestInt8Rows) { expect_exact(random_problem(17, 65535, 3, false), false); }
 
 INSTANTIATE_TEST_SUITE_P(Isa, HeadGemm, testing::ValuesIn(all_tables()), table_name);

@@ -2,8 +2,8 @@
 // bits.
 //
 // Tests are parameterized over the tables by name. One that this processor cannot run shows as SKIPPED, with the
-// reason. "Avx512Emulated" is the unmodified source of the AVX-512 table over the intrinsics of avx512_emulation/, so
-// that its arithmetic is tested on every machine with AVX2; it says nothing about the compiler's AVX-512 code or the
+// reason. "avx512_emulated" and the like are the unmodified sources of tables over the intrinsics of emulation/, so
+// that their arithmetic is tested on every machine with AVX2; they say nothing about the compiler's code for it or the
 // processor.
 #pragma once
 
@@ -14,51 +14,41 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
-#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/cpu.h"
 #include "base/rng.h"
-#include "kernels/isa_tables.h"
-#include "kernels/kernels.h"
+#include "tests/kernels/emulated_tables.h"
 
 namespace tern {
 
-extern const Kernels kAvx512EmulatedKernels;
+using TableParam = const InstructionSet*;
 
-struct TableParam {
-  const char* name;
-  const Kernels* table;
-  bool (*runs_here)();
-  const char* needs;
-};
-
-inline std::ostream& operator<<(std::ostream& out, const TableParam& param) { return out << param.name; }
-
+// Those of this build and the emulated ones.
 inline const std::vector<TableParam>& all_tables() {
-  static const std::vector<TableParam> tables{
-      {"Scalar", &kScalarKernels, [] { return true; }, "nothing"},
-      {"Avx2", &kAvx2Kernels, [] { return cpu_features().avx2; }, "AVX2 and FMA"},
-      {"Avx512", &kAvx512Kernels, [] { return cpu_features().avx512_vnni; }, "AVX-512 F, BW, DQ, VL and VNNI"},
-      {"Avx512Emulated", &kAvx512EmulatedKernels, [] { return cpu_features().avx2; }, "AVX2 and FMA"},
-  };
+  static const std::vector<TableParam> tables = [] {
+    std::vector<TableParam> all;
+    for (const InstructionSet& isa : instruction_sets()) all.push_back(&isa);
+    for (const InstructionSet& isa : emulated_instruction_sets()) all.push_back(&isa);
+    return all;
+  }();
   return tables;
 }
 
 class KernelTest : public testing::TestWithParam<TableParam> {
  protected:
   void SetUp() override {
-    if (GetParam().runs_here()) return;
-    GTEST_SKIP() << "this processor (" << cpu_features().model_name << ") lacks what " << GetParam().name
-                 << " needs: " << GetParam().needs;
+    if (GetParam()->runs_on(cpu_features())) return;
+    GTEST_SKIP() << "this processor (" << cpu_features().model_name << ") lacks what " << table().name
+                 << " needs: " << GetParam()->needs;
   }
-  const Kernels& table() const { return *GetParam().table; }
+  const Kernels& table() const { return GetParam()->kernels; }
   const Kernels& scalar() const { return kScalarKernels; }
 };
 
-inline std::string table_name(const testing::TestParamInfo<TableParam>& info) { return info.param.name; }
+inline std::string table_name(const testing::TestParamInfo<TableParam>& info) { return info.param->kernels.name; }
 
 using Sizes = std::initializer_list<size_t>;
 inline constexpr size_t kRowSizes[] = {0,  1,  2,  15, 16,  17,  31,  32,  33,  47,

@@ -88,6 +88,16 @@ TEST_P(TernaryGemm, LongRandomRows) {
   for (const size_t m : Sizes{1, 3, 4, 8, 11}) expect_exact(random_problem(35, 20000, m));
 }
 
+// Codes that are multiplied where they are in their bytes count up to 64-fold: their sums would leave 32 bits here.
+TEST_P(TernaryGemm, VeryLongRowsDoNotOverflow) {
+  const size_t k = (size_t{1} << 19) + 48;
+  for (const int8_t trit : {int8_t{-1}, int8_t{1}}) {
+    for (const int8_t q : {int8_t{-128}, int8_t{127}}) {
+      expect_exact({2, k, 1, std::vector<int8_t>(2 * k, trit), std::vector<int8_t>(k, q)});
+    }
+  }
+}
+
 TEST_P(TernaryGemm, TokensAreIndependentOfTheBatch) {
   const Problem all = random_problem(48, 700, 11);
   expect_exact(all);

@@ -3,7 +3,7 @@
 
 usage: check_kernel_symbols.py [--nm NM] PATH...
 
-PATH is an object file or a build folder, which is searched for tern_kernels.dir/{kernels,probe}_<isa>.cc.o. A weak symbol (an inline function or
+PATH is an object file or a build folder, which is searched for tern_kernels.dir/{kernels,integers,probe}_<isa>.cc.o. A weak symbol (an inline function or
 template that was not inlined) could be chosen by the linker for the whole program; compiled with AVX-512, it would end the
 program on processors without it. An undefined symbol means that a kernel calls code that was compiled elsewhere.
 """
@@ -13,8 +13,8 @@ import re
 import subprocess
 import sys
 
-OBJECT = re.compile(r"(?:kernels|probe)_(\w+)\.cc\.o(bj)?$")
-TABLE = re.compile(r"^tern::k[A-Z][A-Za-z0-9]*(?:Kernels|Probe)$")
+OBJECT = re.compile(r"(?:kernels|integers|probe)_(\w+)\.cc\.o(bj)?$")
+TABLE = re.compile(r"^tern::k[A-Z][A-Za-z0-9]*(?:Kernels|Integers|Probe)$")
 ALLOWED_UNDEFINED = {
     "memcpy", "memset", "memmove",                    # what a compiler makes of copies
     "fmaf", "nearbyintf", "rintf", "sqrtf",           # scalar table on processors without FMA or SSE4.1
@@ -45,7 +45,7 @@ def problems_of(nm, path):
             if TABLE.match(name):
                 tables += 1
             else:
-                yield f"exported symbol {name}, expected only the table tern::k<Isa>Kernels or k<Isa>Probe"
+                yield f"exported symbol {name}, expected only the table tern::k<Isa>Kernels, k<Isa>Integers or k<Isa>Probe"
     if tables != 1:
         yield f"{tables} exported tables, expected 1"
 

@@ -1,12 +1,18 @@
-// Renames the AVX-512 types and intrinsics to their emulation. Compilers define some of them as macros themselves.
+// Renames the AVX-512 and AVX-VNNI types and intrinsics to their emulation. Compilers define some of them as macros
+// themselves.
 #pragma once
 
 #define __m512 avx512_emulation::Floats
 #define __m512i avx512_emulation::Integers
 #define __mmask16 avx512_emulation::Mask16
+#define __mmask64 avx512_emulation::Mask64
 
+#undef _mm512_abs_epi8
+#define _mm512_abs_epi8 avx512_emulation::abs_epi8
 #undef _mm512_abs_ps
 #define _mm512_abs_ps avx512_emulation::abs_ps
+#undef _mm512_add_epi16
+#define _mm512_add_epi16 avx512_emulation::add_epi16
 #undef _mm512_add_epi32
 #define _mm512_add_epi32 avx512_emulation::add_epi32
 #undef _mm512_add_ps
@@ -43,10 +49,16 @@
 #define _mm512_loadu_ps avx512_emulation::loadu_ps
 #undef _mm512_loadu_si512
 #define _mm512_loadu_si512 avx512_emulation::loadu_si512
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 avx512_emulation::madd_epi16
+#undef _mm512_maddubs_epi16
+#define _mm512_maddubs_epi16 avx512_emulation::maddubs_epi16
 #undef _mm512_mask_mov_ps
 #define _mm512_mask_mov_ps avx512_emulation::mask_mov_ps
 #undef _mm512_mask_storeu_ps
 #define _mm512_mask_storeu_ps avx512_emulation::mask_storeu_ps
+#undef _mm512_mask_sub_epi8
+#define _mm512_mask_sub_epi8 avx512_emulation::mask_sub_epi8
 #undef _mm512_maskz_loadu_ps
 #define _mm512_maskz_loadu_ps avx512_emulation::maskz_loadu_ps
 #undef _mm512_maskz_mov_ps
@@ -55,10 +67,14 @@
 #define _mm512_max_ps avx512_emulation::max_ps
 #undef _mm512_min_ps
 #define _mm512_min_ps avx512_emulation::min_ps
+#undef _mm512_movepi8_mask
+#define _mm512_movepi8_mask avx512_emulation::movepi8_mask
 #undef _mm512_mul_ps
 #define _mm512_mul_ps avx512_emulation::mul_ps
 #undef _mm512_reduce_add_epi32
 #define _mm512_reduce_add_epi32 avx512_emulation::reduce_add_epi32
+#undef _mm512_set1_epi16
+#define _mm512_set1_epi16 avx512_emulation::set1_epi16
 #undef _mm512_set1_epi32
 #define _mm512_set1_epi32 avx512_emulation::set1_epi32
 #undef _mm512_set1_epi8
@@ -71,16 +87,23 @@
 #define _mm512_slli_epi32 avx512_emulation::slli_epi32
 #undef _mm512_sqrt_ps
 #define _mm512_sqrt_ps avx512_emulation::sqrt_ps
+#undef _mm512_srai_epi32
+#define _mm512_srai_epi32 avx512_emulation::srai_epi32
 #undef _mm512_srli_epi16
 #define _mm512_srli_epi16 avx512_emulation::srli_epi16
 #undef _mm512_srli_epi32
 #define _mm512_srli_epi32 avx512_emulation::srli_epi32
 #undef _mm512_storeu_ps
 #define _mm512_storeu_ps avx512_emulation::storeu_ps
+#undef _mm512_sub_epi32
+#define _mm512_sub_epi32 avx512_emulation::sub_epi32
 #undef _mm512_sub_ps
 #define _mm512_sub_ps avx512_emulation::sub_ps
 #undef _mm512_xor_si512
 #define _mm512_xor_si512 avx512_emulation::xor_si512
+
+#undef _mm256_dpbusd_avx_epi32
+#define _mm256_dpbusd_avx_epi32 avx512_emulation::dpbusd_avx_epi32
 
 // An immediate operand becomes a template argument.
 #undef _mm512_cmp_ps_mask

@@ -1,5 +1,5 @@
-// The AVX-512 operations that src/kernels uses, lane by lane in plain C++ after the "Operation" sections of the Intel
-// Intrinsics Guide. They need nothing but AVX2 and FMA. For tests only.
+// The AVX-512 and AVX-VNNI operations that src/kernels uses, lane by lane in plain C++ after the "Operation" sections
+// of the Intel Intrinsics Guide. They need nothing but AVX2 and FMA. For tests only.
 #pragma once
 
 #include <immintrin.h>
@@ -17,6 +17,7 @@ struct Integers {  // 512 bits; the epi8 and epi16 operations see the same bytes
   int32_t lane[16];
 };
 using Mask16 = uint16_t;
+using Mask64 = uint64_t;
 
 template <class To, class From>
 inline To same_bytes(const From& x) {
@@ -169,6 +170,10 @@ inline Integers add_epi32(const Integers& a, const Integers& b) {
   return for_lanes<Integers>(
       [&](int i) { return wrapped(static_cast<uint32_t>(a.lane[i]) + static_cast<uint32_t>(b.lane[i])); });
 }
+inline Integers sub_epi32(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>(
+      [&](int i) { return wrapped(static_cast<uint32_t>(a.lane[i]) - static_cast<uint32_t>(b.lane[i])); });
+}
 inline Integers and_si512(const Integers& a, const Integers& b) {
   return for_lanes<Integers>([&](int i) { return a.lane[i] & b.lane[i]; });
 }
@@ -183,10 +188,65 @@ inline Integers srli_epi32(const Integers& a, unsigned count) {
   return for_lanes<Integers>(
       [&](int i) { return count > 31 ? 0 : wrapped(static_cast<uint32_t>(a.lane[i]) >> count); });
 }
+inline Integers srai_epi32(const Integers& a, unsigned count) {
+  return for_lanes<Integers>([&](int i) { return a.lane[i] >> (count > 31 ? 31 : count); });
+}
 inline Integers srli_epi16(const Integers& a, unsigned count) {
   Words words = same_bytes<Words>(a);
   for (uint16_t& word : words.lane) word = count > 15 ? uint16_t{0} : static_cast<uint16_t>(word >> count);
   return same_bytes<Integers>(words);
+}
+inline Integers set1_epi16(int16_t x) {
+  Words y;
+  for (uint16_t& word : y.lane) word = static_cast<uint16_t>(x);
+  return same_bytes<Integers>(y);
+}
+inline Integers add_epi16(const Integers& a, const Integers& b) {
+  Words x = same_bytes<Words>(a);
+  const Words y = same_bytes<Words>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(x.lane[i] + y.lane[i]);
+  return same_bytes<Integers>(x);
+}
+inline Integers abs_epi8(const Integers& a) {  // of -128: 128, the same bits
+  Bytes x = same_bytes<Bytes>(a);
+  for (uint8_t& byte : x.lane) byte = byte > 127 ? static_cast<uint8_t>(-byte) : byte;
+  return same_bytes<Integers>(x);
+}
+inline Mask64 movepi8_mask(const Integers& a) {
+  const Bytes x = same_bytes<Bytes>(a);
+  Mask64 mask = 0;
+  for (int i = 0; i < 64; ++i) mask |= Mask64{x.lane[i] > 127} << i;
+  return mask;
+}
+inline Integers mask_sub_epi8(const Integers& other, Mask64 mask, const Integers& a, const Integers& b) {
+  Bytes result = same_bytes<Bytes>(other);
+  const Bytes x = same_bytes<Bytes>(a);
+  const Bytes y = same_bytes<Bytes>(b);
+  for (int i = 0; i < 64; ++i) {
+    if (((mask >> i) & 1) != 0) result.lane[i] = static_cast<uint8_t>(x.lane[i] - y.lane[i]);
+  }
+  return same_bytes<Integers>(result);
+}
+// VPMADDUBSW: unsigned bytes of a times signed bytes of b, neighbours added with signed saturation to 16 bits.
+inline Integers maddubs_epi16(const Integers& a, const Integers& b) {
+  const Bytes u = same_bytes<Bytes>(a);
+  const Bytes s = same_bytes<Bytes>(b);
+  Words y;
+  for (int i = 0; i < 32; ++i) {
+    int sum = 0;
+    for (int j = 2 * i; j < 2 * i + 2; ++j) sum += int{u.lane[j]} * int{static_cast<int8_t>(s.lane[j])};
+    y.lane[i] = static_cast<uint16_t>(sum < -32768 ? -32768 : sum > 32767 ? 32767 : sum);
+  }
+  return same_bytes<Integers>(y);
+}
+// VPMADDWD: products of signed words, neighbours added in 32 bits.
+inline Integers madd_epi16(const Integers& a, const Integers& b) {
+  const Words x = same_bytes<Words>(a);
+  const Words y = same_bytes<Words>(b);
+  const auto product = [&](int i) {
+    return static_cast<uint32_t>(int{static_cast<int16_t>(x.lane[i])} * int{static_cast<int16_t>(y.lane[i])});
+  };
+  return for_lanes<Integers>([&](int i) { return wrapped(product(2 * i) + product(2 * i + 1)); });
 }
 inline int reduce_add_epi32(const Integers& a) {
   uint32_t sum = 0;
@@ -206,6 +266,17 @@ inline Integers dpbusd_epi32(const Integers& src, const Integers& a, const Integ
     }
     return wrapped(sum);
   });
+}
+
+// The same on 256 bits, in its VEX form (AVX-VNNI).
+inline __m256i dpbusd_avx_epi32(__m256i src, __m256i a, __m256i b) {
+  const auto widened = [](__m256i x) {
+    Integers y = setzero_si512();
+    std::memcpy(&y, &x, sizeof(x));
+    return y;
+  };
+  const Integers sums = dpbusd_epi32(widened(src), widened(a), widened(b));
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&sums));
 }
 
 }  // namespace avx512_emulation

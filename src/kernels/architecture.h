@@ -1,0 +1,32 @@
+// The instruction sets of the architecture that this build is for. Only dispatch.cc, probe.cc and tests use this
+// header.
+#pragma once
+
+#include <span>
+
+#include "base/cpu.h"
+#include "kernels/isa_tables.h"
+#include "kernels/probe.h"
+
+namespace tern {
+
+struct InstructionSet {
+  Kernels kernels;
+  const Probe* probe;
+  bool (*runs_on)(const CpuFeatures&);
+  const char* needs;  // for messages
+};
+
+// Best first, scalar last. A new instruction set is an entry in architecture_*.cc.
+std::span<const InstructionSet> instruction_sets();
+
+// `table` under another name, with other products of integers.
+inline Kernels with_integers(Kernels table, const char* name, const IntegerKernels& integers) {
+  table.name = name;
+  table.ternary_gemm = integers.ternary_gemm;
+  table.int8_gemm = integers.int8_gemm;
+  table.screen_gemm = integers.screen_gemm;
+  return table;
+}
+
+}  // namespace tern

@@ -1,0 +1,21 @@
+#include <array>
+
+#include "kernels/architecture.h"
+
+namespace tern {
+
+std::span<const InstructionSet> instruction_sets() {
+  static const std::array<InstructionSet, 5> list{{
+      {with_integers(kAvx512BwKernels, "avx512", kAvx512Integers), &kAvx512Probe,
+       [](const CpuFeatures& cpu) { return cpu.avx512_vnni; }, "AVX-512 F, BW, DQ, VL and VNNI"},
+      {with_integers(kAvx2Kernels, "avxvnni", kAvxVnniIntegers), &kAvxVnniProbe,
+       [](const CpuFeatures& cpu) { return cpu.avx_vnni; }, "AVX-VNNI, AVX2 and FMA"},
+      {kAvx512BwKernels, &kAvx512BwProbe, [](const CpuFeatures& cpu) { return cpu.avx512; },
+       "AVX-512 F, BW, DQ and VL"},
+      {kAvx2Kernels, &kAvx2Probe, [](const CpuFeatures& cpu) { return cpu.avx2; }, "AVX2 and FMA"},
+      {kScalarKernels, &kScalarProbe, [](const CpuFeatures&) { return true; }, "nothing"},
+  }};
+  return list;
+}
+
+}  // namespace tern

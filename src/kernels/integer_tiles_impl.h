@@ -1,0 +1,58 @@
+// The tiles of the ternary product and of the head's products for every vector table: sums of codes or int8 weights
+// times q, made by pair_sums_impl.h or dot_sums_impl.h, and what becomes of them. Included after ternary_impl.h,
+// head_impl.h and one of these two, which define
+//   constexpr size_t kTileTokens                          that a tile keeps in registers
+//   template <size_t kTokens, int kLargestCode>
+//   void code_sums(panel, k_blocks, q, q_stride, sum)     sum[t] of 16 rows: code * q, codes 0..kLargestCode
+//   template <size_t kTokens>
+//   void int8_sums(panel, k_blocks, q, q_stride, q_sum, sum)
+
+inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
+  ternary_tiles<kTileTokens>(panel, k_blocks, to, tokens, rows);
+}
+
+// sum trit q = sum code q - sum q.
+template <size_t kTokens>
+inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t rows) {
+  I32x16 sum[kTokens];
+  code_sums<kTokens, 2>(panel, k_blocks, to.q, to.q_stride, sum);
+  for (size_t t = 0; t < kTokens; ++t) {
+    const F32x16 y = mul(to_floats(sub(sum[t], set1_integers(to.q_sum[t]))), set1(to.row_scale[t]));
+    float* row = to.out + t * to.out_stride;
+    if (rows == 16) {
+      store(row, y);
+    } else {
+      store_first(rows, row, y);
+    }
+  }
+}
+
+struct Int8Tile {
+  using Element = int8_t;
+  static constexpr size_t kBlockBytes = kInt8BlockBytes;
+  static constexpr size_t kMostTokens = kTileTokens;
+
+  template <size_t kTokens>
+  static inline void run(const int8_t* panel, size_t k_blocks, const HeadTokens& to, size_t rows) {
+    I32x16 sum[kTokens];
+    int8_sums<kTokens>(panel, k_blocks, to.q, to.q_stride, to.q_sum, sum);
+    for (size_t t = 0; t < kTokens; ++t) store_head_products(to_floats(sum[t]), to, t, rows);
+  }
+};
+
+struct ScreenTile {
+  using Element = uint8_t;
+  static constexpr size_t kBlockBytes = kScreenBlockBytes;
+  static constexpr size_t kMostTokens = kTileTokens;
+
+  // sum (2 code - 3) q = 2 sum code q - 3 sum q.
+  template <size_t kTokens>
+  static inline void run(const uint8_t* panel, size_t k_blocks, const HeadTokens& to, size_t rows) {
+    I32x16 sum[kTokens];
+    code_sums<kTokens, 3>(panel, k_blocks, to.q, to.q_stride, sum);
+    for (size_t t = 0; t < kTokens; ++t) {
+      const I32x16 levels = sub(add(sum[t], sum[t]), set1_integers(times_sum(3, to.q_sum[t])));
+      store_head_products(to_floats(levels), to, t, rows);
+    }
+  }
+};

@@ -1,0 +1,42 @@
+// The table for AVX-512 without VNNI. Compiled with -mavx512{f,bw,dq,vl}; only its table leaves this file.
+#include <immintrin.h>
+
+#include "kernels/isa_tables.h"
+
+namespace tern {
+namespace {
+
+#include "kernels/lanes_avx512.h"
+#include "kernels/pack_impl.h"
+#include "kernels/rowwise_impl.h"
+#include "kernels/softmax_impl.h"
+
+constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is broadcast from memory
+
+#include "kernels/gemm_impl.h"
+
+// The integer products:
+#include "kernels/bytes_avx512.h"
+#include "kernels/head_impl.h"
+#include "kernels/ternary_impl.h"
+
+// Their multiplication:
+#include "kernels/pairs_avx512.h"
+
+// Their sums, then the tiles:
+#include "kernels/pair_sums_impl.h"
+
+// The tiles:
+#include "kernels/integer_tiles_impl.h"
+
+// The triples:
+#include "kernels/triple_avx2.h"
+
+// The table:
+#include "kernels/table_impl.h"
+
+}  // namespace
+
+constexpr Kernels kAvx512BwKernels = make_table("avx512bw");
+
+}  // namespace tern

@@ -1,0 +1,29 @@
+// 16-bit sums of pairs of products in two ymm registers, for pair_sums_impl.h. After bytes_avx2.h.
+
+struct I16x32 {
+  __m256i low;
+  __m256i high;
+};
+
+inline I16x32 zero_pairs() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline I16x32 add(I16x32 a, I16x32 b) { return {_mm256_add_epi16(a.low, b.low), _mm256_add_epi16(a.high, b.high)}; }
+inline I16x32 pair_products(Bytes64 unsigned_bytes, Bytes64 signed_bytes) {
+  return {_mm256_maddubs_epi16(unsigned_bytes.low, signed_bytes.low),
+          _mm256_maddubs_epi16(unsigned_bytes.high, signed_bytes.high)};
+}
+inline I32x16 widen_pairs(I16x32 a) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_madd_epi16(a.low, ones), _mm256_madd_epi16(a.high, ones)};
+}
+inline Bytes64 next_field(Bytes64 codes) { return {_mm256_srli_epi16(codes.low, 2), _mm256_srli_epi16(codes.high, 2)}; }
+inline Bytes64 four_of(const int8_t* q) { return {broadcast_four(q), broadcast_four(q)}; }
+inline Bytes64 abs_of(Bytes64 a) { return {_mm256_abs_epi8(a.low), _mm256_abs_epi8(a.high)}; }
+inline Bytes64 with_sign_of(Bytes64 sign, Bytes64 a) {
+  return {_mm256_sign_epi8(a.low, sign.low), _mm256_sign_epi8(a.high, sign.high)};
+}
+
+// Compilers regroup the integer sums of one block into trees whose leaves spill; passing through an empty statement
+// keeps them chains in registers.
+inline void stay_in_registers(I16x32& a) { __asm__("" : "+x"(a.low), "+x"(a.high)); }
+
+constexpr size_t kTileTokens = 4;
