@@ -7,7 +7,8 @@
 //    multiply-adds, and exp is the same polynomial. So a model trained or evaluated on one processor gives the same
 //    numbers on another (docs/numerics.md).
 //  - No threads, no allocation, no exceptions. Pointers need no alignment unless a line says so. Outputs do not overlap
-//    inputs unless a line says "in place".
+//    inputs unless a line says "in place". A matrix without columns (k = 0) still has an address, one without rows
+//    needs none.
 #pragma once
 
 #include <cstddef>

@@ -22,7 +22,7 @@ inline void code_sums(const uint8_t* panel, size_t k_blocks, const int8_t* q, si
         const Bytes64 w = field_codes<0>(codes);
         for (size_t t = 0; t < kTokens; ++t) {
           pairs[t] = add(pairs[t], pair_products(w, four_of(q + t * q_stride + b * 16 + f * 4)));
-          if constexpr (kTokens > 1) stay_in_registers(pairs[t]);
+          stay_in_registers(pairs[t]);
         }
         codes = next_field(codes);  // from the register before: from the block each would want a register more
       }

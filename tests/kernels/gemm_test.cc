@@ -32,6 +32,7 @@ struct Operands {
     // The last element of A is the last of the buffer: reading beyond it is a fault that ASan would show.
     const size_t a_size = p.k == 0 ? 0 : (p.m - 1) * a_row + (p.k - 1) * a_col + 1;
     a = random_row(a_size, 1);
+    a.reserve(1);  // not null where k is 0
     b = random_row(p.k * p.n, 2);
     for (float& x : b) {
       if (type == Type::kBF16) x = bf16_value(bf16_bits(x));
