@@ -199,17 +199,22 @@ TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
 
 // Layers of any number of outputs in one loop: each gives what it gives alone, however the threads' shares cut them.
 TEST(LinearForward, AGroupIsItsLayers) {
-  for (const auto& [kind, in_triples] : {std::pair{WeightKind::kTernary, false}, std::pair{WeightKind::kTernary, true},
-                                         std::pair{WeightKind::kFull, false}}) {
+  struct Case {
+    WeightKind kind;
+    TernaryLayout layout;
+  };
+  for (const Case c :
+       {Case{WeightKind::kTernary, TernaryLayout::kCodes}, Case{WeightKind::kTernary, TernaryLayout::kTriples},
+        Case{WeightKind::kFull, TernaryLayout::kCodes}}) {
     for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}}) {
       const Matrix x = random_matrix(tokens, 40, 20);
       for_each_machine([&](Threads& threads) {
-        LinearInput input = input_of(kind, x);
+        LinearInput input = input_of(c.kind, x);
         std::vector<Linear> layers;
         std::vector<Matrix> together;
         for (const size_t outputs : {size_t{50}, size_t{3}, size_t{16}}) {
-          layers.push_back(make_linear(kind, random_matrix(outputs, 40, 21 + outputs).view(), threads));
-          if (in_triples) layers.back().ternary.set_layout(TernaryLayout::kTriples, threads);
+          layers.push_back(make_linear(c.kind, random_matrix(outputs, 40, 21 + outputs).view(), threads));
+          layers.back().ternary.set_layout(c.layout, threads);
           together.push_back(stale_matrix(tokens, outputs));
         }
         linear_forward(
