@@ -109,6 +109,26 @@ void triples(benchmark::State& state, const Kernels& table, TripleStep step, siz
   }
 }
 
+// What packs weights when a model is loaded: 16 rows of TQ2_0 blocks, or a row of the head's screen.
+void load_packing(benchmark::State& state, const Kernels& table, bool screen, size_t k) {
+  constexpr size_t kBlockTrits = 256, kBlockBytes = 66;  // TQ2_0
+  const size_t blocks = k / kBlockTrits;
+  const std::vector<uint8_t> row(blocks * kBlockBytes, 0x55);
+  const std::vector<const uint8_t*> rows(kPanel, row.data());
+  const std::vector<float> x = random_floats(k, 1);
+  std::vector<uint8_t> panel(k / 16 * kTernaryBlockBytes);
+  for (auto _ : state) {
+    if (screen) {
+      table.pack_screen_row(x.data(), k, 0.5f, panel.data());
+    } else {
+      benchmark::DoNotOptimize(table.pack_tq2_0_panel(rows.data(), blocks, 0x5555, panel.data()));
+    }
+    benchmark::ClobberMemory();
+  }
+  const size_t bytes = screen ? k * sizeof(float) + k / 4 : kPanel * row.size() + panel.size();
+  report(state, {0, static_cast<double>(bytes)});
+}
+
 // The head's products: int8 weights or the 2-bit screen.
 void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t rows, size_t k, bool screen) {
   const size_t blocks = (k + 15) / 16;
@@ -283,6 +303,11 @@ void register_table(const Kernels& table) {
       add(prefix + "/triple_gemm" + shape(m, n, k),
           [&table, m, n = n, k = k](auto& s) { triples(s, table, TripleStep::kGemm, m, n, k); });
     }
+  }
+  for (const size_t k : std::initializer_list<size_t>{2560, 6912}) {
+    const std::string size = "/k:" + std::to_string(k);
+    add(prefix + "/pack_tq2_0_panel" + size, [&table, k](auto& s) { load_packing(s, table, false, k); });
+    add(prefix + "/pack_screen_row" + size, [&table, k](auto& s) { load_packing(s, table, true, k); });
   }
   for (const size_t n : std::initializer_list<size_t>{128, 2560, 128256}) {  // the last one comes from memory
     for (const size_t m : std::initializer_list<size_t>{1, 4, 16, 128}) {

@@ -59,19 +59,26 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 size_t read_and_forget(const std::filesystem::path& path, size_t offset, size_t size) {
+  constexpr size_t kMostHeld = size_t{1} << 30;  // of a file that may be larger than the memory
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return 0;
-  ::madvise(memory, size, MADV_HUGEPAGE);  // as the buffers of weights are
   size_t done = 0;
-  while (done < size) {
-    const ssize_t count =
-        ::pread(file.fd, static_cast<char*>(memory) + done, size - done, static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    done += static_cast<size_t>(count);
+  bool more = true;
+  while (more && done < size) {
+    const size_t held = std::min(kMostHeld, size - done);
+    void* memory = ::mmap(nullptr, held, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) break;
+    ::madvise(memory, held, MADV_HUGEPAGE);  // as the buffers of weights are
+    size_t filled = 0;
+    while (more && filled < held) {
+      const ssize_t count = ::pread(file.fd, static_cast<char*>(memory) + filled, held - filled,
+                                    static_cast<off_t>(offset + done + filled));
+      if (count < 0 && errno == EINTR) continue;
+      more = count > 0;
+      if (more) filled += static_cast<size_t>(count);
+    }
+    ::munmap(memory, held);
+    done += filled;
   }
-  ::munmap(memory, size);
   return done;
 }
 

@@ -12,8 +12,9 @@ namespace tern {
 // The whole file, or Error naming the path and the system's reason.
 std::string read_file(const std::filesystem::path& path);
 
-// Reads `size` bytes of a file from `offset` on into memory new from the system and gives it back: what any program
-// pays that holds a file's bytes. Returns how many bytes could be read; throws nothing, for loops on threads.
+// Reads `size` bytes of a file from `offset` on into memory new from the system, at most 1 GiB at once, and gives it
+// back: what any program pays that holds a file's bytes. Returns how many bytes could be read; throws nothing, for
+// loops on threads.
 size_t read_and_forget(const std::filesystem::path& path, size_t offset, size_t size);
 
 // A read-only memory map of a regular file; unmapped on destruction. Move-only. An empty file maps to zero bytes.

@@ -53,13 +53,17 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   json["kv_type"] = kv_type_name(kInferenceKvType);
   json["kv_bytes_per_token"] = kv_bytes_per_token(c, kInferenceKvType);
   // As `tern run` holds it, for a conversation that fills the context.
-  const size_t weights = expected_weight_bytes(c, DType::kBF16, default_head(c)).quantized_head + bytes.total();
+  const TernaryLayout layout = default_ternary_layout(c);
+  const WeightBytes running = expected_weight_bytes(c, DType::kBF16, default_head(c), layout);
+  const size_t linear_bytes = ternary ? running.linear : bytes.linear;
+  const size_t weights = bytes.total() - bytes.linear + linear_bytes + running.quantized_head;
   const size_t decoder = decoder_bytes(c, 1, c.context, std::min(c.context, kPrefillTokens), kInferenceKvType);
   json["memory"] = {{"weights", weights},
                     {"kv_cache", kv_cache_bytes(c, 1, c.context, kInferenceKvType)},
                     {"all", weights + decoder}};
   json["kernel"] = kernels().name;
   json["default_head"] = head_kind_name(default_head(c));
+  if (ternary) json["default_layout"] = ternary_layout_name(layout);
   if (loaded.vocabulary) {
     const Tokenizer tokenizer(*loaded.vocabulary);
     json["tokenizer"] = {

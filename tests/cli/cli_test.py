@@ -70,8 +70,11 @@ class Case(unittest.TestCase):
             losses.add(result["loss"])
             for key in ("perplexity", "bits_per_byte", "tokens", "convention"):
                 self.assertIn(key, result)
-            out, _ = tern("run", "-m", self.dir / model, "-p", "the quick", "-n", 12, "--temp", 0, "--json")
-            texts.add(json.loads(out)["text"])
+            for layout in ("codes", "triples"):
+                out, _ = tern("run", "-m", self.dir / model, "-p", "the quick", "-n", 12, "--temp", 0, "--layout", layout,
+                              "--json")
+                self.assertEqual(json.loads(out)["layout"], layout)
+                texts.add(json.loads(out)["text"])
         self.assertEqual(len(losses), 1, losses)
         self.assertEqual(len(texts), 1, texts)
         self.assertIn("perplexity", tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt")[0])
@@ -97,7 +100,8 @@ class Case(unittest.TestCase):
         run = ["run", "-m", self.dir / "run", "-p", "the ", "-n", 4, "--temp", 0, "--json"]
         self.assertEqual(json.loads(tern(*run)[0])["head"], "exact")
         self.assertEqual(json.loads(tern(*run, "--head", "int8")[0])["head"], "int8")
-        self.assertEqual(json.loads(tern("info", self.dir / "run", "--json")[0])["default_head"], "exact")
+        info = json.loads(tern("info", self.dir / "run", "--json")[0])
+        self.assertEqual((info["default_head"], info["default_layout"]), ("exact", "codes"))
 
     def test_run_streams_text(self):
         out, err = tern("run", "-m", self.dir / "run", "-p", "the ", "-n", 8, "-s", 3)

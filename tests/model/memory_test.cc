@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "model/kv_cache.h"
 #include "model/random_model.h"
+#include "model/shapes.h"
 #include "support/errors.h"
 #include "support/models.h"
 
@@ -22,6 +25,32 @@ TEST(ModelMemory, ExpectedBytesAreTheAllocatedOnes) {
       EXPECT_EQ(actual.head == 0, named.config.tied_head) << named;
     }
   }
+}
+
+TEST(ModelMemory, ExpectedBytesOfTriplesAreTheAllocatedOnes) {
+  Threads threads(2);
+  for (const test::NamedConfig& named : test::small_configs()) {
+    const Model drawn = random_model(named.config, 1, threads, TernaryLayout::kTriples);
+    Model moved = random_model(named.config, 1, threads);
+    set_ternary_layout(TernaryLayout::kTriples, threads, moved);
+    const WeightBytes expected =
+        expected_weight_bytes(named.config, DType::kBF16, HeadKind::kExact, TernaryLayout::kTriples);
+    EXPECT_EQ(weight_bytes(drawn).linear, expected.linear) << named;
+    EXPECT_EQ(weight_bytes(moved).linear, expected.linear) << named;
+    if (named.config.weights == WeightKind::kFull) continue;
+    for (const TensorSpec& spec : model_tensors(named.config)) {
+      if (!spec.is_linear()) continue;
+      const TernaryMatrix& a = drawn.weights.linear(spec).ternary;
+      const TernaryMatrix& b = moved.weights.linear(spec).ternary;
+      EXPECT_EQ(a.layout, TernaryLayout::kTriples);
+      EXPECT_TRUE(std::equal(a.panels.begin(), a.panels.end(), b.panels.begin(), b.panels.end())) << named;
+    }
+  }
+}
+
+TEST(ModelMemory, LargeModelsAreHeldInTriples) {
+  EXPECT_EQ(default_ternary_layout(test::small_configs().front().config), TernaryLayout::kCodes);
+  EXPECT_EQ(default_ternary_layout(find_shape("100b")), TernaryLayout::kTriples);
 }
 
 TEST(ModelMemory, ExpectedBytesOfAHeadAreTheAllocatedOnes) {
