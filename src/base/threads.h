@@ -53,12 +53,14 @@ class Threads {
     });
   }
 
-  // The same in more and smaller ranges: a thread takes those of its own share one after the other and then what other
-  // threads have left of theirs. For loops whose threads do not run equally fast.
+  // The same in more and smaller ranges of at least `least` each where there are two: a thread takes those of its own
+  // share one after the other and then what other threads have left of theirs. For loops whose threads do not run
+  // equally fast. What is less than two times `least` is the caller's alone.
   template <class Body>
-  void for_shared_ranges(size_t total, size_t grain, const Body& body) {
+  void for_shared_ranges(size_t total, size_t grain, size_t least, const Body& body) {
     const auto n = static_cast<size_t>(count_);
-    const size_t step = std::max(size_t{1}, total / grain / (n * kRangesPerThread)) * grain;
+    const size_t most = std::clamp(total / std::max(least, grain), size_t{1}, n * kRangesPerThread);
+    const size_t step = (std::max((total + most - 1) / most, size_t{1}) + grain - 1) / grain * grain;
     const size_t ranges = (total + step - 1) / step;
     if (ranges <= 1 || count_ == 1) {
       if (total != 0) body(size_t{0}, total);

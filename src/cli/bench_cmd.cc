@@ -72,7 +72,7 @@ std::vector<SpeedTest> make_tests(const BenchArguments& args, const ModelConfig&
 }
 
 // Error when the hungriest test does not fit into memory, with what is to be allocated before it.
-void check_memory(const std::string& what, const BenchArguments& args, const ModelConfig& config, size_t before) {
+void check_memory(const BenchArguments& args, const ModelConfig& config, size_t before) {
   const std::vector<SpeedTest> tests = make_tests(args, config);
   const KvType kv_type = kv_type_option(args.kv_type);
   size_t needed = 0;
@@ -83,8 +83,8 @@ void check_memory(const std::string& what, const BenchArguments& args, const Mod
   const size_t available = available_memory_bytes();
   if (needed <= available) return;
   constexpr double kGiga = 1e9;
-  fail("{} ({} weights): {:.1f} GB of memory needed, {:.1f} GB available", what, weight_kind_name(config.weights),
-       static_cast<double>(needed) / kGiga, static_cast<double>(available) / kGiga);
+  fail("{:.1f} GB of memory needed with {} weights, {:.1f} GB available", static_cast<double>(needed) / kGiga,
+       weight_kind_name(config.weights), static_cast<double>(available) / kGiga);
 }
 
 void cut_layers(size_t layers, ModelConfig& config) {
@@ -100,13 +100,17 @@ ModelConfig shape_config(const BenchArguments& args) {
   return config;
 }
 
+size_t weight_memory(const ModelConfig& config, const ModelForm& form) {
+  return expected_weight_bytes(config, DType::kBF16, form.head.kind, form.layout).total();
+}
+
 // What is needed at once for a shape is refused before it is allocated.
 void check_shape(const BenchArguments& args) {
   const ModelConfig config = shape_config(args);
-  const size_t weights =
-      expected_weight_bytes(config, DType::kBF16, head_kind(args.head, config), ternary_layout(args.layout, config))
-          .total();
-  check_memory(args.shape, args, config, checked_add(weights, MachineMeter::kReadBytes, "memory"));
+  const ModelForm form = form_chooser(args.head, 0, args.layout)(config);
+  with_context(args.shape, [&] {
+    check_memory(args, config, checked_add(weight_memory(config, form), MachineMeter::kReadBytes, "memory"));
+  });
 }
 
 // The best of some readings: the first may come from the disk.
@@ -128,16 +132,20 @@ Model open_model(const BenchArguments& args, Threads& threads, BenchRun& run) {
     return model;
   }
   if (!std::filesystem::exists(args.model)) fail("{}: no such file or directory", args.model);
-  run.file_read_s = best_file_read(args.model, threads);
+  const ChooseForm choose_form = form_chooser(args.head, 0, args.layout);
   const double start = now_s();
-  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, 0, args.layout));
+  LoadedModel loaded = load_model(args.model, threads, [&](const ModelConfig& config) {
+    const ModelForm form = choose_form(config);
+    check_memory(args, config, weight_memory(config, form));
+    return form;
+  });
   if (loaded.vocabulary) require_tokenizer(loaded, args.model);
   run.load_s = now_s() - start;
+  run.file_read_s = best_file_read(args.model, threads);
   run.model_filename = args.model;
   run.model_type = loaded.name;
   cut_layers(args.layers, loaded.model.config);
   loaded.model.weights.layers.resize(loaded.model.config.layers);
-  check_memory(args.model, args, loaded.model.config, 0);
   return std::move(loaded.model);
 }
 

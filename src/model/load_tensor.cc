@@ -12,6 +12,8 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/memory.h"
+#include "model/memory.h"
 #include "quant/dequantize.h"
 #include "quant/ternary_codecs.h"
 #include "tensor/float16.h"
@@ -190,6 +192,15 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
   return true;
 }
 
+// Memory that is not there is not asked for: the system would end this program or another one in the middle of loading.
+void check_memory(size_t needed) {
+  const size_t available = available_memory_bytes();
+  if (needed <= available) return;
+  constexpr double kGiga = 1e9;
+  fail("{:.1f} GB of memory needed for the weights, {:.1f} GB available", static_cast<double>(needed) / kGiga,
+       static_cast<double>(available) / kGiga);
+}
+
 }  // namespace
 
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
@@ -238,8 +249,9 @@ Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DTyp
     stored.push_back(find(spec));
     check_stored_shape(spec, stored.back());
   }
-  Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
   const ModelForm form = choose_form(config);
+  check_memory(expected_weight_bytes(config, dense_type, form.head.kind, form.layout).total());
+  Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
   model.head().layout = head_layout(form.head.kind);
   for (size_t i = 0; i < specs.size(); ++i) {
     load_tensor(specs[i], stored[i], threads, model);

@@ -31,7 +31,7 @@ void int8_forward(const Int8Matrix& w, MatView<const float> x, Threads& threads,
   assert(x.cols == w.cols && logits.cols == w.rows && x.rows == logits.rows);
   QuantizedRows quantized(x.rows, x.cols);
   quantize_rows(x, threads, quantized);
-  for_product_ranges(logits.rows, logits.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
+  for_product_ranges(logits.rows, logits.cols, x.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
     kernels().int8_gemm(w.panels.data() + r0 / kPanel * w.k_blocks * kInt8BlockBytes, r1 - r0, w.k_blocks,
                         w.scale.data() + r0, quantized.q.data() + t0 * quantized.stride, quantized.stride,
                         quantized.sum.data() + t0, quantized.scale.data() + t0, t1 - t0, logits.row(t0) + r0,

@@ -140,7 +140,7 @@ void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads,
 void multiply_panels(MatView<const float> dy, const float* panels, bool accumulate, Threads& threads,
                      MatView<float> dx) {
   const size_t panel_stride = dy.cols * kPanel;
-  for_product_ranges(dx.rows, dx.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
+  for_product_ranges(dx.rows, dx.cols, dy.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
     kernels().gemm_f32(dy.row(t0), dy.stride, 1, panels + c0 / kPanel * panel_stride, panel_stride, t1 - t0, c1 - c0,
                        dy.cols, accumulate, dx.row(t0) + c0, dx.stride);
   });
@@ -225,7 +225,7 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
     return;
   }
   // The panels of all layers side by side.
-  threads.for_shared_ranges(panels, 1, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges(panels, 1, least_outputs(tokens * panel_rows * input.cols), [&](size_t begin, size_t end) {
     size_t first = 0;  // panel of the layer
     for (const LinearOutput& layer : layers) {
       const size_t last = first + panels_of(layer);
@@ -241,7 +241,7 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
   assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
-  for_product_ranges(y.rows, y.cols, threads,
+  for_product_ranges(y.rows, y.cols, x.cols, threads,
                      [&](size_t t0, size_t t1, size_t r0, size_t r1) { multiply_dense(w, x, t0, t1, r0, r1, y); });
 }
 
@@ -275,7 +275,7 @@ void linear_backward_weights(MatView<const float> dy, const Buffer<float>& input
                              MatView<float> dw) {
   assert(dw.rows == dy.cols);
   const size_t panel_stride = dy.rows * kPanel;
-  for_product_ranges(dw.rows, dw.cols, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
+  for_product_ranges(dw.rows, dw.cols, dy.rows, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
     kernels().gemm_f32(dy.data + r0, 1, dy.stride, input_panels.data() + c0 / kPanel * panel_stride, panel_stride,
                        r1 - r0, c1 - c0, dy.rows, true, dw.row(r0) + c0, dw.stride);
   });

@@ -228,7 +228,7 @@ size_t screened_forward(const Screen& screen, const DenseMatrix& weights, MatVie
   assert(x.cols == screen.cols && logits.cols == screen.rows && x.rows == logits.rows);
   QuantizedRows quantized(x.rows, x.cols);
   quantize_rows(x, threads, quantized);
-  for_product_ranges(logits.rows, logits.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
+  for_product_ranges(logits.rows, logits.cols, x.cols, threads, [&](size_t t0, size_t t1, size_t r0, size_t r1) {
     kernels().screen_gemm(screen.panels.data() + r0 / kPanel * screen.k_blocks * kScreenBlockBytes, r1 - r0,
                           screen.k_blocks, screen.half_step.data() + r0, quantized.q.data() + t0 * quantized.stride,
                           quantized.stride, quantized.sum.data() + t0, quantized.scale.data() + t0, t1 - t0,

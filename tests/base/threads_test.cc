@@ -1,5 +1,6 @@
 #include "base/threads.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -68,14 +69,22 @@ TEST(Threads, ForSharedRangesCoversEverythingOnceInAlignedRanges) {
     Threads threads(count);
     for (const size_t grain : {1u, 3u, 16u}) {
       for (const size_t total : {0u, 1u, 2u, 15u, 16u, 17u, 101u, 1023u, 20000u}) {
-        std::vector<int> covered(total, 0);
-        std::atomic<bool> aligned = true;
-        threads.for_shared_ranges(total, grain, [&](size_t begin, size_t end) {
-          for (size_t i = begin; i < end; ++i) ++covered[i];
-          if (begin >= end || begin % grain != 0 || (end % grain != 0 && end != total)) aligned = false;
-        });
-        EXPECT_EQ(covered, std::vector<int>(total, 1)) << count << " threads, grain " << grain << ", total " << total;
-        EXPECT_TRUE(aligned);
+        for (const size_t least : {0u, 1u, 40u, 30000u}) {
+          std::vector<int> covered(total, 0);
+          std::atomic<bool> aligned = true;
+          std::atomic<size_t> ranges{0};
+          threads.for_shared_ranges(total, grain, least, [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; ++i) ++covered[i];
+            if (begin >= end || begin % grain != 0 || (end % grain != 0 && end != total)) aligned = false;
+            ++ranges;
+          });
+          SCOPED_TRACE(fmt::format("{} threads, grain {}, total {}, least {}", count, grain, total, least));
+          EXPECT_EQ(covered, std::vector<int>(total, 1));
+          EXPECT_TRUE(aligned);
+          if (least > 0) {
+            EXPECT_LE(ranges, std::max(size_t{1}, total / least));
+          }
+        }
       }
     }
   }
@@ -87,7 +96,7 @@ TEST(Threads, ForSharedRangesDoesNotWaitForASlowThread) {
   constexpr size_t kTotal = 32;
   std::atomic<size_t> done{0};
   std::atomic<bool> slow{false};
-  threads.for_shared_ranges(kTotal, 1, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges(kTotal, 1, 1, [&](size_t begin, size_t end) {
     if (!slow.exchange(true)) {
       // This range ends only when the other thread has computed all others.
       while (done < kTotal - (end - begin)) std::this_thread::yield();

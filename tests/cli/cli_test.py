@@ -5,6 +5,7 @@ usage: cli_test.py TERN [unittest arguments]
 """
 import csv
 import json
+import math
 import os
 import re
 import resource
@@ -283,6 +284,34 @@ class Case(unittest.TestCase):
             warnings = [line for line in err.splitlines() if line.startswith("warning: ")]
             self.assertEqual(len(warnings), 1, err)
             self.assertIn(f"{threads} threads on {threads - 1} available processors", warnings[0])
+
+    def test_a_model_larger_than_memory_is_refused_before_it_is_loaded(self):
+        # 2 TB of zeros that take no space on the disk.
+        dim, ffn, layers = 65536, 262144, 15
+        shapes = {"model.embed_tokens.weight": [256, dim], "model.norm.weight": [dim]}
+        for n in range(layers):
+            for name in ("self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o"):
+                shapes[f"model.layers.{n}.{name}_proj.weight"] = [dim, dim]
+            for name, shape in (("gate", [ffn, dim]), ("up", [ffn, dim]), ("down", [dim, ffn])):
+                shapes[f"model.layers.{n}.mlp.{name}_proj.weight"] = shape
+            for name in ("input", "post_attention"):
+                shapes[f"model.layers.{n}.{name}_layernorm.weight"] = [dim]
+        header, at = {}, 0
+        for name, shape in shapes.items():
+            size = 2 * math.prod(shape)
+            header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(header).encode()
+        folder = self.dir / "huge"
+        folder.mkdir()
+        with open(folder / "model.safetensors", "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            file.truncate(8 + len(text) + at)
+        (folder / "config.json").write_text(json.dumps({
+            "model_type": "llama", "vocab_size": 256, "hidden_size": dim, "intermediate_size": ffn, "num_hidden_layers": layers,
+            "num_attention_heads": 512, "tie_word_embeddings": True}))
+        for command in (["run", "-m", folder, "-p", "x"], ["bench", "-m", folder]):
+            self.assertRegex(error(*command), r"huge: 206\d\.\d GB of memory needed.* \d+\.\d GB available")
 
     def test_full_disk_leaves_earlier_files(self):
         def limited():
