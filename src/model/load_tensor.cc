@@ -27,7 +27,7 @@ template <class Body>
 void for_rows(size_t rows, Threads& threads, const Body& body) {
   std::mutex mutex;
   std::exception_ptr first;
-  threads.for_ranges(rows, kPanel, [&](size_t begin, size_t end) {
+  threads.for_ranges(rows, kTriplePanel, [&](size_t begin, size_t end) {
     try {
       body(begin, end);
     } catch (...) {
@@ -71,10 +71,10 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
   return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
 }
 
-// 16 stored rows of TQ2_0 blocks with one positive scale, which the file's first block has, straight into their panel.
-// False when they are anything else: the rows are then to be decoded one by one.
+// 16 stored rows of TQ2_0 blocks with one positive scale, which the file's first block has, straight into their panel
+// of codes. False when they are anything else: the rows are then to be decoded one by one.
 bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, size_t row, float& scale,
-                      TernaryMatrix& matrix) {
+                      uint8_t* panel) {
   const NamedTensor& tensor = stored.tensor;
   if (stored.packed_scale || tensor.type != DType::kTQ2_0 || row + kPanel > spec.rows) return false;
   const size_t row_bytes = dtype_bytes(tensor.type, spec.cols);
@@ -85,8 +85,7 @@ bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t
   if (!std::isfinite(scale) || scale <= 0) return false;
   std::array<const uint8_t*, kPanel> rows;
   for (size_t i = 0; i < kPanel; ++i) rows[i] = data + stored_row(spec, stored, head_dim, row + i) * row_bytes;
-  return kernels().pack_tq2_0_panel(rows.data(), spec.cols / kTernaryBlock, first.bits,
-                                    matrix.panels.data() + row / kPanel * matrix.panel_bytes());
+  return kernels().pack_tq2_0_panel(rows.data(), spec.cols / kTernaryBlock, first.bits, panel);
 }
 
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
@@ -97,17 +96,21 @@ void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(spec.cols);
     float range_scale = 0;
-    for (size_t r = begin; r < end; r += kPanel) {
-      float panel_scale = 0;
-      if (load_tq2_0_panel(spec, stored, head_dim, r, panel_scale, matrix)) {
-        range_scale = merge_scales(range_scale, panel_scale);
-        continue;
+    matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+      for (size_t r = 0; r < codes.rows; r += kPanel) {
+        float panel_scale = 0;
+        uint8_t* panel = codes.panels.data() + r / kPanel * codes.panel_bytes();
+        if (load_tq2_0_panel(spec, stored, head_dim, first + r, panel_scale, panel)) {
+          range_scale = merge_scales(range_scale, panel_scale);
+          continue;
+        }
+        for (size_t i = r; i < std::min(r + kPanel, codes.rows); ++i) {
+          const size_t from = stored_row(spec, stored, head_dim, first + i);
+          range_scale = merge_scales(range_scale, decode_trits(stored, from, trits));
+          codes.set_row(i, trits);
+        }
       }
-      for (size_t i = r; i < std::min(r + kPanel, end); ++i) {
-        range_scale = merge_scales(range_scale, decode_trits(stored, stored_row(spec, stored, head_dim, i), trits));
-        matrix.set_row(i, trits);
-      }
-    }
+    });
     const std::lock_guard lock(mutex);
     scale = merge_scales(scale, range_scale);
   });
@@ -181,13 +184,15 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
   if (!exact) return false;
   matrix.allocate();
   matrix.scale = g;
-  threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
+  threads.for_ranges(values.rows, kTriplePanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(values.cols);
-    for (size_t r = begin; r < end; ++r) {
-      const float* row = values.row(r);
-      for (size_t c = 0; c < values.cols; ++c) trits[c] = static_cast<int8_t>((row[c] > 0) - (row[c] < 0));
-      matrix.set_row(r, trits);
-    }
+    matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+      for (size_t r = 0; r < codes.rows; ++r) {
+        const float* row = values.row(first + r);
+        for (size_t c = 0; c < values.cols; ++c) trits[c] = static_cast<int8_t>((row[c] > 0) - (row[c] < 0));
+        codes.set_row(r, trits);
+      }
+    });
   });
   return true;
 }
@@ -254,8 +259,8 @@ Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DTyp
   Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
   model.head().layout = head_layout(form.head.kind);
   for (size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i].is_linear()) model.weights.linear(specs[i]).ternary.layout = form.layout;
     load_tensor(specs[i], stored[i], threads, model);
-    if (specs[i].is_linear()) model.weights.linear(specs[i]).ternary.set_layout(form.layout, threads);
   }
   set_head(form.head, threads, model);
   return model;

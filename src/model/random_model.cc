@@ -81,13 +81,14 @@ void fill_ternary(const std::vector<uint8_t>& table, uint64_t seed, size_t tenso
                   TernaryMatrix& matrix) {
   matrix.scale = stored_scale(static_cast<float>(1 / std::sqrt((1 - zero_share) * static_cast<double>(matrix.cols))));
   matrix.allocate();
-  const size_t panels = round_up_to_panel(matrix.rows) / kPanel;
-  threads.for_ranges(panels, 1, [&](size_t begin, size_t end) {
-    for (size_t p = begin; p < end; ++p) {
-      uint8_t* panel = matrix.panels.data() + p * matrix.panel_bytes();
-      fill_random(table, Rng(seed, tensor, p), panel, matrix.panel_bytes());
-      clear_missing_codes(std::min(kPanel, matrix.rows - p * kPanel), matrix.cols, matrix.k_blocks, panel);
-    }
+  threads.for_ranges(matrix.rows, kTriplePanel, [&](size_t begin, size_t end) {
+    matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+      for (size_t r = 0; r < codes.rows; r += kPanel) {
+        uint8_t* panel = codes.panels.data() + r / kPanel * codes.panel_bytes();
+        fill_random(table, Rng(seed, tensor, (first + r) / kPanel), panel, codes.panel_bytes());
+        clear_missing_codes(std::min(kPanel, codes.rows - r), codes.cols, codes.k_blocks, panel);
+      }
+    });
   });
 }
 
@@ -124,8 +125,8 @@ Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads, T
       fill_dense(seed, i, threads, model.weights.linear(spec).dense);
     } else {
       TernaryMatrix& matrix = model.weights.linear(spec).ternary;
+      matrix.layout = layout;
       fill_ternary(codes, seed, i, zero_share, threads, matrix);
-      matrix.set_layout(layout, threads);
     }
   }
   return model;

@@ -122,17 +122,19 @@ void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads,
   const float gamma = absmean_gamma(moments.sum_abs, count);
   const auto mean = static_cast<float>(moments.sum / static_cast<double>(count));
   matrix.scale = stored_scale(gamma);
-  threads.for_ranges(weights.rows, kPanel, [&](size_t begin, size_t end) {
+  threads.for_ranges(weights.rows, kTriplePanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(weights.cols);
-    for (size_t r = begin; r < end; ++r) {
-      const float* row = weights.row(r);
-      if (kind == WeightKind::kTernary) {
-        kernels().ternarize_row(row, weights.cols, 1.0f / gamma, trits.data());
-      } else {
-        for (size_t i = 0; i < weights.cols; ++i) trits[i] = binarize(row[i], mean);
+    matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+      for (size_t r = 0; r < codes.rows; ++r) {
+        const float* row = weights.row(first + r);
+        if (kind == WeightKind::kTernary) {
+          kernels().ternarize_row(row, weights.cols, 1.0f / gamma, trits.data());
+        } else {
+          for (size_t i = 0; i < weights.cols; ++i) trits[i] = binarize(row[i], mean);
+        }
+        codes.set_row(r, trits);
       }
-      matrix.set_row(r, trits);
-    }
+    });
   });
 }
 

@@ -64,9 +64,9 @@ TernaryMatrix TernaryMatrix::without_memory(size_t rows, size_t cols) {
 
 void TernaryMatrix::allocate() {
   if (!panels.empty()) return;
-  panels = Buffer<uint8_t>(round_up_to_panel(rows) / kPanel * panel_bytes());
+  panels = Buffer<uint8_t>((rows + panel_rows() - 1) / panel_rows() * panel_bytes());
   // Where all bytes are set with the rows, touching them here would only take the time of one thread.
-  const bool padded = rows % kPanel != 0 || cols % 16 != 0;
+  const bool padded = layout == TernaryLayout::kCodes && (rows % kPanel != 0 || cols % 16 != 0);
   if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
 }
 
@@ -86,6 +86,17 @@ void TernaryMatrix::set_layout(TernaryLayout wanted, Threads& threads) {
   });
   panels = std::move(packed);
   layout = wanted;
+}
+
+void TernaryMatrix::set_panels(size_t row, const TernaryMatrix& codes) {
+  assert(row % kTriplePanel == 0 && row + codes.rows <= rows && codes.cols == cols);
+  assert(codes.rows == kTriplePanel || row + codes.rows == rows);
+  uint8_t* to = panels.data() + row / panel_rows() * panel_bytes();
+  if (layout == TernaryLayout::kTriples) {
+    kernels().pack_triples(codes.panels.data(), codes.rows, cols, to);
+  } else {
+    std::memcpy(to, codes.panels.data(), codes.panels.size());
+  }
 }
 
 // Sixteen trits are four groups of four; a group's codes lie in the bytes of one 32-bit number, so that shifts put the

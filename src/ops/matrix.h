@@ -1,6 +1,7 @@
 // Weight matrices in the layouts the kernels read (kernels/kernels.h), packed row by row.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -22,17 +23,17 @@ TernaryLayout parse_ternary_layout(std::string_view name);   // Error for other 
 struct TernaryMatrix {
   size_t rows = 0;
   size_t cols = 0;
-  size_t k_blocks = 0;  // blocks of 16 columns
-  float scale = 0;      // a bfloat16 value
-  TernaryLayout layout = TernaryLayout::kCodes;
-  Buffer<uint8_t> panels;  // empty until allocate()
+  size_t k_blocks = 0;                           // blocks of 16 columns
+  float scale = 0;                               // a bfloat16 value
+  TernaryLayout layout = TernaryLayout::kCodes;  // to be chosen freely while there is no memory
+  Buffer<uint8_t> panels;                        // empty until allocate()
 
   TernaryMatrix() = default;
-  // Every row is to be set; missing rows and columns of the panels are trit 0.
+  // In codes. Every row is to be set; missing rows and columns of the panels are trit 0.
   TernaryMatrix(size_t rows, size_t cols);
   // Only the shape: a large model's matrices take memory one after the other as they are packed.
   static TernaryMatrix without_memory(size_t rows, size_t cols);
-  // Memory for codes, all trits 0, unless there is memory already.
+  // Memory for this layout unless there is memory already; every row is to be set.
   void allocate();
 
   size_t panel_rows() const { return panel_rows(layout); }
@@ -50,6 +51,23 @@ struct TernaryMatrix {
   // In codes. Rows of different threads may be set at the same time.
   void set_row(size_t row, VecView<const int8_t> trits);
   void get_row(size_t row, VecView<int8_t> trits) const;
+
+  // Sets the rows [begin, end) in any layout, 32 at a time: fill(row, codes) sets all rows of `codes`, a matrix in
+  // codes that holds rows `row` and following of this one. `begin` is a multiple of 32, `end` too or the last row's.
+  // Ranges of different threads may be set at the same time.
+  template <class Fill>
+  void set_rows(size_t begin, size_t end, const Fill& fill) {
+    TernaryMatrix codes;
+    for (size_t row = begin; row < end; row += kTriplePanel) {
+      const size_t count = std::min(kTriplePanel, end - row);
+      if (codes.rows != count) codes = TernaryMatrix(count, cols);
+      fill(row, codes);
+      set_panels(row, codes);
+    }
+  }
+  // The rows of `codes`, a matrix in codes, as the rows `row`, a multiple of 32, and following. They are 32 or the
+  // last.
+  void set_panels(size_t row, const TernaryMatrix& codes);
 };
 
 // Where a DenseMatrix holds its numbers: 16 rows side by side as the panels of its transpose, which y = x W^T reads in

@@ -68,6 +68,34 @@ TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
   }
 }
 
+TEST(TernaryMatrix, RowsSetInRangesAreThePackedMatrixInBothLayouts) {
+  for (const Shape shape : kShapes) {
+    for (const TernaryLayout layout : {TernaryLayout::kCodes, TernaryLayout::kTriples}) {
+      Threads threads(3);
+      const auto trits_of = [&](size_t r) {
+        std::vector<int8_t> row(shape.cols);
+        Rng rng(3, r, shape.cols);
+        for (int8_t& trit : row) trit = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
+        return row;
+      };
+      TernaryMatrix expected(shape.rows, shape.cols);
+      for (size_t r = 0; r < shape.rows; ++r) expected.set_row(r, trits_of(r));
+      expected.set_layout(layout, threads);
+      TernaryMatrix matrix = TernaryMatrix::without_memory(shape.rows, shape.cols);
+      matrix.layout = layout;
+      matrix.allocate();
+      threads.for_ranges(shape.rows, kTriplePanel, [&](size_t begin, size_t end) {
+        matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+          for (size_t r = 0; r < codes.rows; ++r) codes.set_row(r, trits_of(first + r));
+        });
+      });
+      EXPECT_EQ(std::vector<uint8_t>(expected.panels.begin(), expected.panels.end()),
+                std::vector<uint8_t>(matrix.panels.begin(), matrix.panels.end()))
+          << shape.rows << " x " << shape.cols << ", " << ternary_layout_name(layout);
+    }
+  }
+}
+
 TEST(TernaryMatrix, TakesMemoryWhenTold) {
   TernaryMatrix matrix = TernaryMatrix::without_memory(17, 21);
   EXPECT_TRUE(matrix.panels.empty());
