@@ -277,6 +277,32 @@ class Case(unittest.TestCase):
         for wrong in (["-p", "many"], ["-n", "-1"], ["-r", -1], ["-r", "x"]):
             tern(*tiny, *wrong, expect=2)
 
+    def test_embed_gives_a_vector_a_text(self):
+        model = ["-m", self.dir / "run"]
+        out, _ = tern("embed", *model, "the fox", "the lazy dog", "--json")
+        report = json.loads(out)
+        self.assertEqual((report["pooling"], report["normalized"], report["dimensions"]), ("last", True, 256))
+        first, second = (text["embedding"] for text in report["data"])
+        self.assertEqual((len(first), len(second)), (256, 256))
+        self.assertNotEqual(first, second)
+        self.assertAlmostEqual(sum(x * x for x in first), 1, places=5)
+        lines = tern("embed", *model, "--file", "-", "-t", 2, stdin=b"the fox\nthe lazy dog\n")[0].splitlines()
+        self.assertEqual(len(lines), 2)
+        for x, y in zip(map(float, lines[0].split()), first, strict=True):
+            self.assertAlmostEqual(x, y, places=7)
+        raw = json.loads(tern("embed", *model, "the fox", "--raw", "--pooling", "mean", "--json")[0])["data"][0]["embedding"]
+        self.assertNotAlmostEqual(sum(x * x for x in raw), 1, places=2)
+        (self.dir / "empty").write_text("")
+        for args, part in [
+            (["x", "--pooling", "max"], "unknown pooling 'max', expected last, mean or first"),
+            ([], "expected texts or --file, there is neither"),
+            (["x", "--file", self.dir / "text.txt"], "there are both"),
+            (["--file", self.dir / "empty"], "the file is empty"),
+            (["x" * 33], "text 1: 33 tokens to embed, the context holds 32"),
+        ]:
+            with self.subTest(part=part):
+                self.assertIn(part, error("embed", *model, *args))
+
     def test_more_threads_than_processors_is_one_warning(self):
         threads = len(os.sched_getaffinity(0)) + 1
         for command in (["info", self.dir / "run"], ["bench", "--shape", "tiny", "-p", 1, "-n", 0, "-r", 1]):
