@@ -23,7 +23,7 @@ struct TernaryMatrix {
   size_t rows = 0;
   size_t cols = 0;
   size_t k_blocks = 0;  // blocks of 16 columns
-  float scale = 0;      // a bfloat16 value
+  float scale = 0;      // a bfloat16 value where tern quantized; as it stands in files of others
   TernaryLayout layout = TernaryLayout::kCodes;
   Buffer<uint8_t> panels;  // empty until allocate()
 
