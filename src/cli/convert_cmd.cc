@@ -17,6 +17,7 @@ struct ConvertArguments {
   std::string in;
   std::string out;
   std::string type;
+  std::string embedding;
   bool ternarize = false;
   bool json = false;
   int threads = 0;
@@ -33,12 +34,14 @@ size_t size_on_disk(const std::filesystem::path& path) {
 void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const Vocabulary* vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
   const ModelConfig& config = loaded.model.config;
-  const DType type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
+  const DType type = args.type.empty() ? default_file_type(loaded.model) : parse_dtype(args.type);
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
-    save_gguf(loaded.model, vocabulary, loaded.name, type, out);
+    const auto embedding = args.embedding.empty() ? std::nullopt : std::optional(parse_dtype(args.embedding));
+    save_gguf(loaded.model, vocabulary, loaded.name, type, out, embedding);
     return;
   }
+  if (!args.embedding.empty()) fail("--embedding {}: only for GGUF files", args.embedding);
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
     save_hf(loaded.model, vocabulary, type, out);
@@ -81,9 +84,11 @@ void add_convert_command(CLI::App& app) {
   command.add_option("in", args->in, "GGUF file, Hugging Face directory, training directory or llama2.c .bin")
       ->required();
   command.add_option("out", args->out, "FILE.gguf, or a directory for the Hugging Face layout")->required();
-  command.add_option(
-      "--type", args->type,
-      "tq1_0, tq2_0, f16, bf16 or f32; default: tq2_0 for ternary GGUF, packed for Hugging Face, else bf16");
+  command.add_option("--type", args->type,
+                     "tq1_0, tq2_0, i2_s, f16, bf16, f32 or q8_0; default: tq2_0 for ternary GGUF, packed for Hugging "
+                     "Face, else bf16");
+  command.add_option("--embedding", args->embedding,
+                     "Type of embedding and head in a GGUF file: bf16, f16, f32 or q8_0; default: as they are");
   command.add_flag("--ternarize", args->ternarize,
                    "Quantize a full-precision model's weights to ternary, without training");
   command.add_flag("--json", args->json, "Print one JSON object");

@@ -19,12 +19,14 @@ struct PerplexityArguments {
   size_t context = 0;
   std::string head = "exact";
   std::string kv_type = "f32";
+  std::string convention = "tern";
   bool json = false;
   int threads = 0;
 };
 
 void eval_perplexity(const PerplexityArguments& args) {
   const KvType kv_type = kv_type_option(args.kv_type);
+  const Convention convention = parse_convention(args.convention);
   Threads threads(make_threads(args.threads));
   const std::string text = read_file(args.text);
   LoadedModel loaded = load_model(args.model, threads);
@@ -32,7 +34,7 @@ void eval_perplexity(const PerplexityArguments& args) {
   const HeadKind head = choose_head(args.head, 0, threads, loaded.model);
   const double start = now_s();
   const PerplexityResult r = with_context(
-      args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads, kv_type); });
+      args.text, [&] { return perplexity(loaded.model, tokenizer, text, args.context, threads, kv_type, convention); });
   const double seconds = now_s() - start;
   if (args.json) {
     const nlohmann::ordered_json json = {{"model", args.model},
@@ -70,6 +72,8 @@ void add_eval_command(CLI::App& app) {
   command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
   command.add_option("text", args->text, "A text file")->required();
   command.add_option("-c,--context", args->context, "Tokens in a window; 0: the model's context");
+  command.add_option("--convention", args->convention, "Which tokens are predicted from what: tern or llama.cpp")
+      ->capture_default_str();
   add_head_option(command, args->head);
   add_kv_type_option(command, args->kv_type);
   command.add_flag("--json", args->json, "Print one JSON object");

@@ -43,6 +43,7 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   const size_t linear = linear_parameter_count(c);
   const bool ternary = c.weights != WeightKind::kFull;
   nlohmann::ordered_json json = {{"model", args.model}, {"format", loaded.source}, {"name", loaded.name}};
+  if (!loaded.tensor_types.empty()) json["tensor_types"] = loaded.tensor_types;
   json["config"] = nlohmann::ordered_json::parse(config_to_json(c));
   json["parameters"] = parameters;
   json["linear_parameters"] = linear;

@@ -1,6 +1,7 @@
 // Perplexity of a model on a text.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,20 @@
 #include "tokenizer/tokenizer.h"
 
 namespace tern {
+
+// Which tokens of a text are predicted from what. Results of different conventions do not compare.
+enum class Convention : uint8_t {
+  // The tokens of the text as the trainer's shards have them (special tokens by their names, no BOS, one end-of-text
+  // token last), in consecutive windows of `context` tokens that do not overlap; every token but the first is predicted
+  // once. So it is the validation loss of the trainer, bit for bit, with keys and values in f32.
+  kTern,
+  // llama.cpp's llama-perplexity: the text is plain text (no special tokens in it), cut into windows of `context`
+  // tokens
+  // whose rest is dropped; the first token of a window becomes BOS where the vocabulary adds one; the tokens of the
+  // second half but the first are predicted.
+  kLlamaCpp,
+};
+Convention parse_convention(std::string_view name);  // "tern", "llama.cpp"; Error for other names
 
 struct PerplexityResult {
   double loss = 0;           // nats a token
@@ -20,11 +35,8 @@ struct PerplexityResult {
   std::string convention;
 };
 
-// Convention "tern": the tokens of the text as the trainer's shards have them (special tokens by their names, no BOS,
-// one end-of-text token last), in consecutive windows of `context` tokens (0: the model's context) that do not overlap;
-// every token but the first is predicted once. So it is the validation loss of the trainer, bit for bit, with keys and
-// values in f32.
+// `context` 0: the model's context.
 PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
-                            Threads& threads, KvType kv_type = KvType::kF32);
+                            Threads& threads, KvType kv_type = KvType::kF32, Convention convention = Convention::kTern);
 
 }  // namespace tern

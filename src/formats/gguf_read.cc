@@ -156,20 +156,26 @@ void read_layout(ByteReader& reader, size_t alignment, TensorInfo& info) {
   const size_t block = dtype_info(info.type).block_elements;
   const size_t row = info.shape.empty() ? 1 : info.shape.back();
   if (row % block != 0) {
-    fail("rows of {} elements: type {} needs a multiple of {}", row, dtype_info(info.type).name, block);
+    fail("rows of {} elements: type {} needs a multiple of {}{}", row, dtype_info(info.type).name, block,
+         info.type == DType::kI2S ? ", as the published files have it; bitnet.cpp's other layouts are not read" : "");
   }
   size_t elements = 1;
   for (const size_t extent : info.shape) elements = checked_mul(elements, extent, "number of elements");
   info.size = dtype_bytes(info.type, elements);
 }
 
-void check_no_overlap(const std::vector<TensorInfo>& infos) {
+void check_distances(const std::vector<TensorInfo>& infos, size_t alignment) {
   std::vector<const TensorInfo*> order;
   for (const TensorInfo& info : infos) order.push_back(&info);
   std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->offset < b->offset; });
   for (size_t i = 1; i < order.size(); ++i) {
     const TensorInfo& left = *order[i - 1];
     const TensorInfo& right = *order[i];
+    // Type 36 has been the number of other layouts. Those of another size show in the distance to the next tensor.
+    if (left.type == DType::kI2S && right.offset > left.offset + left.size + alignment) {
+      fail("tensor {}: {} bytes up to the next tensor, I2_S takes {}: another layout under the number of I2_S",
+           quote(left.name), right.offset - left.offset, left.size);
+    }
     if (left.offset + left.size > right.offset) {
       fail("tensors {} and {} overlap: [{}, {}) and [{}, {})", quote(left.name), quote(right.name), left.offset,
            left.offset + left.size, right.offset, right.offset + right.size);
@@ -252,7 +258,7 @@ void GgufFile::parse_tensors(ByteReader& reader, uint64_t count) {
     tensors_.push_back(
         {std::string(info.name), info.type, std::move(info.shape), data.subspan(info.offset, info.size)});
   }
-  check_no_overlap(infos);
+  check_distances(infos, alignment_);
 }
 
 const GgufValue* GgufFile::find_value(std::string_view key) const {

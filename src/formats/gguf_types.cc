@@ -13,17 +13,23 @@ struct TensorTypeRow {
   uint32_t id;
   std::string_view name;      // as ggml spells it
   std::optional<DType> type;  // absent: known by name only
+  std::string_view why = "";  // it cannot be read, beyond that nobody wrote it
 };
 
-// The one table of tensor type numbers (ggml.h). A type that tern learns to read gets its DType here.
-constexpr std::array<TensorTypeRow, 36> kTensorTypes{{
+constexpr std::string_view kTileOrder =
+    "the order of its weights follows the kernel it was made for, which the file does not name; convert the original "
+    "checkpoint, or to I2_S";
+
+// The one table of tensor type numbers (ggml.h; 36 to 39 as bitnet.cpp has them, from 133 on ik_llama.cpp). A type that
+// tern learns to read gets its DType here.
+constexpr std::array<TensorTypeRow, 41> kTensorTypes{{
     {0, "F32", DType::kF32},
     {1, "F16", DType::kF16},
-    {2, "Q4_0", {}},
+    {2, "Q4_0", DType::kQ4_0},
     {3, "Q4_1", {}},
     {6, "Q5_0", {}},
     {7, "Q5_1", {}},
-    {8, "Q8_0", {}},
+    {8, "Q8_0", DType::kQ8_0},
     {9, "Q8_1", {}},
     {10, "Q2_K", {}},
     {11, "Q3_K", {}},
@@ -48,11 +54,16 @@ constexpr std::array<TensorTypeRow, 36> kTensorTypes{{
     {30, "BF16", DType::kBF16},
     {34, "TQ1_0", DType::kTQ1_0},
     {35, "TQ2_0", DType::kTQ2_0},
-    {36, "I2_S of bitnet.cpp", {}},
-    {38, "TL1 of bitnet.cpp", {}},
-    {39, "MXFP4, or TL2 of bitnet.cpp", {}},
+    {36, "I2_S", DType::kI2S},
+    {37, "I8_S of bitnet.cpp", {}, "it holds activations and is in no file"},
+    {38, "TL1 of bitnet.cpp", {}, kTileOrder},
+    {39, "TL2 of bitnet.cpp, or MXFP4", {}, kTileOrder},
     {40, "NVFP4", {}},
     {41, "Q1_0", {}},
+    {42, "Q2_0", {}},
+    {134, "IQ1_BN of ik_llama.cpp", {}},
+    {135, "IQ2_BN of ik_llama.cpp", {}},
+    {335, "IQ2_BN_R4 of ik_llama.cpp", {}},
 }};
 
 std::string readable_types() {
@@ -166,7 +177,8 @@ DType gguf_tensor_type(uint32_t id) {
   for (const TensorTypeRow& row : kTensorTypes) {
     if (row.id != id) continue;
     if (row.type) return *row.type;
-    fail("tensor type {} ({}) is not supported, expected one of {}", id, row.name, readable_types());
+    fail("tensor type {} ({}) is not supported{}{}, expected one of {}", id, row.name, row.why.empty() ? "" : ": ",
+         row.why, readable_types());
   }
   fail("unknown tensor type {}, expected one of {}", id, readable_types());
 }

@@ -13,7 +13,8 @@ namespace {
 
 // Above this a shape is a broken file, not a model (100B parameters: dim 8192, ffn 45568, vocab 128256).
 constexpr size_t kMaxExtent = size_t{1} << 24;
-constexpr size_t kMaxContext = size_t{1} << 20;  // rotation tables are made for all positions
+constexpr size_t kMaxContext = size_t{1} << 20;    // rotation tables are made for all positions
+constexpr size_t kMaxRotations = size_t{1} << 27;  // numbers in them: half a gigabyte
 
 void check_extent(std::string_view name, size_t value, size_t largest = kMaxExtent) {
   if (value == 0 || value > largest) fail("model: {} is {}, expected 1 to {}", name, value, largest);
@@ -54,6 +55,7 @@ void validate(const ModelConfig& c) {
   check_extent("context", c.context, kMaxContext);
   if (c.heads % c.kv_heads != 0) fail("model: heads {} is not a multiple of kv_heads {}", c.heads, c.kv_heads);
   if (c.head_dim % 2 != 0) fail("model: head_dim {} is odd, rotary positions need pairs", c.head_dim);
+  check_extent("context * head_dim", checked_mul(c.context, c.head_dim, "context * head_dim"), kMaxRotations);
   check_extent("heads * head_dim", checked_mul(c.heads, c.head_dim, "heads * head_dim"));
   if (!(c.rope_theta > 0 && std::isfinite(c.rope_theta))) {
     fail("model: rope_theta is {}, expected a positive number", c.rope_theta);

@@ -29,7 +29,7 @@ constexpr std::array<Pre, 7> kPres{{{"gpt-2", SplitRule::kGpt2, false},
 
 bool has_trits(const GgufFile& file) {
   return std::any_of(file.tensors().begin(), file.tensors().end(),
-                     [](const NamedTensor& t) { return t.type == DType::kTQ1_0 || t.type == DType::kTQ2_0; });
+                     [](const NamedTensor& t) { return is_ternary(t.type); });
 }
 
 WeightKind read_weight_kind(const GgufFile& file, const GgufArchitecture& architecture) {
@@ -112,8 +112,8 @@ GgufArchitecture gguf_architecture_for(const ModelConfig& config) {
 }
 
 ModelConfig read_gguf_config(const GgufFile& file) {
-  const GgufArchitecture architecture =
-      with_context(file.name(), [&] { return gguf_architecture(file.string("general.architecture")); });
+  const std::string name = file.string("general.architecture");
+  const GgufArchitecture architecture = with_context(file.name(), [&] { return gguf_architecture(name); });
   const std::string prefix = architecture.name + ".";
   const auto key = [&](const char* suffix) { return prefix + suffix; };
   ModelConfig c;

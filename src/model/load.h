@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -14,9 +15,10 @@ namespace tern {
 
 struct LoadedModel {
   Model model;
-  std::optional<Vocabulary> vocabulary;  // when the source holds a tokenizer
-  std::string name;                      // general.name, or the file's
-  std::string source;                    // "gguf", "hf", "run" (a training directory), "llama2c"
+  std::optional<Vocabulary> vocabulary;        // when the source holds a tokenizer
+  std::string name;                            // general.name, or the file's
+  std::string source;                          // "gguf", "hf", "run" (a training directory), "llama2c"
+  std::map<std::string, size_t> tensor_types;  // of a GGUF file: how many tensors have each type
 };
 
 // How a model holds what it computes with; nothing of it changes what a file says.

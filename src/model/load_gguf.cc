@@ -14,6 +14,7 @@ LoadedModel load_gguf(const std::filesystem::path& path, const ChooseForm& choos
   loaded.source = "gguf";
   loaded.name = file.optional_string("general.name").value_or(path.stem().string());
   loaded.vocabulary = read_gguf_vocabulary(file);
+  for (const NamedTensor& tensor : file.tensors()) ++loaded.tensor_types[std::string(dtype_info(tensor.type).name)];
   const auto find = [&](const TensorSpec& spec) {
     const NamedTensor* tensor = file.find(gguf_name(spec));
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", gguf_name(spec));

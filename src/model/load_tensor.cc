@@ -55,9 +55,7 @@ void read_row(const StoredTensor& stored, size_t row, VecView<float> out) {
   }
 }
 
-bool holds_trits(const StoredTensor& stored) {
-  return stored.packed_scale || stored.tensor.type == DType::kTQ1_0 || stored.tensor.type == DType::kTQ2_0;
-}
+bool holds_trits(const StoredTensor& stored) { return stored.packed_scale || is_ternary(stored.tensor.type); }
 
 // Decodes one stored row of trits and returns its scale (0: a row of zeros that says nothing).
 float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits) {
@@ -66,8 +64,14 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
     decode_hf_packed_row(MatView<const std::byte>(tensor.data.data(), tensor.shape[0], tensor.shape[1]), row, trits);
     return *stored.packed_scale;
   }
-  const size_t row_bytes = dtype_bytes(tensor.type, trits.size());
+  const size_t row_bytes = dtype_row_bytes(tensor.type, trits.size());
   const Bytes bytes = tensor.data.subspan(row * row_bytes, row_bytes);
+  if (tensor.type == DType::kI2S) {
+    const float scale = decode_i2_s_tail(tensor.data.last(kI2sTail));
+    decode_i2_s_row(bytes, trits);
+    if (scale == 0) std::fill(trits.begin(), trits.end(), int8_t{0});
+    return scale;
+  }
   return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
 }
 
@@ -77,7 +81,7 @@ bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t
                       uint8_t* panel) {
   const NamedTensor& tensor = stored.tensor;
   if (stored.packed_scale || tensor.type != DType::kTQ2_0 || row + kPanel > spec.rows) return false;
-  const size_t row_bytes = dtype_bytes(tensor.type, spec.cols);
+  const size_t row_bytes = dtype_row_bytes(tensor.type, spec.cols);
   const auto* data = reinterpret_cast<const uint8_t*>(tensor.data.data());
   Float16 first;
   std::memcpy(&first.bits, data + kTq2Bytes - sizeof(first.bits), sizeof(first.bits));

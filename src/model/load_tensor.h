@@ -26,9 +26,9 @@ struct StoredTensor {
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored);
 
 // Checks the stored shape and packs the tensor into its place in the model. For a linear layer of a
-// ternary or binary model: trits (TQ1_0, TQ2_0, packed uint8) are taken as they are; real numbers that are all -g, 0 or
-// +g are trits with the scale g; other real numbers are master weights and are quantized as training does it. Error
-// naming the tensor for a shape or type that does not fit, or numbers that are not finite.
+// ternary or binary model: trits (TQ1_0, TQ2_0, I2_S, packed uint8) are taken as they are; real numbers that are all
+// -g, 0 or +g are trits with the scale g; other real numbers are master weights and are quantized as training does it.
+// Error naming the tensor for a shape or type that does not fit, or numbers that are not finite.
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);
 
 // The stored tensors of all specs of a configuration, in their order.

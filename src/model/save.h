@@ -11,11 +11,11 @@
 namespace tern {
 
 // Trits of a ternary or binary model are stored as they are with every type: as TQ1_0 or TQ2_0 blocks (widths must be
-// multiples of 256), or as the exact products scale * trit in f16, bf16, f32. For a full model `type` is that of the
-// linear layers, embedding and head (kF16, kBF16, kF32). Norms are f32; embedding and head of a ternary model keep
-// their own type.
+// multiples of 256), as I2_S (multiples of 128), or as the exact products scale * trit in f16, bf16, f32. For a full
+// model `type` is that of the linear layers (kF16, kBF16, kF32, kQ8_0). Norms are f32. Embedding and head have the type
+// `embedding`; without it those of a ternary model keep their own and those of a full one follow `type`.
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path);
+               const std::filesystem::path& path, std::optional<DType> embedding = std::nullopt);
 
 // A Hugging Face directory: config.json, model.safetensors, and the tokenizer's files when there is a vocabulary of a
 // kind that tokenizer.json holds. A ternary model is stored packed: uint8 with weight_scale, linear_class
@@ -31,7 +31,7 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
 // against.
 Model ternarize_model(const Model& model, Threads& threads);
 
-// The type that `tern convert` uses without --type.
-DType default_file_type(const ModelConfig& config);
+// The type that `tern convert` uses without --type: one that holds the model exactly.
+DType default_file_type(const Model& model);
 
 }  // namespace tern

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <vector>
+
 #include "base/error.h"
 #include "formats/gguf_write.h"
 #include "model/gguf_metadata.h"
@@ -18,32 +21,61 @@ uint32_t file_type(DType type) {
       return 32;
     case DType::kTQ1_0:
       return 36;
-    default:
+    case DType::kTQ2_0:
       return 37;
+    case DType::kQ8_0:
+      return 7;
+    default:
+      return 40;  // I2_S, which only bitnet.cpp numbers (llama.h of its fork)
   }
 }
 
+// What embeddings, heads and full layers can be stored in.
+bool is_real(DType type) {
+  return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kQ8_0;
+}
+
 void check_type(const ModelConfig& config, DType type) {
-  const bool real = type == DType::kF32 || type == DType::kF16 || type == DType::kBF16;
-  const bool ternary = type == DType::kTQ1_0 || type == DType::kTQ2_0;
-  if (!real && !ternary) fail("--type {}: expected tq1_0, tq2_0, f16, bf16 or f32", dtype_info(type).name);
-  if (ternary && config.weights == WeightKind::kFull) {
-    fail("--type {}: the model's weights are full precision; add --ternarize to quantize them", dtype_info(type).name);
+  const std::string_view name = dtype_info(type).name;
+  if (!is_real(type) && !is_ternary(type)) {
+    fail("--type {}: expected tq1_0, tq2_0, i2_s, f16, bf16, f32 or q8_0", name);
   }
+  if (is_ternary(type) && config.weights == WeightKind::kFull) {
+    fail("--type {}: the model's weights are full precision; add --ternarize to quantize them", name);
+  }
+  if (type == DType::kQ8_0 && config.weights != WeightKind::kFull) {
+    fail("--type {}: does not hold trits exactly; use tq1_0, tq2_0 or i2_s, and --embedding {}", name, name);
+  }
+}
+
+// Whether all linear layers of a ternary model are exact in this type.
+bool holds_trits(const Model& model, DType type) {
+  const std::vector<TensorSpec> specs = model_tensors(model.config);
+  return std::all_of(specs.begin(), specs.end(), [&](const TensorSpec& spec) {
+    if (!spec.is_linear()) return true;
+    return spec.cols % dtype_info(type).block_elements == 0 &&
+           holds_scale(type, model.weights.linear(spec).ternary.scale);
+  });
 }
 
 }  // namespace
 
-DType default_file_type(const ModelConfig& config) {
+DType default_file_type(const Model& model) {
+  const ModelConfig& config = model.config;
   if (config.weights == WeightKind::kFull) return DType::kBF16;
-  const bool blocks = config.dim % 256 == 0 && config.q_dim() % 256 == 0 && config.ffn % 256 == 0;
-  return blocks ? DType::kTQ2_0 : DType::kBF16;
+  for (const DType type : {DType::kTQ2_0, DType::kBF16, DType::kI2S}) {
+    if (holds_trits(model, type)) return type;
+  }
+  return DType::kF32;
 }
 
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path) {
+               const std::filesystem::path& path, std::optional<DType> embedding) {
   const ModelConfig& config = model.config;
   check_type(config, type);
+  if (embedding && !is_real(*embedding)) {
+    fail("--embedding {}: expected bf16, f16, f32 or q8_0", dtype_info(*embedding).name);
+  }
   const GgufArchitecture architecture = gguf_architecture_for(config);
   GgufWriter writer;
   write_gguf_config(config, name, writer);
@@ -53,6 +85,8 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
     DType stored = type;
     if (spec.is_norm())
       stored = DType::kF32;
+    else if (!spec.is_linear() && embedding)
+      stored = *embedding;
     else if (!spec.is_linear() && config.weights != WeightKind::kFull)
       stored = model.weights.dense(spec).type;
     writer.add_tensor(stored_rows(model, spec, gguf_name(spec), stored, architecture.neighbour_rope));

@@ -1,9 +1,12 @@
 #include "model/save_tensor.h"
 
+#include <array>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
 #include "base/error.h"
+#include "quant/block_codecs.h"
 #include "quant/ternary_codecs.h"
 #include "tensor/float16.h"
 
@@ -26,6 +29,12 @@ void append(T value, std::vector<std::byte>& bytes) {
   bytes.insert(bytes.end(), data, data + sizeof(T));
 }
 
+Float16 half_within_range(float value) {
+  const Float16 half = to_float16(value);
+  if (!std::isfinite(to_float(half))) fail("{} is beyond f16, whose largest number is 65504; use bf16 or f32", value);
+  return half;
+}
+
 // Rows of real numbers: norms, embeddings, full layers, and ternary layers as scale * trit.
 void real_row(const Model& model, const TensorSpec& spec, size_t row, VecView<float> out) {
   if (spec.is_norm()) {
@@ -46,36 +55,63 @@ void append_trit_row(const TernaryMatrix& matrix, size_t row, DType type, std::v
   std::vector<int8_t> trits(matrix.cols);
   matrix.get_row(row, trits);
   const size_t at = bytes.size();
-  bytes.resize(at + dtype_bytes(type, matrix.cols));
+  bytes.resize(at + dtype_row_bytes(type, matrix.cols));
   const std::span<std::byte> out(bytes.data() + at, bytes.size() - at);
   if (type == DType::kTQ1_0) {
     encode_tq1_0_row(trits, matrix.scale, out);
-  } else {
+  } else if (type == DType::kTQ2_0) {
     encode_tq2_0_row(trits, matrix.scale, out);
+  } else {
+    encode_i2_s_row(trits, out);
   }
 }
 
-bool is_ternary_type(DType type) { return type == DType::kTQ1_0 || type == DType::kTQ2_0; }
+bool is_plain(DType type) { return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16; }
+
+// Tensors whose type cannot hold them are refused before the first byte is written.
+void check_holds(const Model& model, const TensorSpec& spec, std::string_view name, DType type) {
+  const DTypeInfo& info = dtype_info(type);
+  if (spec.cols % info.block_elements != 0) {
+    fail("tensor '{}': {} holds rows of a multiple of {} weights, its rows have {}; use --type f16, bf16 or f32", name,
+         info.name, info.block_elements, spec.cols);
+  }
+  if (!spec.is_linear() || model.config.weights == WeightKind::kFull) return;
+  if (!is_plain(type) && !is_ternary(type)) fail("tensor '{}': {} does not hold trits exactly", name, info.name);
+  // tern's own scales fit in all types; those of other programs may be any f32.
+  const float scale = model.weights.linear(spec).ternary.scale;
+  if (!holds_scale(type, scale)) {
+    fail("tensor '{}': {} does not hold its scale {} exactly; use --type i2_s or f32", name, info.name, scale);
+  }
+}
 
 }  // namespace
 
 void append_numbers(VecView<const float> values, DType type, std::vector<std::byte>& bytes) {
+  if (type == DType::kQ8_0) {
+    const size_t at = bytes.size();
+    bytes.resize(at + dtype_row_bytes(type, values.size()));
+    encode_q8_0_row(values, std::span(bytes).subspan(at));
+    return;
+  }
   for (float value : values) {
     if (type == DType::kF32)
       append(value, bytes);
     else if (type == DType::kF16)
-      append(to_float16(value).bits, bytes);
+      append(half_within_range(value).bits, bytes);
     else
       append(to_bfloat16(value).bits, bytes);
   }
 }
 
+bool holds_scale(DType type, float scale) {
+  if (type == DType::kF32 || type == DType::kI2S) return true;
+  if (type == DType::kBF16) return round_to_bfloat16(scale) == scale;
+  return to_float(to_float16(scale)) == scale;
+}
+
 OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type,
                          bool neighbour_rope) {
-  if (is_ternary_type(type) && spec.cols % kTernaryBlock != 0) {
-    fail("tensor '{}': {} holds rows of a multiple of {} weights, its rows have {}; use --type f16, bf16 or f32", name,
-         dtype_info(type).name, kTernaryBlock, spec.cols);
-  }
+  check_holds(model, spec, name, type);
   OutputTensor out;
   out.name = std::move(name);
   out.type = type;
@@ -87,7 +123,7 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
       bytes.clear();
       for (size_t r = begin; r < std::min(begin + kChunkRows, spec.rows); ++r) {
         const size_t ours = our_row(spec, model.config.head_dim, neighbour_rope, r);
-        if (is_ternary_type(type)) {
+        if (is_ternary(type)) {
           append_trit_row(model.weights.linear(spec).ternary, ours, type, bytes);
         } else {
           real_row(model, spec, ours, row);
@@ -95,6 +131,11 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
         }
       }
       sink(bytes);
+    }
+    if (type == DType::kI2S) {
+      std::array<std::byte, kI2sTail> tail;
+      encode_i2_s_tail(model.weights.linear(spec).ternary.scale, tail);
+      sink(tail);
     }
   };
   return out;

@@ -33,7 +33,7 @@ Scorer::Scorer(const ModelConfig& config, size_t context, KvType kv_type)
       activations_(config, windows_ * context, false),
       logits_(windows_ * context * config.vocab) {}
 
-LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads) {
+LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip) {
   if (tokens.size() < 2) fail("expected at least 2 tokens to score, got {}", tokens.size());
   check_tokens(tokens, model.config.vocab);  // the last one is a target only, which forward() does not see
   LossSum total;
@@ -50,8 +50,11 @@ LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threa
     const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
     forward(model, batch, threads, cache_, activations_, logits);
     cross_entropy(logits, tokens.subspan(begin + 1, end - begin), threads, losses);
-    for (size_t n = 0; n < end - begin; ++n) total.nats += losses[n];
-    total.tokens += end - begin;
+    for (size_t n = 0; n < end - begin; ++n) {
+      if (n % context_ < skip) continue;
+      total.nats += losses[n];
+      ++total.tokens;
+    }
   }
   return total;
 }

@@ -23,8 +23,8 @@ TernaryLayout parse_ternary_layout(std::string_view name);   // Error for other 
 struct TernaryMatrix {
   size_t rows = 0;
   size_t cols = 0;
-  size_t k_blocks = 0;                           // blocks of 16 columns
-  float scale = 0;                               // a bfloat16 value
+  size_t k_blocks = 0;  // blocks of 16 columns
+  float scale = 0;      // a bfloat16 value where tern quantized; as it stands in files of others
   TernaryLayout layout = TernaryLayout::kCodes;  // to be chosen freely while there is no memory
   Buffer<uint8_t> panels;                        // empty until allocate()
 

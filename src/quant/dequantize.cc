@@ -2,10 +2,12 @@
 
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "quant/block_codecs.h"
 #include "quant/ternary_codecs.h"
 #include "tensor/float16.h"
 
@@ -32,6 +34,13 @@ void dequantize_blocks(Bytes row, size_t block_bytes, std::span<float> out, Deco
   }
 }
 
+void dequantize_i2_s(Bytes row, Bytes tail, std::span<float> out) {
+  const float scale = decode_i2_s_tail(tail);
+  std::vector<int8_t> trits(out.size());
+  decode_i2_s_row(row, trits);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = scale * static_cast<float>(trits[i]);
+}
+
 }  // namespace
 
 void dequantize(const NamedTensor& tensor, size_t row, std::span<float> out) {
@@ -41,9 +50,11 @@ void dequantize(const NamedTensor& tensor, size_t row, std::span<float> out) {
     if (row >= rows || out.size() != cols) {
       fail("row {} of {} elements: it has {} rows of {} elements", row, out.size(), rows, cols);
     }
-    const size_t row_bytes = dtype_bytes(tensor.type, cols);
-    if (tensor.data.size() != checked_mul(rows, row_bytes, "tensor size")) {
-      fail("expected {} bytes, got {}", rows * row_bytes, tensor.data.size());
+    const size_t row_bytes = dtype_row_bytes(tensor.type, cols);
+    const size_t rows_bytes = checked_mul(rows, row_bytes, "tensor size");
+    const size_t tail_bytes = dtype_info(tensor.type).tail_bytes;
+    if (tensor.data.size() != checked_add(rows_bytes, tail_bytes, "tensor size")) {
+      fail("expected {} bytes, got {}", rows_bytes + tail_bytes, tensor.data.size());
     }
     const Bytes bytes = tensor.data.subspan(row * row_bytes, row_bytes);
     switch (tensor.type) {
@@ -57,6 +68,12 @@ void dequantize(const NamedTensor& tensor, size_t row, std::span<float> out) {
         return dequantize_blocks(bytes, kTq1Bytes, out, decode_tq1_0_block);
       case DType::kTQ2_0:
         return dequantize_blocks(bytes, kTq2Bytes, out, decode_tq2_0_block);
+      case DType::kI2S:
+        return dequantize_i2_s(bytes, tensor.data.subspan(rows_bytes), out);
+      case DType::kQ8_0:
+        return decode_q8_0_row(bytes, out);
+      case DType::kQ4_0:
+        return decode_q4_0_row(bytes, out);
       default:
         fail("type {} does not hold real numbers", dtype_info(tensor.type).name);
     }

@@ -19,6 +19,7 @@ struct TritRun {
   size_t trits;  // in a byte
 };
 constexpr std::array<TritRun, 3> kTq1Runs{{{0, 32, 0, 5}, {32, 16, 160, 5}, {48, 4, 240, 4}}};
+constexpr size_t kI2sBytes = kI2sBlock / 4;  // of a block
 constexpr std::array<uint8_t, 5> kPowersOfThree{1, 3, 9, 27, 81};
 
 // Five base-3 digits q in [0, 243) as the byte ceil(q * 256 / 243), from which each digit comes back by
@@ -33,11 +34,11 @@ constexpr std::array<uint8_t, 256> kIsNoCode = [] {
   return table;
 }();
 
-size_t count_blocks(size_t weights, size_t bytes, size_t block_bytes) {
-  if (weights % kTernaryBlock != 0) {
-    fail("ternary rows of K = {} weights: K must be a multiple of {}", weights, kTernaryBlock);
+size_t count_blocks(size_t weights, size_t block_weights, size_t bytes, size_t block_bytes) {
+  if (weights % block_weights != 0) {
+    fail("ternary rows of K = {} weights: K must be a multiple of {}", weights, block_weights);
   }
-  const size_t blocks = weights / kTernaryBlock;
+  const size_t blocks = weights / block_weights;
   if (bytes != blocks * block_bytes) {
     fail("ternary row of {} weights: expected {} bytes, got {}", weights, blocks * block_bytes, bytes);
   }
@@ -100,7 +101,7 @@ void encode_tq2_0_block(const int8_t* trits, Float16 scale, std::byte* block) {
 // Both block types are encoded and decoded the same way but for the block's inside.
 template <size_t kBlockBytes, class EncodeBlock>
 void encode_row(std::span<const int8_t> trits, float scale, std::span<std::byte> out, EncodeBlock encode_block) {
-  const size_t blocks = count_blocks(trits.size(), out.size(), kBlockBytes);
+  const size_t blocks = count_blocks(trits.size(), kTernaryBlock, out.size(), kBlockBytes);
   check_trits(trits);
   const Float16 half = exact_half(scale, trits);
   for (size_t b = 0; b < blocks; ++b)
@@ -109,7 +110,7 @@ void encode_row(std::span<const int8_t> trits, float scale, std::span<std::byte>
 
 template <size_t kBlockBytes, class DecodeBlock>
 float decode_row(Bytes row, std::span<int8_t> trits, DecodeBlock decode_block) {
-  const size_t blocks = count_blocks(trits.size(), row.size(), kBlockBytes);
+  const size_t blocks = count_blocks(trits.size(), kTernaryBlock, row.size(), kBlockBytes);
   float scale = 0;
   size_t b = 0;
   try {
@@ -129,6 +130,11 @@ void check_block(Bytes block, std::span<int8_t> trits, size_t block_bytes) {
     fail("ternary block: expected {} bytes and {} weights, got {} and {}", block_bytes, kTernaryBlock, block.size(),
          trits.size());
   }
+}
+
+void check_i2_s_tail(float scale, size_t tail_bytes) {
+  if (tail_bytes != kI2sTail) fail("I2_S tail: expected {} bytes, got {}", kI2sTail, tail_bytes);
+  if (!std::isfinite(scale) || scale < 0) fail("I2_S scale: expected a finite number from 0 on, got {}", scale);
 }
 
 // The trits at bits `shift` and `shift`+1 of each byte; returns whether all codes are below 3. No branch in the loop,
@@ -200,6 +206,44 @@ float decode_tq1_0_row(Bytes row, std::span<int8_t> trits) {
 
 float decode_tq2_0_row(Bytes row, std::span<int8_t> trits) {
   return decode_row<kTq2Bytes>(row, trits, decode_tq2_0_block);
+}
+
+void encode_i2_s_row(std::span<const int8_t> trits, std::span<std::byte> out) {
+  const size_t blocks = count_blocks(trits.size(), kI2sBlock, out.size(), kI2sBytes);
+  check_trits(trits);
+  for (size_t b = 0; b < blocks; ++b) {
+    const int8_t* first = trits.data() + b * kI2sBlock;
+    std::byte* bytes = out.data() + b * kI2sBytes;
+    for (size_t m = 0; m < kI2sBytes; ++m) {
+      uint32_t codes = 0;
+      for (size_t l = 0; l < 4; ++l) codes = 4 * codes + code_of(first[kI2sBytes * l + m]);
+      bytes[m] = static_cast<std::byte>(codes);
+    }
+  }
+}
+
+void decode_i2_s_row(Bytes row, std::span<int8_t> trits) {
+  const size_t blocks = count_blocks(trits.size(), kI2sBlock, row.size(), kI2sBytes);
+  for (size_t part = 0; part < 4 * blocks; ++part) {
+    const std::byte* bytes = row.data() + part / 4 * kI2sBytes;
+    int8_t* out = trits.data() + part * kI2sBytes;
+    if (unpack_two_bits(bytes, kI2sBytes, static_cast<uint32_t>(6 - 2 * (part % 4)), out)) continue;
+    const auto bad = static_cast<size_t>(std::find(out, out + kI2sBytes, int8_t{2}) - out);
+    fail("weight {}: code 3 means no trit", part * kI2sBytes + bad);
+  }
+}
+
+void encode_i2_s_tail(float scale, std::span<std::byte> tail) {
+  check_i2_s_tail(scale, tail.size());
+  std::fill(tail.begin(), tail.end(), std::byte{0});
+  std::memcpy(tail.data(), &scale, sizeof(scale));
+}
+
+float decode_i2_s_tail(Bytes tail) {
+  ByteReader reader(tail);
+  const auto scale = reader.read<float>("scale");
+  check_i2_s_tail(scale, tail.size());
+  return scale;
 }
 
 float merge_scales(float a, float b) {

@@ -92,6 +92,29 @@ class Case(unittest.TestCase):
         self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
         self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
 
+    def test_file_types(self):
+        types, embeddings = {}, {}
+        for kind in ("tq1_0", "tq2_0", "i2_s", "f16"):
+            for embedding in (None, "q8_0", "f32"):
+                file = self.dir / "types.gguf"
+                tern("convert", self.dir / "run", file, "--type", kind, *(["--embedding", embedding] if embedding else []))
+                info = json.loads(tern("info", file, "--json")[0])
+                self.assertEqual(info["tensor_types"][kind], 7)
+                embeddings[embedding] = info["tensor_types"]
+                perplexity = ["eval", "perplexity", "-m", file, self.dir / "text.txt", "--json"]
+                types.setdefault(embedding, set()).add(json.loads(tern(*perplexity)[0])["loss"])
+        self.assertEqual([len(losses) for losses in types.values()], [1, 1, 1], types)
+        self.assertEqual(types[None], types["f32"])  # bf16 is exact in f32
+        self.assertAlmostEqual(min(types[None]), min(types["q8_0"]), delta=0.05)
+        self.assertIn("q8_0", embeddings["q8_0"])
+
+    def test_conventions(self):
+        perplexity = ["eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "-c", 16, "--json"]
+        ours, theirs = (json.loads(tern(*perplexity, "--convention", name)[0]) for name in ("tern", "llama.cpp"))
+        self.assertEqual(ours["tokens"], len(TEXT))
+        self.assertEqual(theirs["tokens"], len(TEXT) // 16 * 7)
+        self.assertTrue(theirs["convention"].startswith("llama.cpp: windows of 16 tokens"), theirs["convention"])
+
     def test_heads(self):
         perplexity = ["eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json"]
         results = {head: json.loads(tern(*perplexity, "--head", head)[0]) for head in ("exact", "int8")}
@@ -143,6 +166,11 @@ class Case(unittest.TestCase):
             (["eval", "perplexity", "-m", d / "run", d / "empty.txt"], "empty.txt"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "-c", 64], "context of 32"),
             (["convert", d / "run", d / "x.gguf", "--type", "q9"], "unknown tensor type 'q9'"),
+            (["convert", d / "run", d / "x.gguf", "--type", "q8_0"], "--type q8_0: does not hold trits exactly"),
+            (["convert", d / "run", d / "x.gguf", "--type", "q4_0"], "--type q4_0: expected tq1_0, tq2_0, i2_s"),
+            (["convert", d / "run", d / "x.gguf", "--embedding", "tq2_0"], "--embedding tq2_0: expected bf16"),
+            (["convert", d / "run", d / "x", "--embedding", "bf16"], "--embedding bf16: only for GGUF files"),
+            (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--convention", "x"], "unknown convention 'x'"),
             (["convert", d / "run", d / "no/x.gguf"], "no/x.gguf"),
             (["convert", d / "run", d / "x.gguf", "--ternarize"], "expected a full-precision model"),
             (["train", *self.shape, "--out", d / "run"], "--resume"),

@@ -27,7 +27,7 @@ std::vector<Exported> export_all(const TemporaryDirectory& directory, Threads& t
   std::vector<Exported> list = {{"run", run}};
   const std::vector<DType> types =
       full ? std::vector{DType::kBF16, DType::kF32}
-           : std::vector{DType::kTQ1_0, DType::kTQ2_0, DType::kBF16, DType::kF16, DType::kF32};
+           : std::vector{DType::kTQ1_0, DType::kTQ2_0, DType::kI2S, DType::kBF16, DType::kF16, DType::kF32};
   for (DType type : types) {
     const std::filesystem::path path = directory / (std::string(dtype_info(type).name) + ".gguf");
     save_gguf(loaded.model, vocabulary, "tiny", type, path);

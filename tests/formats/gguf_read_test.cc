@@ -2,79 +2,19 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <limits>
 
+#include "gguf_hand_made.h"
 #include "support.h"
 
 namespace tern {
 namespace {
 
-using test::error_of;
-using test::ExactBytes;
 using test::expect_error;
-
-void put_string(ByteWriter& writer, std::string_view text) {
-  writer.write(uint64_t{text.size()});
-  writer.write_text(text);
-}
-
-// A GGUF file put together by hand: every part can be made wrong.
-struct HandMade {
-  std::string_view magic = "GGUF";
-  uint32_t version = 3;
-  std::optional<uint64_t> tensor_count;
-  std::optional<uint64_t> entry_count;
-  size_t alignment = 32;
-  std::vector<std::string> entries;
-  std::vector<std::string> tensors;
-  std::string data;
-
-  HandMade& entry(std::string_view key, uint32_t type, const std::function<void(ByteWriter&)>& value) {
-    ByteWriter writer;
-    put_string(writer, key);
-    writer.write(type);
-    value(writer);
-    entries.push_back(writer.text());
-    return *this;
-  }
-  HandMade& entry_u32(std::string_view key, uint32_t value) {
-    return entry(key, 4, [&](ByteWriter& writer) { writer.write(value); });
-  }
-  // dims in file order: innermost first.
-  HandMade& tensor(std::string_view name, std::vector<uint64_t> dims, uint32_t type, uint64_t offset) {
-    ByteWriter writer;
-    put_string(writer, name);
-    writer.write(static_cast<uint32_t>(dims.size()));
-    for (uint64_t dim : dims) writer.write(dim);
-    writer.write(type);
-    writer.write(offset);
-    tensors.push_back(writer.text());
-    return *this;
-  }
-  std::string text() const {
-    ByteWriter writer;
-    writer.write_text(magic);
-    writer.write(version);
-    writer.write(tensor_count.value_or(tensors.size()));
-    writer.write(entry_count.value_or(entries.size()));
-    for (const std::string& entry_text : entries) writer.write_text(entry_text);
-    for (const std::string& tensor_text : tensors) writer.write_text(tensor_text);
-    writer.pad_to(alignment);
-    writer.write_text(data);
-    return writer.text();
-  }
-};
-
-void open(std::string_view content) {
-  const ExactBytes exact(content);
-  GgufFile file(exact.bytes(), "test.gguf");
-}
-
-void expect_refused(const HandMade& file, std::string_view part) {
-  expect_error([&] { open(file.text()); }, part);
-  EXPECT_TRUE(error_of([&] { open(file.text()); }).starts_with("test.gguf: "));
-}
+using test::expect_refused;
+using test::HandMade;
+using test::open;
+using test::put_string;
 
 // One file with every kind of value and tensor.
 HandMade small_file() {
@@ -386,6 +326,12 @@ TEST(GgufReadBadCase, TENSORS_BAD_SHAPE) {
     block.data.assign(96, '\0');
     expect_refused(block, "needs a multiple of 256");
   }
+  for (const uint32_t type : {2u, 8u}) {
+    HandMade block;
+    block.tensor("t", {48, 2}, type, 0);
+    block.data.assign(128, '\0');
+    expect_refused(block, "needs a multiple of 32");
+  }
 }
 
 TEST(GgufReadBadCase, TENSORS_NE_TOO_BIG) {
@@ -408,12 +354,12 @@ TEST(GgufReadBadCase, TENSORS_BAD_TYPE) {
   file.tensor("t", {8}, 0xFFFFFFFF, 0);
   file.data.assign(32, '\0');
   expect_refused(file,
-                 "tensor 't': unknown tensor type 4294967295, expected one of F32 (0), F16 (1), BF16 (30), "
-                 "TQ1_0 (34), TQ2_0 (35)");
+                 "tensor 't': unknown tensor type 4294967295, expected one of F32 (0), F16 (1), Q4_0 (2), Q8_0 (8), "
+                 "BF16 (30), TQ1_0 (34), TQ2_0 (35), I2_S (36)");
   HandMade known;
-  known.tensor("t", {128}, 36, 0);
-  known.data.assign(64, '\0');
-  expect_refused(known, "tensor 't': tensor type 36 (I2_S of bitnet.cpp) is not supported, expected one of");
+  known.tensor("t", {256}, 14, 0);
+  known.data.assign(256, '\0');
+  expect_refused(known, "tensor 't': tensor type 14 (Q6_K) is not supported, expected one of");
 }
 
 TEST(GgufReadBadCase, TENSORS_BAD_OFFSET) {

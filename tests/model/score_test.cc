@@ -48,6 +48,26 @@ TEST(Scorer, IsTheSumOverWindowsBitForBit) {
   }
 }
 
+// Predictions that are skipped have no part in the sum, in any window.
+TEST(Scorer, SkipsTheFirstPredictionsOfEachWindow) {
+  Threads threads(2);
+  const Model model = random_model(small_configs().front().config, 1, threads);
+  const std::vector<int32_t> tokens = random_tokens(100, model.config.vocab, 2);
+  Scorer scorer(model.config, 32);
+  const LossSum all = scorer.score(model, tokens, threads);
+  LossSum first;  // of each window: what its own beginning gives
+  for (size_t begin = 0; begin + 1 < tokens.size(); begin += 32) {
+    const size_t count = std::min<size_t>(11, tokens.size() - begin);
+    const LossSum part = scorer.score(model, std::span(tokens).subspan(begin, count), threads);
+    first.nats += part.nats;
+    first.tokens += part.tokens;
+  }
+  const LossSum rest = scorer.score(model, tokens, threads, 10);
+  EXPECT_EQ(first.tokens, 33u);  // windows of 32, 32, 32 and 3 predictions
+  EXPECT_EQ(rest.tokens, all.tokens - first.tokens);
+  EXPECT_NEAR(rest.nats, all.nats - first.nats, 1e-9);
+}
+
 TEST(Scorer, IsTheSameEverywhere) {
   const ModelConfig config = small_configs().front().config;
   const std::vector<int32_t> tokens = random_tokens(150, config.vocab, 3);

@@ -1,0 +1,92 @@
+// GGUF files of a small model, of which single parts can be replaced.
+#pragma once
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "formats/gguf_read.h"
+#include "formats/gguf_write.h"
+#include "model/load.h"
+#include "model/save.h"
+#include "support/errors.h"
+#include "support/models.h"
+#include "tokenizer/basic_vocabularies.h"
+
+namespace tern::test {
+
+// A directory that is removed with everything in it.
+class Folder {
+ public:
+  Folder() {
+    std::string name = std::filesystem::temp_directory_path() / "tern-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+  }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Widths that every type holds, 257 tokens: bytes and <|endoftext|>.
+inline ModelConfig block_config(WeightKind weights = WeightKind::kTernary) {
+  ModelConfig config;
+  config.vocab = 257;
+  config.dim = 256;
+  config.layers = 1;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_dim = 64;
+  config.ffn = 256;
+  config.context = 32;
+  config.weights = weights;
+  return config;
+}
+
+// What takes the place of parts of a file. A null function leaves the part out; keys and tensors that the file does not
+// have are added at its end.
+struct Edits {
+  std::map<std::string, std::function<void(GgufWriter&, const std::string& key)>> metadata;
+  std::map<std::string, NamedTensor> tensors;
+};
+
+inline void rewrite_gguf(const std::filesystem::path& from, const std::filesystem::path& to, Edits edits) {
+  const GgufFile file(from);
+  GgufWriter writer;
+  for (const GgufEntry& entry : file.metadata()) {
+    const std::string key(entry.key);
+    const auto edit = edits.metadata.find(key);
+    if (edit == edits.metadata.end()) {
+      writer.add_value(key, entry.value);
+      continue;
+    }
+    if (edit->second) edit->second(writer, key);
+    edits.metadata.erase(edit);
+  }
+  for (const auto& [key, add] : edits.metadata) {
+    if (add) add(writer, key);
+  }
+  for (const NamedTensor& tensor : file.tensors()) {
+    const auto edit = edits.tensors.find(tensor.name);
+    if (edit == edits.tensors.end()) {
+      writer.add_tensor(tensor);
+      continue;
+    }
+    if (!edit->second.shape.empty()) writer.add_tensor(edit->second);
+    edits.tensors.erase(edit);
+  }
+  for (const auto& [name, tensor] : edits.tensors) writer.add_tensor(tensor);
+  writer.write(to);
+}
+
+}  // namespace tern::test

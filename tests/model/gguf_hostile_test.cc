@@ -1,0 +1,251 @@
+// Published vulnerabilities of GGUF readers that lie in what a file says about a model or a vocabulary (those of the
+// format alone are in tests/formats/gguf_hostile_test.cc): a small model's file with one thing wrong is an Error that
+// names the file, before memory of the claimed size is asked for.
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "gguf_files.h"
+#include "tensor/float16.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tern::test {
+namespace {
+
+class GgufHostileModel : public testing::Test {
+ protected:
+  GgufHostileModel() {
+    const Vocabulary vocabulary = byte_vocabulary();
+    const Model model = random_model(block_config(), 1, threads_);
+    save_gguf(model, &vocabulary, "small", DType::kI2S, folder_ / "good.gguf");
+  }
+
+  LoadedModel load(Edits edits) {
+    rewrite_gguf(folder_ / "good.gguf", folder_ / "bad.gguf", std::move(edits));
+    return load_model(folder_ / "bad.gguf", threads_);
+  }
+
+  void expect_refused(Edits edits, std::string_view part) {
+    const std::string message = error_of([&] { load(std::move(edits)); });
+    EXPECT_NE(message.find(part), std::string::npos) << "got: " << message << "\nexpected in it: " << part;
+    EXPECT_NE(message.find("bad.gguf"), std::string::npos) << message;
+  }
+
+  void expect_number_refused(const std::string& key, uint32_t value, std::string_view part) {
+    SCOPED_TRACE(key + " = " + std::to_string(value));
+    expect_refused({{{key, [&](GgufWriter& w, const std::string& k) { w.add_u32(k, value); }}}, {}}, part);
+  }
+
+  // One tensor of the file with its bytes changed.
+  void expect_tensor_refused(const std::string& name, const std::function<void(std::vector<std::byte>&)>& change,
+                             std::string_view part) {
+    const GgufFile file(folder_ / "good.gguf");
+    NamedTensor tensor = *file.find(name);
+    std::vector<std::byte> bytes(tensor.data.begin(), tensor.data.end());
+    change(bytes);
+    tensor.data = bytes;
+    expect_refused({{}, {{name, tensor}}}, part);
+  }
+
+  Folder folder_;
+  Threads threads_{1};
+};
+
+TEST_F(GgufHostileModel, TheFileIsGoodUntilItIsChanged) {
+  const LoadedModel loaded = load({});
+  EXPECT_EQ(loaded.model.config, block_config());
+  EXPECT_EQ(loaded.vocabulary->tokens.size(), 257u);
+}
+
+TEST_F(GgufHostileModel, HyperparametersThatDoNotFitTheTensors) {
+  constexpr uint32_t kMax = std::numeric_limits<uint32_t>::max();
+  for (const uint32_t value : {0u, 1u, 128u, 1u << 31, kMax}) {
+    expect_number_refused("bitnet.embedding_length", value, "");
+    expect_number_refused("bitnet.feed_forward_length", value, "");
+    expect_number_refused("bitnet.attention.key_length", value, "");
+    expect_number_refused("bitnet.rope.dimension_count", value, "bitnet.rope.dimension_count is ");
+  }
+  for (const uint32_t value : {0u, 1u, 3u, 8u, 256u, 1u << 31, kMax}) {
+    expect_number_refused("bitnet.attention.head_count", value, "");
+  }
+  for (const uint32_t value : {0u, 1u, 3u, 4u, 1u << 31, kMax}) {
+    expect_number_refused("bitnet.attention.head_count_kv", value, "");
+  }
+  expect_number_refused("bitnet.block_count", 0, "layers");
+  expect_number_refused("bitnet.block_count", 2, "expected a tensor 'blk.1.attn_norm.weight', there is none");
+  expect_number_refused("bitnet.block_count", 1000, "the configuration has 1000 layers, there are only 13 tensors");
+  expect_number_refused("bitnet.block_count", kMax, "layers");
+  for (const uint32_t value : {0u, (1u << 20) + 1, 1u << 31, kMax}) {
+    expect_number_refused("bitnet.context_length", value, "context");
+  }
+}
+
+// The table of rotations grows with context * head size; a file of a few kilobytes must not ask for terabytes.
+TEST_F(GgufHostileModel, ContextTimesHeadSizeIsBounded) {
+  ModelConfig config = block_config();
+  config.context = size_t{1} << 20;
+  config.head_dim = 256;
+  expect_error([&] { validate(config); }, "context * head_dim");
+  config.context = 1 << 17;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST_F(GgufHostileModel, NumbersThatAreNone) {
+  const float kNan = std::nanf("");
+  const float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float value : {kNan, kInfinity, -kInfinity, 0.0f, -1.0f}) {
+    for (const char* key : {"bitnet.attention.layer_norm_rms_epsilon", "bitnet.rope.freq_base"}) {
+      expect_refused({{{key, [&](GgufWriter& w, const std::string& k) { w.add_f32(k, value); }}}, {}}, "expected");
+    }
+  }
+}
+
+TEST_F(GgufHostileModel, ValuesOfAnotherType) {
+  const auto text = [](GgufWriter& w, const std::string& k) { w.add_string(k, "4"); };
+  const auto list = [](GgufWriter& w, const std::string& k) { w.add_i32s(k, std::vector<int32_t>{4}); };
+  const auto negative = [](GgufWriter& w, const std::string& k) { w.add_i32(k, -4); };
+  for (const char* key : {"bitnet.embedding_length", "bitnet.block_count", "bitnet.attention.head_count",
+                          "bitnet.attention.head_count_kv", "bitnet.feed_forward_length", "bitnet.context_length"}) {
+    expect_refused({{{key, text}}, {}}, "expected an integer, got string");
+    expect_refused({{{key, list}}, {}}, "expected one value, got an array of i32");
+    expect_refused({{{key, negative}}, {}}, "got -4");
+    if (std::string_view(key) != "bitnet.attention.head_count_kv") expect_refused({{{key, nullptr}}, {}}, "is missing");
+  }
+  for (const char* key : {"general.architecture", "tokenizer.ggml.model", "tern.weights"}) {
+    expect_refused({{{key, [](GgufWriter& w, const std::string& k) { w.add_u32(k, 7); }}}, {}}, "expected string");
+  }
+}
+
+// llama.cpp #26690: scores and token types of another element type were read as if they were the expected one.
+TEST_F(GgufHostileModel, LLAMA_CPP_26690_TokenListsOfAnotherType) {
+  const std::vector<float> floats(257, 1.0f);
+  const std::vector<int32_t> integers(257, 1);
+  const std::vector<std::string> strings(257, "1");
+  const auto add_floats = [&](GgufWriter& w, const std::string& k) { w.add_floats(k, floats); };
+  const auto add_integers = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, integers); };
+  const auto add_strings = [&](GgufWriter& w, const std::string& k) { w.add_strings(k, strings); };
+  expect_refused({{{"tokenizer.ggml.token_type", add_floats}}, {}}, "expected an array of integers");
+  expect_refused({{{"tokenizer.ggml.token_type", add_strings}}, {}}, "expected an array of integers");
+  expect_refused({{{"tokenizer.ggml.tokens", add_integers}}, {}}, "expected an array of strings");
+  expect_refused({{{"tokenizer.ggml.merges", add_integers}}, {}}, "expected an array of strings");
+  const auto spm = [](GgufWriter& w, const std::string& k) { w.add_string(k, "llama"); };
+  expect_refused({{{"tokenizer.ggml.model", spm}, {"tokenizer.ggml.scores", add_integers}}, {}},
+                 "expected an array of f32");
+  expect_refused({{{"tokenizer.ggml.model", spm}}, {}}, "tokenizer.ggml.scores");
+}
+
+TEST_F(GgufHostileModel, TokenListsOfAnotherLength) {
+  for (const size_t size : {size_t{0}, size_t{256}, size_t{258}}) {
+    const std::vector<int32_t> integers(size, 1);
+    const std::vector<float> floats(size, 1.0f);
+    const auto add_integers = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, integers); };
+    const auto add_floats = [&](GgufWriter& w, const std::string& k) { w.add_floats(k, floats); };
+    const auto spm = [](GgufWriter& w, const std::string& k) { w.add_string(k, "llama"); };
+    expect_refused({{{"tokenizer.ggml.token_type", add_integers}}, {}}, "expected 257 items");
+    expect_refused({{{"tokenizer.ggml.model", spm}, {"tokenizer.ggml.scores", add_floats}}, {}}, "expected 257 items");
+  }
+  for (const int32_t type : {0, 7, -1, std::numeric_limits<int32_t>::max()}) {
+    std::vector<int32_t> types(257, 1);
+    types[100] = type;
+    const auto add = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, types); };
+    expect_refused({{{"tokenizer.ggml.token_type", add}}, {}}, "tokenizer.ggml.token_type[100] is");
+  }
+}
+
+// CVE-2025-49847: a token's length was cast to 32 bits with a sign. CVE-2025-52566: the number of tokens of a text as
+// well.
+TEST_F(GgufHostileModel, CVE_2025_49847_LongTokens) {
+  const GgufFile file(folder_ / "good.gguf");
+  std::vector<std::string> tokens = file.strings("tokenizer.ggml.tokens");
+  std::vector<int32_t> types(257, 1);
+  const std::string text = "y" + std::string(size_t{3} << 20, 'x');
+  tokens[256] = text;
+  types[256] = 4;  // user-defined: matched as a whole
+  const LoadedModel loaded =
+      load({{{"tokenizer.ggml.tokens", [&](GgufWriter& w, const std::string& k) { w.add_strings(k, tokens); }},
+             {"tokenizer.ggml.token_type", [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, types); }}},
+            {}});
+  const Tokenizer tokenizer(*loaded.vocabulary);
+  const std::vector<int32_t> whole = {256};
+  EXPECT_TRUE(tokenizer.decode(whole, false) == text);
+  EXPECT_EQ(tokenizer.encode(text, false, false), whole);
+  EXPECT_EQ(tokenizer.encode(std::string_view(text).substr(1), false, false).size(), text.size() - 1);
+}
+
+TEST_F(GgufHostileModel, TokenIdsBeyondTheVocabulary) {
+  for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                          "tokenizer.ggml.unknown_token_id"}) {
+    expect_number_refused(key, 257, "expected 0 to 256");
+    expect_number_refused(key, std::numeric_limits<uint32_t>::max(), "expected 0 to 256");
+    expect_refused({{{key, [](GgufWriter& w, const std::string& k) { w.add_i32(k, -1); }}}, {}}, "is -1, expected 0");
+  }
+}
+
+TEST_F(GgufHostileModel, MoreTokensThanTheEmbeddingHasRows) {
+  const GgufFile file(folder_ / "good.gguf");
+  std::vector<std::string> tokens = file.strings("tokenizer.ggml.tokens");
+  std::vector<int32_t> types(258, 1);
+  tokens.push_back("more");
+  expect_refused({{{"tokenizer.ggml.tokens", [&](GgufWriter& w, const std::string& k) { w.add_strings(k, tokens); }},
+                   {"tokenizer.ggml.token_type", [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, types); }}},
+                  {}},
+                 "the tokenizer has 258 tokens, the embedding only 257 rows");
+}
+
+TEST_F(GgufHostileModel, MergesOfNothing) {
+  for (const std::string& merge : {std::string("xyz q"), std::string("ab"), std::string(""), std::string("a b c"),
+                                   std::string(" "), std::string("\xFF\xFE a")}) {
+    const std::vector<std::string> merges = {merge};
+    expect_refused(
+        {{{"tokenizer.ggml.merges", [&](GgufWriter& w, const std::string& k) { w.add_strings(k, merges); }}}, {}},
+        "merge");
+  }
+}
+
+TEST_F(GgufHostileModel, TensorsThatAreMissingOrOfAnotherShape) {
+  const GgufFile file(folder_ / "good.gguf");
+  for (const NamedTensor& tensor : file.tensors()) {
+    SCOPED_TRACE(tensor.name);
+    expect_refused({{}, {{tensor.name, NamedTensor{tensor.name, DType::kF32, {}, {}}}}}, tensor.name);
+    NamedTensor other = tensor;
+    other.shape.insert(other.shape.begin(), 1);
+    expect_refused({{}, {{tensor.name, other}}}, tensor.name);
+  }
+  const std::vector<std::byte> integers(256 * 256 * 4);
+  const NamedTensor small{"blk.0.attn_q.weight", DType::kF32, {128, 128}, std::span(integers).first(128 * 128 * 4)};
+  expect_refused({{}, {{small.name, small}}}, "tensor 'blk.0.attn_q.weight': expected the shape [256, 256], it is");
+}
+
+// Scales and weights that would make every answer NaN (llama.cpp: --check-tensors), and codes that mean nothing.
+TEST_F(GgufHostileModel, WeightsThatAreNoNumbers) {
+  const std::string linear = "blk.0.ffn_down.weight";
+  for (const float scale : {std::nanf(""), std::numeric_limits<float>::infinity(), -1.0f}) {
+    expect_tensor_refused(
+        linear, [&](auto& bytes) { std::memcpy(bytes.data() + bytes.size() - 32, &scale, sizeof(scale)); },
+        "tensor 'blk.0.ffn_down.weight': I2_S scale: expected a finite number from 0 on");
+  }
+  expect_tensor_refused(
+      linear, [](auto& bytes) { bytes[700] |= std::byte{0xC0}; }, "tensor 'blk.0.ffn_down.weight': weight ");
+  const uint16_t nan = 0x7FC0;
+  expect_tensor_refused(
+      "token_embd.weight", [&](auto& bytes) { std::memcpy(bytes.data() + 1000, &nan, sizeof(nan)); },
+      "tensor 'token_embd.weight': expected finite numbers, row 1 column 244 is nan");
+  const float infinity = std::numeric_limits<float>::infinity();
+  expect_tensor_refused(
+      "output_norm.weight", [&](auto& bytes) { std::memcpy(bytes.data() + 8, &infinity, sizeof(infinity)); },
+      "tensor 'output_norm.weight': expected finite numbers, row 0 column 2 is inf");
+}
+
+// The 28 bytes after a scale are garbage in files of bitnet.cpp.
+TEST_F(GgufHostileModel, WhatFollowsAScaleMeansNothing) {
+  const GgufFile file(folder_ / "good.gguf");
+  NamedTensor tensor = *file.find("blk.0.ffn_down.weight");
+  std::vector<std::byte> bytes(tensor.data.begin(), tensor.data.end());
+  std::fill(bytes.end() - 28, bytes.end(), std::byte{0xFF});
+  tensor.data = bytes;
+  const LoadedModel loaded = load({{}, {{tensor.name, tensor}}});
+  EXPECT_EQ(loaded.model.weights.layers[0].down.ternary.scale, load({}).model.weights.layers[0].down.ternary.scale);
+}
+
+}  // namespace
+}  // namespace tern::test

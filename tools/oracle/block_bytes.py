@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Writes tests/fixtures/block_bytes.safetensors: the bytes that others write for given trits and numbers.
+
+TQ1_0, TQ2_0, Q8_0 and Q4_0 come from llama.cpp's own Python package (`pip install gguf`), I2_S and the packed form of
+Hugging Face from NumPy, written here from their layouts (src/quant/ternary_codecs.h). Neither is needed to build or test.
+
+usage: python3 tools/oracle/block_bytes.py [--out FILE]
+"""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType as Type
+from gguf import dequantize, quantize
+
+import safetensors_io
+
+ROWS, WIDTH = 4, 512
+SCALE = np.float32(0.0123291015625)  # a bfloat16, so that f16 holds it too
+
+
+def i2_s(trits: np.ndarray, scale: np.float32) -> np.ndarray:
+    """Axes (block, plane, byte): plane l of a block of 128 is shifted left by 6 - 2l; then the scale and 28 zeros."""
+    planes = (trits.reshape(-1, 4, 32) + 1).astype(np.uint8)
+    codes = np.bitwise_or.reduce(planes << np.array([6, 4, 2, 0], np.uint8)[None, :, None], axis=1)
+    tail = np.concatenate([np.frombuffer(scale.tobytes(), np.uint8), np.zeros(28, np.uint8)])
+    return np.concatenate([codes.ravel(), tail])
+
+
+def hf_packed(trits: np.ndarray) -> np.ndarray:
+    bands = (trits.reshape(4, len(trits) // 4, -1) + 1).astype(np.uint8)
+    return np.bitwise_or.reduce(bands << np.array([0, 2, 4, 6], np.uint8)[:, None, None], axis=0)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = Path(__file__).resolve().parents[2] / "tests/fixtures/block_bytes.safetensors"
+    parser.add_argument("--out", type=Path, default=default)
+    args = parser.parse_args()
+
+    rng = np.random.default_rng(158)
+    trits = rng.integers(-1, 2, (ROWS, WIDTH)).astype(np.int32)
+    reals = (trits * SCALE).astype(np.float32)
+    numbers = rng.normal(0, 0.05, (6, 96)).astype(np.float32)
+    numbers[0, :32] = 0                                   # a block of zeros
+    numbers[1, 32:64] = np.arange(-16, 16) * 0.5          # halves: which way they round
+    numbers[2, :32] *= np.float32(1e-7)                   # a scale below f16's normal numbers
+    numbers[3, :32] *= np.float32(1e5)
+    q8, q4 = quantize(numbers, Type.Q8_0), quantize(numbers, Type.Q4_0)
+    tensors = {
+        "trits": trits,
+        "scale": np.array([SCALE]),
+        "tq1_0": quantize(reals, Type.TQ1_0).astype(np.int32),
+        "tq2_0": quantize(reals, Type.TQ2_0).astype(np.int32),
+        "i2_s": i2_s(trits, SCALE).astype(np.int32),
+        "hf_packed": hf_packed(trits).astype(np.int32),
+        "numbers": numbers,
+        "q8_0": q8.astype(np.int32),
+        "q8_0.values": dequantize(q8, Type.Q8_0),
+        "q4_0": q4.astype(np.int32),
+        "q4_0.values": dequantize(q4, Type.Q4_0),
+    }
+    safetensors_io.write(args.out, tensors, {"script": "tools/oracle/block_bytes.py"})
+    print(f"{args.out}: {args.out.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
