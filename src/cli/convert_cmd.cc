@@ -17,6 +17,7 @@ struct ConvertArguments {
   std::string in;
   std::string out;
   std::string type;
+  uint64_t shard_bytes = kDefaultShardBytes;
   bool ternarize = false;
   bool json = false;
   int threads = 0;
@@ -41,9 +42,9 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   }
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
-    save_hf(loaded.model, vocabulary, type, out);
+    save_hf(loaded.model, vocabulary, type, out, args.shard_bytes);
   } else if (loaded.source == "run" && !args.ternarize) {
-    save_hf_masters(args.in, vocabulary, type, out);
+    save_hf_masters(args.in, vocabulary, type, out, args.shard_bytes);
   } else {
     fail(
         "--type {}: a Hugging Face directory of a {} model holds packed trits (leave --type out) or master weights, "
@@ -84,6 +85,10 @@ void add_convert_command(CLI::App& app) {
   command.add_option(
       "--type", args->type,
       "tq1_0, tq2_0, f16, bf16 or f32; default: tq2_0 for ternary GGUF, packed for Hugging Face, else bf16");
+  command
+      .add_option("--shard-size", args->shard_bytes,
+                  "Hugging Face: begin another weights file above this size, e.g. 500MB (default: 5GB)")
+      ->transform(CLI::AsSizeValue(true));
   command.add_flag("--ternarize", args->ternarize,
                    "Quantize a full-precision model's weights to ternary, without training");
   command.add_flag("--json", args->json, "Print one JSON object");

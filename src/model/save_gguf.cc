@@ -55,7 +55,15 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
       stored = DType::kF32;
     else if (!spec.is_linear() && config.weights != WeightKind::kFull)
       stored = model.weights.dense(spec).type;
-    writer.add_tensor(stored_rows(model, spec, gguf_name(spec), stored, architecture.neighbour_rope));
+    TritScale scale = TritScale::kWithTrits;
+    if (spec.is_linear() && config.weights != WeightKind::kFull) {
+      const float g = model.weights.linear(spec).ternary.scale;
+      if (!holds_scale(stored, g)) {
+        scale = TritScale::kSeparate;
+        writer.add_tensor(stored_scale(g, gguf_scale_name(spec), DType::kF32));
+      }
+    }
+    writer.add_tensor(stored_rows(model, spec, gguf_name(spec), stored, architecture.neighbour_rope, scale));
   }
   writer.write(path);
 }

@@ -27,7 +27,7 @@ void append(T value, std::vector<std::byte>& bytes) {
 }
 
 // Rows of real numbers: norms, embeddings, full layers, and ternary layers as scale * trit.
-void real_row(const Model& model, const TensorSpec& spec, size_t row, VecView<float> out) {
+void real_row(const Model& model, const TensorSpec& spec, TritScale scale, size_t row, VecView<float> out) {
   if (spec.is_norm()) {
     std::memcpy(out.data(), model.weights.norm(spec).data(), out.size_bytes());
   } else if (!spec.is_linear()) {
@@ -38,20 +38,23 @@ void real_row(const Model& model, const TensorSpec& spec, size_t row, VecView<fl
     const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
     std::vector<int8_t> trits(spec.cols);
     matrix.get_row(row, trits);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = matrix.scale * static_cast<float>(trits[i]);
+    const float factor = scale == TritScale::kSeparate ? 1.0f : matrix.scale;
+    for (size_t i = 0; i < out.size(); ++i) out[i] = factor * static_cast<float>(trits[i]);
   }
 }
 
-void append_trit_row(const TernaryMatrix& matrix, size_t row, DType type, std::vector<std::byte>& bytes) {
+void append_trit_row(const TernaryMatrix& matrix, size_t row, DType type, TritScale scale,
+                     std::vector<std::byte>& bytes) {
   std::vector<int8_t> trits(matrix.cols);
   matrix.get_row(row, trits);
   const size_t at = bytes.size();
   bytes.resize(at + dtype_bytes(type, matrix.cols));
   const std::span<std::byte> out(bytes.data() + at, bytes.size() - at);
+  const float factor = scale == TritScale::kSeparate ? 1.0f : matrix.scale;
   if (type == DType::kTQ1_0) {
-    encode_tq1_0_row(trits, matrix.scale, out);
+    encode_tq1_0_row(trits, factor, out);
   } else {
-    encode_tq2_0_row(trits, matrix.scale, out);
+    encode_tq2_0_row(trits, factor, out);
   }
 }
 
@@ -70,8 +73,8 @@ void append_numbers(VecView<const float> values, DType type, std::vector<std::by
   }
 }
 
-OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type,
-                         bool neighbour_rope) {
+OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type, bool neighbour_rope,
+                         TritScale scale) {
   if (is_ternary_type(type) && spec.cols % kTernaryBlock != 0) {
     fail("tensor '{}': {} holds rows of a multiple of {} weights, its rows have {}; use --type f16, bf16 or f32", name,
          dtype_info(type).name, kTernaryBlock, spec.cols);
@@ -80,7 +83,7 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
   out.name = std::move(name);
   out.type = type;
   out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
-  out.produce = [&model, spec, type, neighbour_rope](const ByteSink& sink) {
+  out.produce = [&model, spec, type, neighbour_rope, scale](const ByteSink& sink) {
     std::vector<float> row(spec.cols);
     std::vector<std::byte> bytes;
     for (size_t begin = 0; begin < spec.rows; begin += kChunkRows) {
@@ -88,9 +91,9 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
       for (size_t r = begin; r < std::min(begin + kChunkRows, spec.rows); ++r) {
         const size_t ours = our_row(spec, model.config.head_dim, neighbour_rope, r);
         if (is_ternary_type(type)) {
-          append_trit_row(model.weights.linear(spec).ternary, ours, type, bytes);
+          append_trit_row(model.weights.linear(spec).ternary, ours, type, scale, bytes);
         } else {
-          real_row(model, spec, ours, row);
+          real_row(model, spec, scale, ours, row);
           append_numbers(row, type, bytes);
         }
       }
@@ -118,17 +121,23 @@ OutputTensor stored_packed(const TernaryMatrix& matrix, std::string name) {
   return out;
 }
 
-OutputTensor stored_packed_scale(const TernaryMatrix& matrix, std::string name) {
+OutputTensor stored_scale(float scale, std::string name, DType type) {
   OutputTensor out;
   out.name = std::move(name);
-  out.type = round_to_bfloat16(matrix.scale) == matrix.scale ? DType::kBF16 : DType::kF32;
+  out.type = type;
   out.shape = {1};
-  out.produce = [scale = matrix.scale, type = out.type](const ByteSink& sink) {
+  out.produce = [scale, type](const ByteSink& sink) {
     std::vector<std::byte> bytes;
     append_numbers(VecView<const float>(&scale, 1), type, bytes);
     sink(bytes);
   };
   return out;
+}
+
+bool holds_scale(DType type, float scale) {
+  if (type == DType::kF32) return true;
+  if (type == DType::kBF16) return round_to_bfloat16(scale) == scale;
+  return to_float(to_float16(scale)) == scale;  // TQ1_0 and TQ2_0 have f16 scales
 }
 
 }  // namespace tern
