@@ -18,6 +18,7 @@ struct ConvertArguments {
   std::string out;
   std::string type;
   std::string embedding;
+  uint64_t shard_bytes = kDefaultShardBytes;
   bool ternarize = false;
   bool json = false;
   int threads = 0;
@@ -34,7 +35,7 @@ size_t size_on_disk(const std::filesystem::path& path) {
 void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const Vocabulary* vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
   const ModelConfig& config = loaded.model.config;
-  const DType type = args.type.empty() ? default_file_type(loaded.model) : parse_dtype(args.type);
+  const DType type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
     const auto embedding = args.embedding.empty() ? std::nullopt : std::optional(parse_dtype(args.embedding));
@@ -44,9 +45,9 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   if (!args.embedding.empty()) fail("--embedding {}: only for GGUF files", args.embedding);
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
-    save_hf(loaded.model, vocabulary, type, out);
+    save_hf(loaded.model, vocabulary, type, out, args.shard_bytes);
   } else if (loaded.source == "run" && !args.ternarize) {
-    save_hf_masters(args.in, vocabulary, type, out);
+    save_hf_masters(args.in, vocabulary, type, out, args.shard_bytes);
   } else {
     fail(
         "--type {}: a Hugging Face directory of a {} model holds packed trits (leave --type out) or master weights, "
@@ -89,6 +90,10 @@ void add_convert_command(CLI::App& app) {
                      "Face, else bf16");
   command.add_option("--embedding", args->embedding,
                      "Type of embedding and head in a GGUF file: bf16, f16, f32 or q8_0; default: as they are");
+  command
+      .add_option("--shard-size", args->shard_bytes,
+                  "Hugging Face: begin another weights file above this size, e.g. 500MB (default: 5GB)")
+      ->transform(CLI::AsSizeValue(true));
   command.add_flag("--ternarize", args->ternarize,
                    "Quantize a full-precision model's weights to ternary, without training");
   command.add_flag("--json", args->json, "Print one JSON object");

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/eval_logits.h"
 #include "eval/perplexity.h"
 
 namespace tern {
@@ -79,6 +80,7 @@ void add_eval_command(CLI::App& app) {
   command.add_flag("--json", args->json, "Print one JSON object");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });
+  add_eval_logits_command(eval);
 }
 
 }  // namespace tern

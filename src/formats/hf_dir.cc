@@ -13,8 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kSingleFile = "model.safetensors";
-constexpr std::string_view kIndexFile = "model.safetensors.index.json";
 constexpr size_t kMaxDepth = 32;  // of "metadata", whose form is free
 constexpr size_t kMaxTensors = 1'000'000;
 
@@ -105,15 +103,15 @@ std::map<std::string, std::string> parse_shard_index(std::string_view text) {
 HfDirectory::HfDirectory(std::filesystem::path path) : path_(std::move(path)) {
   std::error_code ignored;  // a path that cannot be looked at is no directory either
   if (!std::filesystem::is_directory(path_, ignored)) fail("{}: expected a directory", path_.string());
-  if (has_file(kSingleFile)) {
-    shards_.emplace_back(path_ / kSingleFile);
+  if (has_file(kHfSingleFile)) {
+    shards_.emplace_back(path_ / kHfSingleFile);
     tensors_ = shards_.front().tensors();
-  } else if (has_file(kIndexFile)) {
-    const std::filesystem::path index = path_ / kIndexFile;
+  } else if (has_file(kHfIndexFile)) {
+    const std::filesystem::path index = path_ / kHfIndexFile;
     const std::string text = read_file(index);
     with_context(index.string(), [&] { open_shards(parse_shard_index(text)); });
   } else {
-    fail("{}: holds neither {} nor {}", path_.string(), kSingleFile, kIndexFile);
+    fail("{}: holds neither {} nor {}", path_.string(), kHfSingleFile, kHfIndexFile);
   }
   for (size_t i = 0; i < tensors_.size(); ++i) index_.emplace(tensors_[i].name, i);
 }

@@ -13,6 +13,9 @@
 
 namespace tern {
 
+inline constexpr std::string_view kHfSingleFile = "model.safetensors";
+inline constexpr std::string_view kHfIndexFile = "model.safetensors.index.json";
+
 // The "weight_map" of a model.safetensors.index.json: tensor name -> shard file name. Error when the text is not such
 // an index, names a tensor twice, or names a file outside its own directory ('/', '\' or ".." in the name).
 std::map<std::string, std::string> parse_shard_index(std::string_view text);

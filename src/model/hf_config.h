@@ -2,25 +2,44 @@
 // (1bitLLM), both ways.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "model/config.h"
+#include "model/tensors.h"
 
 namespace tern {
 
-struct HfModelConfig {
-  ModelConfig model;
-  // Packed checkpoints: whether weight_scale multiplies the trits (linear_class "autobitlinear") or divides them
-  // ("bitlinear", the default of transformers).
-  bool scale_multiplies = false;
+// How the configuration says that linear layers are stored.
+enum class HfLinears : uint8_t {
+  kReal,     // the weights themselves, of a full-precision model
+  kMasters,  // real numbers that become trits by absmean (quantization_mode "online", and 1bitLLM's models)
+  kPacked,   // uint8 trits with weight_scale (quantization_mode "offline")
 };
 
-// Error naming the key for anything missing, of a wrong type, or that tern does not run (biases, rope scaling).
+struct HfModelConfig {
+  ModelConfig model;
+  HfLinears linears = HfLinears::kReal;
+  // kPacked: whether weight_scale multiplies the trits (linear_class "autobitlinear") or divides them ("bitlinear", the
+  // default of transformers).
+  bool scale_multiplies = false;
+  HfNames names = HfNames::kTransformers;
+  std::vector<std::pair<std::string, int64_t>> token_ids;  // special tokens that the file names, with their keys
+};
+
+// Error naming the key for anything missing, of a wrong type, or that tern does not run (biases, rope scaling, sliding
+// windows, norms inside the linear layers, layers that stay real in a ternary model).
 HfModelConfig parse_hf_config(std::string_view text, std::string_view where);
 
+// Whether the text is a JSON object with a value at that key.
+bool has_key(std::string_view json_text, const char* key);
+
 // `packed`: the linear layers are stored as packed trits (quantization_mode "offline") rather than as masters
-// ("online"). `dtype` is "bfloat16" or "float32"; bos and eos are -1 when unknown.
+// ("online"). `dtype` is "bfloat16", "float16" or "float32"; bos and eos are -1 when unknown.
 std::string format_hf_config(const ModelConfig& config, bool packed, std::string_view dtype, int bos, int eos);
 
 }  // namespace tern

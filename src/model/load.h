@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -15,10 +14,9 @@ namespace tern {
 
 struct LoadedModel {
   Model model;
-  std::optional<Vocabulary> vocabulary;        // when the source holds a tokenizer
-  std::string name;                            // general.name, or the file's
-  std::string source;                          // "gguf", "hf", "run" (a training directory), "llama2c"
-  std::map<std::string, size_t> tensor_types;  // of a GGUF file: how many tensors have each type
+  std::optional<Vocabulary> vocabulary;  // when the source holds a tokenizer
+  std::string name;                      // general.name, or the file's
+  std::string source;                    // "gguf", "hf", "run" (a training directory), "llama2c"
 };
 
 // How a model holds what it computes with; nothing of it changes what a file says.
@@ -33,15 +31,9 @@ using ChooseForm = std::function<ModelForm(const ModelConfig&)>;
 inline ModelForm plain_form(const ModelConfig&) { return {}; }
 
 // PATH is a GGUF file, a Hugging Face directory (config.json, safetensors), a training directory of tern (run.json,
-// checkpoint.safetensors) or a llama2.c checkpoint (.bin). Errors are one line that begins with the path.
+// checkpoint.safetensors) or a llama2.c checkpoint (.bin, karpathy/llama2.c, export.py version 0, with the vocabulary
+// from tok512.bin or tokenizer.bin beside it, if there is one). Errors are one line that begins with the path.
 LoadedModel load_model(const std::filesystem::path& path, Threads& threads, const ChooseForm& choose_form = plain_form);
-
-LoadedModel load_gguf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads);
-LoadedModel load_hf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads);
-LoadedModel load_run(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads);
-// llama2.c's .bin (karpathy/llama2.c, export.py version 0): f32 weights, the vocabulary from tok512.bin or
-// tokenizer.bin beside it, if there is one.
-LoadedModel load_llama2c(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads);
 
 // Names inside a training directory.
 inline constexpr const char* kRunConfigFile = "run.json";

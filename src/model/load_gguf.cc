@@ -1,30 +1,52 @@
+#include <set>
+
 #include "base/error.h"
-#include "formats/gguf_read.h"
 #include "model/gguf_metadata.h"
-#include "model/load.h"
-#include "model/load_tensor.h"
+#include "model/stored_model.h"
 
 namespace tern {
+namespace {
 
-LoadedModel load_gguf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
-  const GgufFile file(path);
-  const ModelConfig config = read_gguf_config(file);
+// What multiplies a matrix besides the scales in its own blocks; 1 without such a tensor.
+float separate_scale(const GgufFile& file, const TensorSpec& spec) {
+  const NamedTensor* tensor = file.find(gguf_scale_name(spec));
+  return tensor == nullptr ? 1.0f : read_scale(*tensor);
+}
+
+}  // namespace
+
+StoredModel open_gguf(const std::filesystem::path& path) {
+  auto owned = std::make_unique<GgufFile>(path);
+  const GgufFile& file = *owned;
+  StoredModel stored;
+  stored.config = read_gguf_config(file);
   const bool neighbour_rope = gguf_architecture(file.string("general.architecture")).neighbour_rope;
-  LoadedModel loaded;
-  loaded.source = "gguf";
-  loaded.name = file.optional_string("general.name").value_or(path.stem().string());
-  loaded.vocabulary = read_gguf_vocabulary(file);
-  for (const NamedTensor& tensor : file.tensors()) ++loaded.tensor_types[std::string(dtype_info(tensor.type).name)];
-  const auto find = [&](const TensorSpec& spec) {
+  stored.source = "gguf";
+  stored.name = file.optional_string("general.name").value_or(path.stem().string());
+  stored.where = path.string();
+  stored.tensors = file.tensors();
+  with_context(stored.where, [&] { check_layer_count(stored.config, stored.tensors.size()); });
+  stored.dense_type = dense_type_for(*file.find("token_embd.weight"));
+  stored.read_vocabulary = [&file] { return read_gguf_vocabulary(file); };
+  stored.find = [&file, neighbour_rope](const TensorSpec& spec) {
     const NamedTensor* tensor = file.find(gguf_name(spec));
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", gguf_name(spec));
-    return StoredTensor{*tensor, std::nullopt, neighbour_rope};
+    StoredTensor found{*tensor, std::nullopt, neighbour_rope};
+    if (spec.is_linear()) found.scale = separate_scale(file, spec);
+    return found;
   };
-  with_context(path.string(), [&] {
-    const DType dense_type = dense_type_for(*file.find("token_embd.weight"));
-    loaded.model = load_tensors(config, file.tensors().size(), dense_type, find, choose_form, threads);
-  });
-  return loaded;
+  std::set<std::string> names;
+  for (const TensorSpec& spec : model_tensors(stored.config)) {
+    names.insert(gguf_name(spec));
+    if (spec.is_linear()) names.insert(gguf_scale_name(spec));
+  }
+  stored.is_known = [names](const NamedTensor& tensor) { return names.contains(tensor.name); };
+  stored.has_chat_template = [&file] { return file.has("tokenizer.chat_template"); };
+  for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"}) {
+    if (file.has(key)) stored.named_ids.emplace_back(key, file.i64(key));
+  }
+  stored.files = std::move(owned);
+  return stored;
 }
 
 }  // namespace tern

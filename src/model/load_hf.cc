@@ -1,54 +1,129 @@
-#include <array>
+#include <cmath>
+#include <cstring>
+#include <set>
 
 #include "base/error.h"
-#include "formats/hf_dir.h"
 #include "model/hf_config.h"
 #include "model/load.h"
-#include "model/load_tensor.h"
-#include "quant/dequantize.h"
+#include "model/stored_model.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
 namespace {
 
+constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
+constexpr const char* kHead = "lm_head.weight";
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+
+std::string scale_name(const NamedTensor& weight) { return weight.name + "_scale"; }
+
 // "...q_proj.weight" -> what multiplies its trits, from "...q_proj.weight_scale" (one number).
 float packed_scale(const HfDirectory& directory, const NamedTensor& weight, bool multiplies) {
-  const std::string name = weight.name + "_scale";
+  const std::string name = scale_name(weight);
   const NamedTensor* tensor = directory.find(name);
   if (tensor == nullptr) fail("tensor '{}' is packed, expected its scale '{}', there is none", weight.name, name);
-  if (tensor->elements() != 1) fail("tensor '{}': expected one number, it has {}", name, tensor->elements());
-  std::array<float, 1> scale{};
-  dequantize(*tensor, 0, scale);
-  if (!(scale[0] > 0)) fail("tensor '{}': expected a number above 0, it is {}", name, scale[0]);
-  return multiplies ? scale[0] : 1.0f / scale[0];
+  const float scale = read_scale(*tensor);
+  if (multiplies) return scale;
+  if (!std::isfinite(1.0f / scale)) fail("tensor '{}': dividing by {} overflows", name, scale);
+  return 1.0f / scale;
+}
+
+// Error when a linear layer is stored in another way than the configuration says.
+void check_form(const TensorSpec& spec, const NamedTensor& tensor, HfLinears linears) {
+  const bool packed = tensor.type == DType::kU8;
+  if (packed && linears != HfLinears::kPacked) {
+    fail("tensor '{}' holds packed trits, by config.json it should hold {}", tensor.name,
+         linears == HfLinears::kReal ? "real weights: there is no quantization_config"
+                                     : "master weights: the quantization_mode is online");
+  }
+  if (!packed && linears == HfLinears::kPacked) {
+    fail("tensor '{}': expected packed trits (u8) by config.json's quantization_config, it is {}", tensor.name,
+         dtype_info(tensor.type).name);
+  }
+  if (packed && spec.rows % 4 != 0) {
+    fail("tensor '{}': packed trits need a multiple of 4 rows, by config.json it has {}", tensor.name, spec.rows);
+  }
+}
+
+bool same_content(const NamedTensor& a, const NamedTensor& b) {
+  return a.type == b.type && a.shape == b.shape &&
+         std::equal(a.data.begin(), a.data.end(), b.data.begin(), b.data.end());
+}
+
+// What directories hold besides the graph's tensors: rotation tables of old versions, and a tied head spelled out.
+bool is_harmless(const HfDirectory& directory, const NamedTensor& tensor) {
+  if (tensor.name == kHead) {
+    const NamedTensor* embedding = directory.find(kEmbedding);
+    return embedding != nullptr && same_content(tensor, *embedding);
+  }
+  return tensor.name.ends_with(".rotary_emb.inv_freq");
+}
+
+bool exact_in_bf16(const NamedTensor& tensor) {
+  if (tensor.type != DType::kF32) return tensor.type == DType::kBF16;
+  for (size_t i = 0; i < tensor.data.size(); i += sizeof(uint32_t)) {
+    uint16_t low;  // half of a little-endian f32, which bf16 leaves out
+    std::memcpy(&low, tensor.data.data() + i, sizeof(low));
+    if (low != 0) return false;
+  }
+  return true;
+}
+
+// bf16 when it holds all that stays real, else f32.
+DType dense_type_of(const HfDirectory& directory, const ModelConfig& config, HfNames names) {
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (spec.is_norm() || (spec.is_linear() && config.weights != WeightKind::kFull)) continue;
+    const NamedTensor* tensor = directory.find(hf_name(spec, names));
+    if (tensor != nullptr && !exact_in_bf16(*tensor)) return DType::kF32;
+  }
+  return DType::kBF16;
 }
 
 }  // namespace
 
-LoadedModel load_hf(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
-  const HfDirectory directory(path);
+StoredModel open_hf(const std::filesystem::path& path) {
+  auto owned = std::make_unique<HfDirectory>(path);
+  const HfDirectory& directory = *owned;
   const HfModelConfig hf = parse_hf_config(directory.config_text(), (path / "config.json").string());
-  const ModelConfig& config = hf.model;
-  LoadedModel loaded;
-  loaded.source = "hf";
-  loaded.name = std::filesystem::absolute(path).lexically_normal().filename().string();
-  if (directory.has_file(kTokenizerFile)) loaded.vocabulary = read_hf_tokenizer(path / kTokenizerFile);
-  with_context(path.string(), [&] {
-    const NamedTensor* embedding = directory.find("model.embed_tokens.weight");
-    if (embedding == nullptr) fail("expected a tensor 'model.embed_tokens.weight', there is none");
-    const auto find = [&](const TensorSpec& spec) {
-      const NamedTensor* tensor = directory.find(hf_name(spec));
-      if (tensor == nullptr) fail("expected a tensor '{}', there is none", hf_name(spec));
-      StoredTensor stored{*tensor, std::nullopt, false};
-      if (spec.is_linear() && tensor->type == DType::kU8) {
-        stored.packed_scale = packed_scale(directory, *tensor, hf.scale_multiplies);
-      }
-      return stored;
-    };
-    loaded.model =
-        load_tensors(config, directory.tensors().size(), dense_type_for(*embedding), find, choose_form, threads);
-  });
-  return loaded;
+  StoredModel stored;
+  stored.config = hf.model;
+  stored.source = "hf";
+  stored.name = directory_name(path);
+  stored.where = path.string();
+  stored.tensors = directory.tensors();
+  with_context(stored.where, [&] { check_layer_count(stored.config, stored.tensors.size()); });
+  stored.dense_type = dense_type_of(directory, hf.model, hf.names);
+  stored.read_vocabulary = [&directory, path]() -> std::optional<Vocabulary> {
+    if (!directory.has_file(kTokenizerFile)) return std::nullopt;
+    return read_hf_tokenizer(path / kTokenizerFile);
+  };
+  stored.find = [&directory, hf](const TensorSpec& spec) {
+    const std::string name = hf_name(spec, hf.names);
+    const NamedTensor* tensor = directory.find(name);
+    if (tensor == nullptr) fail("expected a tensor '{}', there is none", name);
+    StoredTensor found{*tensor, std::nullopt, false};
+    if (spec.is_linear()) check_form(spec, *tensor, hf.linears);
+    if (spec.is_linear() && hf.linears == HfLinears::kPacked) {
+      found.packed_scale = packed_scale(directory, *tensor, hf.scale_multiplies);
+    }
+    return found;
+  };
+  stored.has_chat_template = [&directory] {
+    return directory.has_file("chat_template.jinja") ||
+           (directory.has_file(kTokenizerConfigFile) &&
+            has_key(directory.read_text(kTokenizerConfigFile), "chat_template"));
+  };
+  stored.named_ids = hf.token_ids;
+  std::set<std::string> names;
+  for (const TensorSpec& spec : model_tensors(hf.model)) {
+    names.insert(hf_name(spec, hf.names));
+    if (spec.is_linear() && hf.linears == HfLinears::kPacked) names.insert(hf_name(spec, hf.names) + "_scale");
+  }
+  stored.is_known = [&directory, names](const NamedTensor& tensor) {
+    return names.contains(tensor.name) || is_harmless(directory, tensor);
+  };
+  stored.files = std::move(owned);
+  return stored;
 }
 
 }  // namespace tern

@@ -2,11 +2,11 @@
 // heads, kv_heads, vocab, sequence length; a negative vocab means that the head is not tied), then f32 matrices by
 // kind, all layers of a kind together. Rotary pairs are neighbours.
 #include <array>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "model/load.h"
-#include "model/load_tensor.h"
+#include "model/stored_model.h"
 #include "tokenizer/llama2c_file.h"
 
 namespace tern {
@@ -43,47 +43,56 @@ constexpr std::array<TensorRole, 11> kOrder = {
     TensorRole::kAttnV,          TensorRole::kAttnOutput, TensorRole::kFfnNorm,   TensorRole::kFfnGate,
     TensorRole::kFfnDown,        TensorRole::kFfnUp,      TensorRole::kOutputNorm};
 
-void load_role(TensorRole role, ByteReader& reader, Threads& threads, Model& model) {
-  for (const TensorSpec& spec : model_tensors(model.config)) {
+void take_role(TensorRole role, ByteReader& reader, StoredModel& stored) {
+  for (const TensorSpec& spec : model_tensors(stored.config)) {
     if (spec.role != role) continue;
     NamedTensor tensor;
     tensor.name = tern_name(spec);
     tensor.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
     tensor.data = reader.take(spec.elements() * sizeof(float), tensor.name);
-    load_tensor(spec, {tensor, std::nullopt, true}, threads, model);
+    stored.tensors.push_back(std::move(tensor));
   }
+}
+
+void take_tensors(const MappedFile& file, StoredModel& stored) {
+  ByteReader reader(file.bytes());
+  const ModelConfig config = stored.config = read_config(reader);
+  if (parameter_count(config) > file.bytes().size() / sizeof(float)) {
+    fail("expected {} parameters of 4 bytes, the file has {} bytes", parameter_count(config), file.bytes().size());
+  }
+  for (TensorRole role : kOrder) take_role(role, reader, stored);
+  // Rotation tables of old versions, (seq_len, head_dim / 2) twice; computed here instead.
+  reader.skip(config.context * config.head_dim * sizeof(float), "rotation tables");
+  if (!config.tied_head) take_role(TensorRole::kOutput, reader, stored);
+  if (reader.remaining() != 0) fail("{} bytes are left after the last tensor, expected none", reader.remaining());
+}
+
+std::optional<Vocabulary> vocabulary_beside(const std::filesystem::path& path, size_t vocab) {
+  for (const std::string& name : {fmt::format("tok{}.bin", vocab), std::string("tokenizer.bin")}) {
+    const std::filesystem::path beside = path.parent_path() / name;
+    if (std::filesystem::exists(beside)) return read_llama2c_tokenizer(beside, vocab);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
-LoadedModel load_llama2c(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads) {
-  const MappedFile file(path);
-  LoadedModel loaded;
-  loaded.source = "llama2c";
-  loaded.name = path.stem().string();
-  with_context(path.string(), [&] {
-    ByteReader reader(file.bytes());
-    const ModelConfig config = read_config(reader);
-    if (parameter_count(config) > file.bytes().size() / sizeof(float)) {
-      fail("expected {} parameters of 4 bytes, the file has {} bytes", parameter_count(config), file.bytes().size());
-    }
-    loaded.model = make_model(config, DType::kF32);
-    for (TensorRole role : kOrder) load_role(role, reader, threads, loaded.model);
-    // Rotation tables of old versions, (seq_len, head_dim / 2) twice; computed here instead.
-    reader.skip(config.context * config.head_dim * sizeof(float), "rotation tables");
-    if (!config.tied_head) load_role(TensorRole::kOutput, reader, threads, loaded.model);
-    if (reader.remaining() != 0) fail("{} bytes are left after the last tensor, expected none", reader.remaining());
-    const ModelForm form = choose_form(config);
-    set_ternary_layout(form.layout, threads, loaded.model);
-    set_head(form.head, threads, loaded.model);
-  });
-  for (const std::string& name : {fmt::format("tok{}.bin", loaded.model.config.vocab), std::string("tokenizer.bin")}) {
-    const std::filesystem::path beside = path.parent_path() / name;
-    if (!std::filesystem::exists(beside)) continue;
-    loaded.vocabulary = read_llama2c_tokenizer(beside, loaded.model.config.vocab);
-    break;
-  }
-  return loaded;
+StoredModel open_llama2c(const std::filesystem::path& path) {
+  auto owned = std::make_unique<MappedFile>(path);
+  StoredModel stored;
+  stored.source = "llama2c";
+  stored.name = path.stem().string();
+  stored.where = path.string();
+  with_context(stored.where, [&] { take_tensors(*owned, stored); });
+  stored.read_vocabulary = [path, vocab = stored.config.vocab] { return vocabulary_beside(path, vocab); };
+  std::map<std::string, NamedTensor> by_name;
+  for (const NamedTensor& tensor : stored.tensors) by_name.emplace(tensor.name, tensor);
+  stored.find = [by_name](const TensorSpec& spec) {
+    return StoredTensor{by_name.at(tern_name(spec)), std::nullopt, true};
+  };
+  stored.is_known = [](const NamedTensor&) { return true; };
+  stored.files = std::move(owned);
+  return stored;
 }
 
 }  // namespace tern

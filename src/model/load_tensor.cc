@@ -55,26 +55,6 @@ void read_row(const StoredTensor& stored, size_t row, VecView<float> out) {
   }
 }
 
-bool holds_trits(const StoredTensor& stored) { return stored.packed_scale || is_ternary(stored.tensor.type); }
-
-// Decodes one stored row of trits and returns its scale (0: a row of zeros that says nothing).
-float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits) {
-  const NamedTensor& tensor = stored.tensor;
-  if (stored.packed_scale) {
-    decode_hf_packed_row(MatView<const std::byte>(tensor.data.data(), tensor.shape[0], tensor.shape[1]), row, trits);
-    return *stored.packed_scale;
-  }
-  const size_t row_bytes = dtype_row_bytes(tensor.type, trits.size());
-  const Bytes bytes = tensor.data.subspan(row * row_bytes, row_bytes);
-  if (tensor.type == DType::kI2S) {
-    const float scale = decode_i2_s_tail(tensor.data.last(kI2sTail));
-    decode_i2_s_row(bytes, trits);
-    if (scale == 0) std::fill(trits.begin(), trits.end(), int8_t{0});
-    return scale;
-  }
-  return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
-}
-
 // 16 stored rows of TQ2_0 blocks with one positive scale, which the file's first block has, straight into their panel
 // of codes. False when they are anything else: the rows are then to be decoded one by one.
 bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, size_t row, float& scale,
@@ -118,7 +98,7 @@ void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_
     const std::lock_guard lock(mutex);
     scale = merge_scales(scale, range_scale);
   });
-  matrix.scale = scale;
+  matrix.scale = scale * stored.scale;
 }
 
 // A row of bf16 numbers as they are; false when one is not finite.
@@ -212,6 +192,35 @@ void check_memory(size_t needed) {
 
 }  // namespace
 
+bool holds_trits(const StoredTensor& stored) { return stored.packed_scale || is_ternary(stored.tensor.type); }
+
+float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits) {
+  const NamedTensor& tensor = stored.tensor;
+  if (stored.packed_scale) {
+    decode_hf_packed_row(MatView<const std::byte>(tensor.data.data(), tensor.shape[0], tensor.shape[1]), row, trits);
+    return *stored.packed_scale;
+  }
+  const size_t row_bytes = dtype_row_bytes(tensor.type, trits.size());
+  const Bytes bytes = tensor.data.subspan(row * row_bytes, row_bytes);
+  if (tensor.type == DType::kI2S) {
+    const float scale = decode_i2_s_tail(tensor.data.last(kI2sTail));
+    decode_i2_s_row(bytes, trits);
+    if (scale == 0) std::fill(trits.begin(), trits.end(), int8_t{0});
+    return scale;
+  }
+  return tensor.type == DType::kTQ1_0 ? decode_tq1_0_row(bytes, trits) : decode_tq2_0_row(bytes, trits);
+}
+
+float read_scale(const NamedTensor& tensor) {
+  if (tensor.elements() != 1) fail("tensor '{}': expected one number, it has {}", tensor.name, tensor.elements());
+  std::array<float, 1> scale{};
+  dequantize(tensor, 0, scale);
+  if (!(scale[0] > 0 && std::isfinite(scale[0]))) {
+    fail("tensor '{}': expected a finite number above 0, it is {}", tensor.name, scale[0]);
+  }
+  return scale[0];
+}
+
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
   std::vector<size_t> expected = {spec.rows, spec.cols};
   if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
@@ -232,6 +241,8 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
     if (holds_trits(stored) && !spec.is_linear())
       fail("tensor '{}': embeddings in {} are not supported", stored.tensor.name, dtype_info(stored.tensor.type).name);
+    if (stored.scale != 1.0f)
+      fail("tensor '{}': a separate scale of a matrix that is not ternary is not supported", stored.tensor.name);
     load_dense(spec, stored, head_dim, threads,
                spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec));
     return;
@@ -244,7 +255,14 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   }
   const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
   const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
-  if (!load_exact_trits(matrix, threads, linear.ternary)) repack_linear(matrix, threads, linear);
+  if (load_exact_trits(matrix, threads, linear.ternary)) {
+    linear.ternary.scale *= stored.scale;
+    return;
+  }
+  if (stored.scale != 1.0f) {
+    fail("tensor '{}': expected trits beside its separate scale, it holds other numbers", stored.tensor.name);
+  }
+  repack_linear(matrix, threads, linear);
 }
 
 Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,

@@ -19,7 +19,17 @@ struct StoredTensor {
   std::optional<float> packed_scale;
   // Rows of q and k in GGUF's "llama" order, where rotary pairs are neighbours, instead of half a head apart.
   bool neighbour_rope = false;
+  // GGUF's separate scale of a ternary matrix, which multiplies what the tensor itself says.
+  float scale = 1.0f;
 };
+
+// The one number of a scale's tensor; Error naming it unless it is finite and above 0.
+float read_scale(const NamedTensor& tensor);
+
+// Whether the tensor holds trits (TQ1_0, TQ2_0, I2_S, packed uint8) rather than real numbers; one stored row of them,
+// and its scale (0: a row of zeros that says nothing). Error naming the row for a code or scale that means nothing.
+bool holds_trits(const StoredTensor& stored);
+float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits);
 
 // Error naming the tensor when its shape is not the spec's. Loaders check all tensors before the model is allocated, so
 // that a damaged configuration cannot ask for more memory than the file's own size suggests.

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <vector>
 
 #include "base/error.h"
@@ -6,6 +5,7 @@
 #include "model/gguf_metadata.h"
 #include "model/save.h"
 #include "model/save_tensor.h"
+#include "quant/ternary_codecs.h"
 
 namespace tern {
 namespace {
@@ -48,25 +48,13 @@ void check_type(const ModelConfig& config, DType type) {
   }
 }
 
-// Whether all linear layers of a ternary model are exact in this type.
-bool holds_trits(const Model& model, DType type) {
-  const std::vector<TensorSpec> specs = model_tensors(model.config);
-  return std::all_of(specs.begin(), specs.end(), [&](const TensorSpec& spec) {
-    if (!spec.is_linear()) return true;
-    return spec.cols % dtype_info(type).block_elements == 0 &&
-           holds_scale(type, model.weights.linear(spec).ternary.scale);
-  });
-}
-
 }  // namespace
 
-DType default_file_type(const Model& model) {
-  const ModelConfig& config = model.config;
+DType default_file_type(const ModelConfig& config) {
   if (config.weights == WeightKind::kFull) return DType::kBF16;
-  for (const DType type : {DType::kTQ2_0, DType::kBF16, DType::kI2S}) {
-    if (holds_trits(model, type)) return type;
-  }
-  return DType::kF32;
+  const bool blocks =
+      config.dim % kTernaryBlock == 0 && config.q_dim() % kTernaryBlock == 0 && config.ffn % kTernaryBlock == 0;
+  return blocks ? DType::kTQ2_0 : DType::kBF16;
 }
 
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
@@ -89,7 +77,15 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
       stored = *embedding;
     else if (!spec.is_linear() && config.weights != WeightKind::kFull)
       stored = model.weights.dense(spec).type;
-    writer.add_tensor(stored_rows(model, spec, gguf_name(spec), stored, architecture.neighbour_rope));
+    TritScale scale = TritScale::kWithTrits;
+    if (spec.is_linear() && config.weights != WeightKind::kFull) {
+      const float g = model.weights.linear(spec).ternary.scale;
+      if (!holds_scale(stored, g)) {
+        scale = TritScale::kSeparate;
+        writer.add_tensor(stored_scale(g, gguf_scale_name(spec), DType::kF32));
+      }
+    }
+    writer.add_tensor(stored_rows(model, spec, gguf_name(spec), stored, architecture.neighbour_rope, scale));
   }
   writer.write(path);
 }

@@ -9,6 +9,7 @@
 #include "model/save.h"
 #include "model/save_tensor.h"
 #include "quant/dequantize.h"
+#include "tensor/float16.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
@@ -25,8 +26,8 @@ std::string_view torch_dtype(DType type) {
   return type == DType::kF16 ? "float16" : "bfloat16";
 }
 
-// The files beside the weights. model.safetensors is written first and config.json last: a directory without
-// config.json is no model to any reader.
+// The files beside the weights, which are written before them, and config.json last: a directory without it is no model
+// to any reader.
 void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, bool packed, DType type,
                       const std::filesystem::path& path) {
   int bos = -1;
@@ -46,35 +47,50 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
 }
 
+// The one type of all that stays real beside packed trits: bf16 when it holds all of it, else f32. transformers keeps
+// each tensor of a packed model as it is stored, and multiplies only what is of one type.
+DType real_type(const Model& model) {
+  for (const TensorSpec& spec : model_tensors(model.config)) {
+    if (spec.is_linear()) continue;
+    if (!spec.is_norm()) {
+      if (model.weights.dense(spec).type != DType::kBF16) return DType::kF32;
+      continue;
+    }
+    for (const float gain : model.weights.norm(spec).view()) {
+      if (round_to_bfloat16(gain) != gain) return DType::kF32;
+    }
+  }
+  return DType::kBF16;
+}
+
 }  // namespace
 
-void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path) {
+void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
+             uint64_t shard_bytes) {
   const ModelConfig& config = model.config;
   const bool packed = config.weights != WeightKind::kFull;
   if (!packed) check_real(type);
+  const DType real = packed ? real_type(model) : type;
   std::vector<OutputTensor> tensors;
   for (const TensorSpec& spec : model_tensors(config)) {
     const std::string name = hf_name(spec);
     if (spec.is_linear() && packed) {
       const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
       tensors.push_back(stored_packed(matrix, name));
-      tensors.push_back(stored_packed_scale(matrix, name + "_scale"));
+      tensors.push_back(
+          stored_scale(matrix.scale, name + "_scale", holds_scale(real, matrix.scale) ? real : DType::kF32));
       continue;
     }
-    DType stored = type;
-    if (spec.is_norm())
-      stored = DType::kF32;
-    else if (packed)
-      stored = model.weights.dense(spec).type;
+    const DType stored = spec.is_norm() && !packed ? DType::kF32 : real;
     tensors.push_back(stored_rows(model, spec, name, stored, false));
   }
   make_directories(path);
-  write_safetensors(path / "model.safetensors", tensors, {{"format", "pt"}});
-  write_side_files(config, vocabulary, packed, packed ? DType::kBF16 : type, path);
+  write_hf_weights(path, tensors, shard_bytes);
+  write_side_files(config, vocabulary, packed, real, path);
 }
 
 void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabulary, DType type,
-                     const std::filesystem::path& path) {
+                     const std::filesystem::path& path, uint64_t shard_bytes) {
   check_real(type);
   const SafetensorsFile file(run / kCheckpointFile);
   check_checkpoint(file);
@@ -104,7 +120,7 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
     tensors.push_back(std::move(out));
   }
   make_directories(path);
-  write_safetensors(path / "model.safetensors", tensors, {{"format", "pt"}});
+  write_hf_weights(path, tensors, shard_bytes);
   write_side_files(config, vocabulary, false, type, path);
 }
 

@@ -36,7 +36,7 @@ Float16 half_within_range(float value) {
 }
 
 // Rows of real numbers: norms, embeddings, full layers, and ternary layers as scale * trit.
-void real_row(const Model& model, const TensorSpec& spec, size_t row, VecView<float> out) {
+void real_row(const Model& model, const TensorSpec& spec, TritScale scale, size_t row, VecView<float> out) {
   if (spec.is_norm()) {
     std::memcpy(out.data(), model.weights.norm(spec).data(), out.size_bytes());
   } else if (!spec.is_linear()) {
@@ -47,20 +47,23 @@ void real_row(const Model& model, const TensorSpec& spec, size_t row, VecView<fl
     const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
     std::vector<int8_t> trits(spec.cols);
     matrix.get_row(row, trits);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = matrix.scale * static_cast<float>(trits[i]);
+    const float factor = scale == TritScale::kSeparate ? 1.0f : matrix.scale;
+    for (size_t i = 0; i < out.size(); ++i) out[i] = factor * static_cast<float>(trits[i]);
   }
 }
 
-void append_trit_row(const TernaryMatrix& matrix, size_t row, DType type, std::vector<std::byte>& bytes) {
+void append_trit_row(const TernaryMatrix& matrix, size_t row, DType type, TritScale scale,
+                     std::vector<std::byte>& bytes) {
   std::vector<int8_t> trits(matrix.cols);
   matrix.get_row(row, trits);
   const size_t at = bytes.size();
   bytes.resize(at + dtype_row_bytes(type, matrix.cols));
   const std::span<std::byte> out(bytes.data() + at, bytes.size() - at);
+  const float factor = scale == TritScale::kSeparate ? 1.0f : matrix.scale;
   if (type == DType::kTQ1_0) {
-    encode_tq1_0_row(trits, matrix.scale, out);
+    encode_tq1_0_row(trits, factor, out);
   } else if (type == DType::kTQ2_0) {
-    encode_tq2_0_row(trits, matrix.scale, out);
+    encode_tq2_0_row(trits, factor, out);
   } else {
     encode_i2_s_row(trits, out);
   }
@@ -77,11 +80,6 @@ void check_holds(const Model& model, const TensorSpec& spec, std::string_view na
   }
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) return;
   if (!is_plain(type) && !is_ternary(type)) fail("tensor '{}': {} does not hold trits exactly", name, info.name);
-  // tern's own scales fit in all types; those of other programs may be any f32.
-  const float scale = model.weights.linear(spec).ternary.scale;
-  if (!holds_scale(type, scale)) {
-    fail("tensor '{}': {} does not hold its scale {} exactly; use --type i2_s or f32", name, info.name, scale);
-  }
 }
 
 }  // namespace
@@ -109,14 +107,14 @@ bool holds_scale(DType type, float scale) {
   return to_float(to_float16(scale)) == scale;
 }
 
-OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type,
-                         bool neighbour_rope) {
+OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type, bool neighbour_rope,
+                         TritScale scale) {
   check_holds(model, spec, name, type);
   OutputTensor out;
   out.name = std::move(name);
   out.type = type;
   out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
-  out.produce = [&model, spec, type, neighbour_rope](const ByteSink& sink) {
+  out.produce = [&model, spec, type, neighbour_rope, scale](const ByteSink& sink) {
     std::vector<float> row(spec.cols);
     std::vector<std::byte> bytes;
     for (size_t begin = 0; begin < spec.rows; begin += kChunkRows) {
@@ -124,9 +122,9 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
       for (size_t r = begin; r < std::min(begin + kChunkRows, spec.rows); ++r) {
         const size_t ours = our_row(spec, model.config.head_dim, neighbour_rope, r);
         if (is_ternary(type)) {
-          append_trit_row(model.weights.linear(spec).ternary, ours, type, bytes);
+          append_trit_row(model.weights.linear(spec).ternary, ours, type, scale, bytes);
         } else {
-          real_row(model, spec, ours, row);
+          real_row(model, spec, scale, ours, row);
           append_numbers(row, type, bytes);
         }
       }
@@ -159,12 +157,12 @@ OutputTensor stored_packed(const TernaryMatrix& matrix, std::string name) {
   return out;
 }
 
-OutputTensor stored_packed_scale(const TernaryMatrix& matrix, std::string name) {
+OutputTensor stored_scale(float scale, std::string name, DType type) {
   OutputTensor out;
   out.name = std::move(name);
-  out.type = round_to_bfloat16(matrix.scale) == matrix.scale ? DType::kBF16 : DType::kF32;
+  out.type = type;
   out.shape = {1};
-  out.produce = [scale = matrix.scale, type = out.type](const ByteSink& sink) {
+  out.produce = [scale, type](const ByteSink& sink) {
     std::vector<std::byte> bytes;
     append_numbers(VecView<const float>(&scale, 1), type, bytes);
     sink(bytes);

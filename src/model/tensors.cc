@@ -32,6 +32,12 @@ constexpr std::array<RoleNames, 14> kNames{{
 
 const RoleNames& names(TensorRole role) { return kNames[static_cast<size_t>(role)]; }
 
+std::string_view hf_role_name(TensorRole role, HfNames world) {
+  if (world == HfNames::kOneBitLlm && role == TensorRole::kAttnSubNorm) return "self_attn.inner_attn_ln";
+  if (world == HfNames::kOneBitLlm && role == TensorRole::kFfnSubNorm) return "mlp.ffn_layernorm";
+  return names(role).hf;
+}
+
 }  // namespace
 
 bool TensorSpec::is_linear() const {
@@ -97,9 +103,14 @@ std::string gguf_name(const TensorSpec& spec) {
   return fmt::format("blk.{}.{}.weight", spec.layer, names(spec.role).gguf);
 }
 
-std::string hf_name(const TensorSpec& spec) {
-  if (!spec.in_layer()) return fmt::format("{}.weight", names(spec.role).hf);
-  return fmt::format("model.layers.{}.{}.weight", spec.layer, names(spec.role).hf);
+std::string gguf_scale_name(const TensorSpec& spec) {
+  return fmt::format("blk.{}.{}.scale", spec.layer, names(spec.role).gguf);
+}
+
+std::string hf_name(const TensorSpec& spec, HfNames world) {
+  const std::string_view name = hf_role_name(spec.role, world);
+  if (!spec.in_layer()) return fmt::format("{}.weight", name);
+  return fmt::format("model.layers.{}.{}.weight", spec.layer, name);
 }
 
 }  // namespace tern

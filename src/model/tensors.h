@@ -43,10 +43,16 @@ struct TensorSpec {
 // Embedding, the layers in order, output norm, head (if it is not tied).
 std::vector<TensorSpec> model_tensors(const ModelConfig& config);
 
+// Hugging Face directories agree on all names but those of the sub-norms: transformers' BitNet models have
+// "self_attn.attn_sub_norm" and "mlp.ffn_sub_norm", 1bitLLM's "self_attn.inner_attn_ln" and "mlp.ffn_layernorm".
+enum class HfNames : uint8_t { kTransformers, kOneBitLlm };
+
 // Names in the three worlds: ours ("layers.0.attn_q"), GGUF ("blk.0.attn_q.weight"), Hugging Face
 // ("model.layers.0.self_attn.q_proj.weight").
 std::string tern_name(const TensorSpec& spec);
 std::string gguf_name(const TensorSpec& spec);
-std::string hf_name(const TensorSpec& spec);
+// The name of a matrix' separate scale in GGUF: "blk.0.attn_q.scale".
+std::string gguf_scale_name(const TensorSpec& spec);
+std::string hf_name(const TensorSpec& spec, HfNames names = HfNames::kTransformers);
 
 }  // namespace tern

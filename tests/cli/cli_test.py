@@ -115,6 +115,50 @@ class Case(unittest.TestCase):
         self.assertEqual(theirs["tokens"], len(TEXT) // 16 * 7)
         self.assertTrue(theirs["convention"].startswith("llama.cpp: windows of 16 tokens"), theirs["convention"])
 
+    def test_info_lists_and_checks(self):
+        tern("convert", self.dir / "run", self.dir / "info.gguf")
+        tern("convert", self.dir / "run", self.dir / "info-hf")
+        counts = {}
+        for model in ("run", "info.gguf", "info-hf"):
+            tensors = json.loads(tern("info", self.dir / model, "--tensors", "--json")[0])["tensors"]
+            counts[model] = len(tensors)
+            self.assertEqual(set(tensors[0]), {"name", "type", "shape", "bytes"})
+            lines = tern("info", self.dir / model, "--tensors")[0].splitlines()
+            self.assertEqual([line.split()[0] for line in lines], [tensor["name"] for tensor in tensors])
+            self.assertEqual(tern("info", self.dir / model, "--check"), ("", ""))
+            self.assertEqual(json.loads(tern("info", self.dir / model, "--check", "--json")[0])["problems"], [])
+            info = json.loads(tern("info", self.dir / model, "--json")[0])
+            self.assertEqual((info["architecture"], info["chat_template"]), ("bitnet", False))
+            self.assertTrue(0 < info["zero_share"] < 1)
+            self.assertIn("zero_share", tern("info", self.dir / model)[0])
+        # Embedding, output norm, seven matrices and four norms; a scale a matrix; two moments and counters.
+        self.assertEqual(counts["info.gguf"], 13)
+        self.assertEqual(counts["info-hf"], 20)
+        tern("info", self.dir / "run", "--check", "--tensors", expect=2)
+        config = json.loads((self.dir / "info-hf/config.json").read_text())
+        config["eos_token_id"] = config["vocab_size"]
+        (self.dir / "info-hf/config.json").write_text(json.dumps(config))
+        out, err = tern("info", self.dir / "info-hf", "--check", expect=1)
+        self.assertEqual(len(out.splitlines()), 1)
+        self.assertIn("eos_token_id", out)
+        self.assertIn("info-hf: 1 problem", error_line(err))
+        self.assertIn("no such file", tern("info", self.dir / "nowhere", "--check", expect=1)[0])
+
+    def test_shards(self):
+        tern("convert", self.dir / "run", self.dir / "unsharded")
+        tern("convert", self.dir / "run", self.dir / "shards", "--shard-size", "50KB")
+        index = json.loads((self.dir / "shards/model.safetensors.index.json").read_text())
+        files = sorted(set(index["weight_map"].values()))
+        self.assertGreater(len(files), 2)
+        self.assertEqual(files[0], f"model-00001-of-{len(files):05}.safetensors")
+        self.assertFalse((self.dir / "shards/model.safetensors").exists())
+        logits = {tern("eval", "logits", "-m", self.dir / model, 5, 6, 7)[0] for model in ("unsharded", "shards", "run")}
+        self.assertEqual(len(logits), 1)
+        self.assertEqual(len(logits.pop().splitlines()), 3)
+        (self.dir / "shards" / files[1]).unlink()
+        self.assertIn(f"{files[1]}: cannot open", error("info", self.dir / "shards"))
+        tern("convert", self.dir / "run", self.dir / "never", "--shard-size", "much", expect=2)
+
     def test_heads(self):
         perplexity = ["eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json"]
         results = {head: json.loads(tern(*perplexity, "--head", head)[0]) for head in ("exact", "int8")}

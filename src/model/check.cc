@@ -1,0 +1,119 @@
+#include "model/check.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "formats/token_file.h"
+#include "model/stored_model.h"
+#include "quant/dequantize.h"
+#include "quant/ternary_codecs.h"
+
+namespace tern {
+namespace {
+
+constexpr float kLargestF16 = 65504.0f;
+
+using Problems = std::vector<std::string>;
+
+// The one place where an Error is an answer: each part is looked at although others are broken.
+template <class Body>
+bool passes(Problems& problems, Body&& body) {
+  try {
+    body();
+    return true;
+  } catch (const Error& error) {
+    problems.emplace_back(error.what());
+    return false;
+  }
+}
+
+void check_trits(const TensorSpec& spec, const StoredTensor& stored) {
+  with_context(fmt::format("tensor '{}'", stored.tensor.name), [&] {
+    std::vector<int8_t> trits(spec.cols);
+    float scale = 0;
+    for (size_t r = 0; r < spec.rows; ++r) scale = merge_scales(scale, decode_trits(stored, r, trits));
+    if (!(scale > 0 && std::isfinite(scale * stored.scale))) {
+      fail("expected a finite scale above 0, it is {}", scale * stored.scale);
+    }
+  });
+}
+
+void check_numbers(const NamedTensor& tensor) {
+  const size_t cols = tensor.shape.back();
+  std::vector<float> row(cols);
+  size_t broken = 0;
+  std::string first;
+  for (size_t r = 0; r < tensor.elements() / cols; ++r) {
+    dequantize(tensor, r, row);
+    for (size_t c = 0; c < cols; ++c) {
+      if (std::fabs(row[c]) <= kLargestF16) continue;
+      if (broken++ == 0) first = fmt::format("row {} column {} is {}", r, c, row[c]);
+    }
+  }
+  if (broken > 0) {
+    fail("tensor '{}': expected numbers of at most {}, {} of {} are not: {}", tensor.name, kLargestF16, broken,
+         tensor.elements(), first);
+  }
+}
+
+void check_tensor(const TensorSpec& spec, const StoredModel& model) {
+  const StoredTensor stored = model.find(spec);
+  check_stored_shape(spec, stored);
+  if (!holds_trits(stored)) return check_numbers(stored.tensor);
+  if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
+    fail("tensor '{}': expected real numbers, it holds trits ({})", stored.tensor.name,
+         dtype_info(stored.tensor.type).name);
+  }
+  check_trits(spec, stored);
+}
+
+void check_tokens(const StoredModel& model, Problems& problems) {
+  const size_t vocab = model.config.vocab;
+  passes(problems, [&] {
+    const std::optional<Vocabulary> vocabulary = model.read_vocabulary();
+    if (!vocabulary) return;
+    validate(*vocabulary);
+    if (vocabulary->tokens.size() > vocab) {
+      fail("the tokenizer has {} tokens, the embedding only {} rows", vocabulary->tokens.size(), vocab);
+    }
+  });
+  for (const auto& [key, id] : model.named_ids) {
+    if (id < 0 || static_cast<size_t>(id) >= vocab) {
+      problems.push_back(fmt::format("{}: token {}, the embedding has {} rows", key, id, vocab));
+    }
+  }
+}
+
+// Shards of a training directory: checksum, and every id below the vocabulary.
+void check_shards(const std::filesystem::path& directory, size_t vocab, Problems& problems) {
+  for (const char* name : {"train.tok", "valid.tok"}) {
+    if (!std::filesystem::exists(directory / name)) continue;
+    passes(problems, [&] {
+      const TokenFile shard(directory / name);
+      if (shard.info().vocabulary_size > vocab) {
+        fail("{}: ids below {}, the embedding has {} rows", name, shard.info().vocabulary_size, vocab);
+      }
+    });
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> check_model(const std::filesystem::path& path) {
+  Problems problems;
+  StoredModel model;
+  if (!passes(problems, [&] { model = open_model(path); })) return problems;
+  for (const NamedTensor& tensor : model.tensors) {
+    if (!model.is_known(tensor)) {
+      problems.push_back(fmt::format("tensor '{}' has no place in a model of this configuration", tensor.name));
+    }
+  }
+  for (const TensorSpec& spec : model_tensors(model.config)) {
+    passes(problems, [&] { check_tensor(spec, model); });
+  }
+  check_tokens(model, problems);
+  if (model.source == "run") check_shards(path, model.config.vocab, problems);
+  return problems;
+}
+
+}  // namespace tern

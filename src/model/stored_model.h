@@ -1,0 +1,61 @@
+// A model as its files hold it: opened and described, not yet loaded. Loading, listing tensors and checking all begin
+// here, so that they agree on what a file means.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/file.h"
+#include "formats/gguf_read.h"
+#include "formats/hf_dir.h"
+#include "formats/safetensors.h"
+#include "model/load_tensor.h"
+
+namespace tern {
+
+struct StoredModel {
+  std::string source;  // "gguf", "hf", "run" (a training directory), "llama2c"
+  std::string name;    // general.name, or the file's
+  std::string where;   // the file or directory, for messages
+  ModelConfig config;
+  DType dense_type = DType::kF32;    // that embedding, head and full-precision layers are held in
+  std::vector<NamedTensor> tensors;  // all that the source holds, in its order; views into `files`
+  FindStored find;                   // Error naming the tensor when it is missing or not stored as it should be
+  // Whether the graph of `config` reads a tensor of that name, or may do without it.
+  std::function<bool(const NamedTensor&)> is_known;
+  std::function<std::optional<Vocabulary>()> read_vocabulary;
+  // Whether the source names a chat template.
+  std::function<bool()> has_chat_template = [] { return false; };
+  // Token ids that the configuration names, with the keys they stand at.
+  std::vector<std::pair<std::string, int64_t>> named_ids;
+  std::variant<std::unique_ptr<MappedFile>, std::unique_ptr<GgufFile>, std::unique_ptr<HfDirectory>,
+               std::unique_ptr<SafetensorsFile>>
+      files;
+};
+
+// Reads configuration and headers of what load_model() takes. Error when they are damaged or say what tern does not
+// run.
+StoredModel open_model(const std::filesystem::path& path);
+
+// The same for one kind of source each.
+StoredModel open_gguf(const std::filesystem::path& path);
+StoredModel open_hf(const std::filesystem::path& path);
+StoredModel open_run(const std::filesystem::path& path);
+StoredModel open_llama2c(const std::filesystem::path& path);
+
+// The weights, in memory. Error for a tensor that is missing, does not fit, or that the graph has no place for.
+Model load_stored(const StoredModel& stored, const ChooseForm& choose_form, Threads& threads);
+
+// Error when the configuration has more layers than the source has tensors: looked at before anything is made for each
+// layer, so that a damaged number costs no memory.
+void check_layer_count(const ModelConfig& config, size_t tensors);
+
+// "a/b/" -> "b"; "." -> the name of the current directory.
+std::string directory_name(const std::filesystem::path& path);
+
+}  // namespace tern
