@@ -94,7 +94,7 @@ class Case(unittest.TestCase):
 
     def test_file_types(self):
         types, embeddings = {}, {}
-        for kind in ("tq1_0", "tq2_0", "i2_s", "f16"):
+        for kind in ("tq1_0", "i2_s"):
             for embedding in (None, "q8_0", "f32"):
                 file = self.dir / "types.gguf"
                 tern("convert", self.dir / "run", file, "--type", kind, *(["--embedding", embedding] if embedding else []))
