@@ -36,6 +36,25 @@ T get_or(const Json& json, const char* key, T otherwise, std::string_view where)
   return find(json, key) == nullptr ? otherwise : get<T>(json, key, where);
 }
 
+// Values are shown in messages, which goes as deep as they nest.
+void check_depth(std::string_view text, std::string_view where) {
+  constexpr size_t kMaxDepth = 32;
+  size_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '{' || c == '[')) {
+      if (++depth > kMaxDepth) fail("{}: nested deeper than {} levels", where, kMaxDepth);
+    } else if (!in_string && (c == '}' || c == ']')) {
+      depth -= depth > 0;
+    }
+  }
+}
+
 // What the graph has no place for, so that it is refused and not left out.
 void refuse(const Json& json, std::string_view where) {
   for (const char* key : {"attention_bias", "mlp_bias"}) {
@@ -186,6 +205,7 @@ void read_weights(const Json& json, const Family& family, std::string_view where
 }  // namespace
 
 HfModelConfig parse_hf_config(std::string_view text, std::string_view where) {
+  check_depth(text, where);
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   refuse(json, where);

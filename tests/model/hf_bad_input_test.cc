@@ -96,6 +96,13 @@ TEST(HfConfig, PositionsTurnAsItSays) {
   expect_refused("llama_f32", {{"eos_token_id", "two"}}, "\"eos_token_id\" is not the id");
 }
 
+TEST(HfConfig, HostileNesting) {
+  const std::string text = R"({"model_type": "lla\"ma[", "rope_scaling": )" + std::string(1'000'000, '[');
+  expect_error([&] { parse_hf_config(text, "config.json"); }, "config.json: nested deeper than 32 levels");
+  expect_error([&] { parse_hf_config(R"({"a": "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["})", "config.json"); },
+               "expected the key \"model_type\"");
+}
+
 class DamagedDirectory : public testing::Test {
  protected:
   std::filesystem::path copy(const std::string& family) { return copy_golden(family, directory_); }

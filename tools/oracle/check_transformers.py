@@ -6,7 +6,8 @@
 Needs torch, transformers and accelerate. RUN is a training directory. Of each, every Hugging Face form is written
 (ternary: packed, f32 and bf16 masters; full: f32, bf16, f16; packed in shards too), opened by AutoModelForCausalLM and
 AutoTokenizer, and compared with `tern eval logits` of the same directory for tokens of a text; the tokenizer with
-`tern tokenizer encode`. A line says the largest difference of any logit and how often the best token is the same.
+`tern tokenizer encode`. A line says the largest difference of any logit and how often the best token is the same; for
+masters also the difference when transformers' scales are rounded to bf16 as tern's are.
 Without TORCHDYNAMO_DISABLE=1 transformers compiles its quantizers, which needs a C++ compiler and gives the same.
 """
 from __future__ import annotations
@@ -18,10 +19,12 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import List
+from unittest import mock
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.integrations import bitnet
 
 TEXT = "the cat sat by the sea and said that it was late. "
 
@@ -37,6 +40,17 @@ def in_float32(directory: Path) -> torch.nn.Module:
     """A quantized model keeps some parts in the file's type whatever `dtype` says, and refuses its own float()."""
     model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
     return torch.nn.Module.float(model)
+
+
+def forward(model: torch.nn.Module, ids: List[int]) -> np.ndarray:
+    with torch.no_grad():
+        return model(torch.tensor([ids])).logits[0].numpy().astype(np.float64)
+
+
+def rounded_scale(ctx: object, weight: torch.Tensor) -> torch.Tensor:
+    """Absmean with the scale that tern stores: rounded to bf16, after the trits are made."""
+    gamma = weight.abs().mean().clamp(min=1e-5)
+    return (weight / gamma).round().clamp(-1, 1) * gamma.bfloat16().float()
 
 
 def as_opened(directory: Path, ids: List[int], **options: object) -> str:
@@ -59,12 +73,17 @@ def compare(program: str, directory: Path, label: str) -> None:
     lines = tern(program, "eval", "logits", "-m", directory, *ids, "-t", 1).splitlines()
     logits = np.array([json.loads(line)["logits"] for line in lines])
     model = in_float32(directory)
-    with torch.no_grad():
-        other = model(torch.tensor([ids])).logits[0].numpy().astype(np.float64)
-    difference, largest = np.abs(logits - other).max(), np.abs(other).max()
+    other = forward(model, ids)
     best = (logits.argmax(1) == other.argmax(1)).mean()
-    print(f"{label:28} {type(model).__name__}: largest difference {difference:.1e} of logits up to {largest:.1f}, best token {best:.0%}, {same_ids}")
-    print(f"{'':28} as opened: {as_opened(directory, ids)}; dtype=float32: {as_opened(directory, ids, dtype=torch.float32)}")
+    close = (np.abs(logits - other).max(1) < 1e-4).mean()
+    note = ""
+    if label.endswith("f32") or label.endswith("bf16"):
+        if any(type(module).__name__ == "AutoBitLinear" for module in model.modules()):
+            with mock.patch.object(bitnet.WeightQuant, "forward", staticmethod(rounded_scale)):
+                note = f" ({np.abs(logits - forward(model, ids)).max():.1e} with scales rounded to bf16)"
+    print(f"{label:30} {type(model).__name__}: largest difference {np.abs(logits - other).max():.1e}{note} of logits up to "
+          f"{np.abs(other).max():.1f}, {close:.0%} of the tokens within 1e-4, best token {best:.0%}, {same_ids}")  # fmt: skip
+    print(f"{'':30} as opened: {as_opened(directory, ids)}; dtype=float32: {as_opened(directory, ids, dtype=torch.float32)}")
 
 
 def main() -> None:
