@@ -36,12 +36,12 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const DType type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
-    save_gguf(loaded.model, vocabulary, loaded.name, type, out);
+    save_gguf(loaded.model, vocabulary, loaded.name, type, out, loaded.chat_template);
     return;
   }
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
-    save_hf(loaded.model, vocabulary, type, out);
+    save_hf(loaded.model, vocabulary, type, out, loaded.chat_template);
   } else if (loaded.source == "run" && !args.ternarize) {
     save_hf_masters(args.in, vocabulary, type, out);
   } else {

@@ -14,6 +14,7 @@ LoadedModel load_gguf(const std::filesystem::path& path, const ChooseForm& choos
   loaded.source = "gguf";
   loaded.name = file.optional_string("general.name").value_or(path.stem().string());
   loaded.vocabulary = read_gguf_vocabulary(file);
+  loaded.chat_template = file.optional_string(kGgufChatTemplateKey);
   const auto find = [&](const TensorSpec& spec) {
     const NamedTensor* tensor = file.find(gguf_name(spec));
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", gguf_name(spec));

@@ -6,6 +6,7 @@
 #include "model/load.h"
 #include "model/load_tensor.h"
 #include "quant/dequantize.h"
+#include "template/hf_template.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
@@ -33,6 +34,7 @@ LoadedModel load_hf(const std::filesystem::path& path, const ChooseForm& choose_
   loaded.source = "hf";
   loaded.name = std::filesystem::absolute(path).lexically_normal().filename().string();
   if (directory.has_file(kTokenizerFile)) loaded.vocabulary = read_hf_tokenizer(path / kTokenizerFile);
+  loaded.chat_template = read_hf_chat_template(path);
   with_context(path.string(), [&] {
     const NamedTensor* embedding = directory.find("model.embed_tokens.weight");
     if (embedding == nullptr) fail("expected a tensor 'model.embed_tokens.weight', there is none");

@@ -15,12 +15,13 @@ namespace tern {
 // linear layers, embedding and head (kF16, kBF16, kF32). Norms are f32; embedding and head of a ternary model keep
 // their own type.
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path);
+               const std::filesystem::path& path, const std::optional<std::string>& chat_template = std::nullopt);
 
 // A Hugging Face directory: config.json, model.safetensors, and the tokenizer's files when there is a vocabulary of a
 // kind that tokenizer.json holds. A ternary model is stored packed: uint8 with weight_scale, linear_class
 // "autobitlinear". `type` is that of a full model's matrices (kF16, kBF16, kF32).
-void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path);
+void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
+             const std::optional<std::string>& chat_template = std::nullopt);
 
 // The same from the master weights of a training directory, as f32 or bf16, for a ternary model with quantization_mode
 // "online": what transformers quantizes at load, and what can be trained further.

@@ -41,7 +41,7 @@ DType default_file_type(const ModelConfig& config) {
 }
 
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path) {
+               const std::filesystem::path& path, const std::optional<std::string>& chat_template) {
   const ModelConfig& config = model.config;
   check_type(config, type);
   const GgufArchitecture architecture = gguf_architecture_for(config);
@@ -49,6 +49,7 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
   write_gguf_config(config, name, writer);
   writer.add_u32("general.file_type", file_type(type));
   if (vocabulary != nullptr) write_gguf_vocabulary(*vocabulary, writer);
+  if (chat_template) writer.add_string(kGgufChatTemplateKey, *chat_template);
   for (const TensorSpec& spec : model_tensors(config)) {
     DType stored = type;
     if (spec.is_norm())

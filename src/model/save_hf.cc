@@ -9,6 +9,7 @@
 #include "model/save.h"
 #include "model/save_tensor.h"
 #include "quant/dequantize.h"
+#include "template/hf_template.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
@@ -28,7 +29,8 @@ std::string_view torch_dtype(DType type) {
 // The files beside the weights. model.safetensors is written first and config.json last: a directory without
 // config.json is no model to any reader.
 void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, bool packed, DType type,
-                      const std::filesystem::path& path) {
+                      const std::filesystem::path& path,
+                      const std::optional<std::string>& chat_template = std::nullopt) {
   int bos = -1;
   int eos = -1;
   if (vocabulary != nullptr) {
@@ -36,7 +38,9 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
     eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
     if (vocabulary->algorithm == TokenAlgorithm::kByteBpe) {
       write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
-      write_file(path / "tokenizer_config.json", format_hf_tokenizer_config(*vocabulary));
+      std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
+      if (chat_template) tokenizer_config = with_hf_chat_template(tokenizer_config, *chat_template);
+      write_file(path / "tokenizer_config.json", tokenizer_config);
     }
   }
   std::string generation = "{\n";
@@ -48,7 +52,8 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
 
 }  // namespace
 
-void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path) {
+void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
+             const std::optional<std::string>& chat_template) {
   const ModelConfig& config = model.config;
   const bool packed = config.weights != WeightKind::kFull;
   if (!packed) check_real(type);
@@ -70,7 +75,7 @@ void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const
   }
   make_directories(path);
   write_safetensors(path / "model.safetensors", tensors, {{"format", "pt"}});
-  write_side_files(config, vocabulary, packed, packed ? DType::kBF16 : type, path);
+  write_side_files(config, vocabulary, packed, packed ? DType::kBF16 : type, path, chat_template);
 }
 
 void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabulary, DType type,
