@@ -188,9 +188,8 @@ class TerminalChat {
 
   template <class Ask>
   void turn(const Ask& ask) {
-    g_stop.store(false);
     const Conversation::Turn turn = ask([](const std::string& piece) { show(piece); });
-    g_stop.store(false);
+    g_stop.store(false);  // only now: a Ctrl-C just before the answer began counts
     show("\n");
     report_dropped(turn.dropped);
     const Generation& g = turn.generation;

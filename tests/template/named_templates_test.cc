@@ -61,7 +61,8 @@ TEST(NamedTemplates, TheFaultyOneIsKnown) {
 TEST(HfTemplate, ATextOrAListOfNamedOnes) {
   const auto parse = [](const std::string& text) { return parse_hf_chat_template(text, "t.json"); };
   EXPECT_EQ(parse(R"({"chat_template": "a{{ 1 }}"})"), "a{{ 1 }}");
-  EXPECT_EQ(parse(R"({"chat_template": [{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]})"), "d");
+  EXPECT_EQ(parse(R"({"chat_template": [{"name": "tools", "template": "t"}, {"name": "default", "template": "d"}]})"),
+            "d");
   EXPECT_EQ(parse(R"({"chat_template": [{"name": "tools", "template": "t"}]})"), std::nullopt);
   EXPECT_EQ(parse(R"({"chat_template": null})"), std::nullopt);
   EXPECT_EQ(parse("{}"), std::nullopt);
@@ -76,7 +77,8 @@ TEST(HfTemplate, TheFileComesBeforeTheConfiguration) {
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories(folder);
   EXPECT_EQ(read_hf_chat_template(folder), std::nullopt);
-  write_file(folder / "tokenizer_config.json", with_hf_chat_template(R"({"add_bos_token": true})", "from {{ 'json' }}"));
+  write_file(folder / "tokenizer_config.json",
+             with_hf_chat_template(R"({"add_bos_token": true})", "from {{ 'json' }}"));
   EXPECT_EQ(read_hf_chat_template(folder), "from {{ 'json' }}");
   EXPECT_NE(read_file(folder / "tokenizer_config.json").find("\"add_bos_token\": true"), std::string::npos);
   write_file(folder / "chat_template.jinja", "from the file\n");
