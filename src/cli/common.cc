@@ -62,6 +62,25 @@ std::string layout_in_use(const Model& model) {
   return std::string(ternary_layout_name(model.weights.layers.front().q.ternary.layout));
 }
 
+void add_sampling_options(CLI::App& command, SamplerOptions& sampling, size_t& speculate) {
+  command.add_option("--temp,--temperature", sampling.temperature, "0: always the most probable token")
+      ->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "Choose among the k most probable tokens; 0: all")
+      ->capture_default_str();
+  command.add_option("--top-p", sampling.top_p, "... among the fewest tokens of this total probability")
+      ->capture_default_str();
+  command.add_option("--min-p", sampling.min_p, "... among tokens at least this probable, the best being 1")
+      ->capture_default_str();
+  command.add_option("--repeat-penalty", sampling.repetition_penalty, "Above 1: discourage repeating recent tokens")
+      ->capture_default_str();
+  command.add_option("--repeat-last-n", sampling.repetition_window, "Tokens that count as recent")
+      ->capture_default_str();
+  command
+      .add_option("--speculate", speculate,
+                  "Tokens to guess ahead from earlier text (prompt lookup); faster on repetitive text, same answer")
+      ->capture_default_str();
+}
+
 HeadKind head_kind(const std::string& head, const ModelConfig& config) {
   return head == "auto" ? default_head(config) : parse_head_kind(head);
 }

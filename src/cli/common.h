@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/threads.h"
+#include "infer/sampler.h"
 #include "model/load.h"
 #include "ops/key_values.h"
 #include "tokenizer/tokenizer.h"
@@ -26,6 +27,9 @@ void add_head_option(CLI::App& command, std::string& head);
 // --kv-type with the default that is in `kv_type`, and the type it names. Error for an unknown name.
 void add_kv_type_option(CLI::App& command, std::string& kv_type);
 KvType kv_type_option(const std::string& kv_type);
+
+// Adds --temperature, --top-k, ... and --speculate.
+void add_sampling_options(CLI::App& command, SamplerOptions& sampling, size_t& speculate);
 
 // Adds --layout. `layout` is "auto", "codes" or "triples", and holds the default.
 void add_layout_option(CLI::App& command, std::string& layout);

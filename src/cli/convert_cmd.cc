@@ -39,13 +39,13 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
     const auto embedding = args.embedding.empty() ? std::nullopt : std::optional(parse_dtype(args.embedding));
-    save_gguf(loaded.model, vocabulary, loaded.name, type, out, embedding);
+    save_gguf(loaded.model, vocabulary, loaded.name, type, out, embedding, loaded.chat_template);
     return;
   }
   if (!args.embedding.empty()) fail("--embedding {}: only for GGUF files", args.embedding);
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
-    save_hf(loaded.model, vocabulary, type, out, args.shard_bytes);
+    save_hf(loaded.model, vocabulary, type, out, args.shard_bytes, loaded.chat_template);
   } else if (loaded.source == "run" && !args.ternarize) {
     save_hf_masters(args.in, vocabulary, type, out, args.shard_bytes);
   } else {

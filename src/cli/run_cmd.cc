@@ -120,23 +120,7 @@ void add_run_command(CLI::App& app) {
   add_head_option(command, args->head);
   add_layout_option(command, args->layout);
   add_kv_type_option(command, args->kv_type);
-  command.add_option("--temp,--temperature", args->sampling.temperature, "0: always the most probable token")
-      ->capture_default_str();
-  command.add_option("--top-k", args->sampling.top_k, "Choose among the k most probable tokens; 0: all")
-      ->capture_default_str();
-  command.add_option("--top-p", args->sampling.top_p, "... among the fewest tokens of this total probability")
-      ->capture_default_str();
-  command.add_option("--min-p", args->sampling.min_p, "... among tokens at least this probable, the best being 1")
-      ->capture_default_str();
-  command
-      .add_option("--repeat-penalty", args->sampling.repetition_penalty, "Above 1: discourage repeating recent tokens")
-      ->capture_default_str();
-  command.add_option("--repeat-last-n", args->sampling.repetition_window, "Tokens that count as recent")
-      ->capture_default_str();
-  command
-      .add_option("--speculate", args->speculate,
-                  "Tokens to guess ahead from earlier text (prompt lookup); faster on repetitive text, same answer")
-      ->capture_default_str();
+  add_sampling_options(command, args->sampling, args->speculate);
   command.add_option("-s,--seed", args->seed, "Same seed, same text; -1: a random one")->capture_default_str();
   command.add_flag("--no-bos", args->no_bos, "Do not begin with the BOS token");
   command.add_flag("--no-echo", args->no_echo, "Print the answer only, not the prompt");

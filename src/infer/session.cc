@@ -27,14 +27,27 @@ Session::Session(const Model& model, const Tokenizer& tokenizer, size_t context,
       decoder_(model, 1, context, std::min(kPrefillTokens, context == 0 ? model.config.context : context), threads,
                kv_type) {}
 
-MatView<const float> Session::prefill(std::span<const int32_t> prompt) {
+MatView<const float> Session::read(const Batch& batch) {
+  cached_.resize(static_cast<size_t>(batch.positions.front()));  // should decode() fail, nothing else is relied on
+  const MatView<const float> logits = decoder_.decode(batch);
+  cached_.insert(cached_.end(), batch.tokens.begin(), batch.tokens.end());
+  return logits;
+}
+
+bool Session::ends(int32_t token, std::span<const int32_t> more_stop_tokens) const {
+  return tokenizer_.is_eos(token) ||
+         std::find(more_stop_tokens.begin(), more_stop_tokens.end(), token) != more_stop_tokens.end();
+}
+
+MatView<const float> Session::prefill(std::span<const int32_t> prompt, size_t reused, const std::atomic<bool>* stop) {
   MatView<const float> logits;
-  for (size_t begin = 0; begin < prompt.size(); begin += decoder_.max_batch()) {
+  for (size_t begin = reused; begin < prompt.size(); begin += decoder_.max_batch()) {
+    if (stop != nullptr && stop->load()) return {};
     const size_t count = std::min(decoder_.max_batch(), prompt.size() - begin);
     Batch batch;
     batch.add(0, begin, prompt.subspan(begin, count));
     if (begin + count == prompt.size()) batch.want_last_logits();
-    logits = decoder_.decode(batch);
+    logits = read(batch);
   }
   return logits;
 }
@@ -46,7 +59,7 @@ MatView<const float> Session::read_draft(std::span<const int32_t> history, std::
   Batch batch;
   batch.add(0, history.size() - 1, tokens);
   batch.want_all_logits();
-  return decoder_.decode(batch);
+  return read(batch);
 }
 
 Generation Session::generate(const Request& request) {
@@ -59,7 +72,10 @@ Generation Session::generate(const Request& request) {
   Sampler sampler(request.sampling);
   std::vector<int32_t> history(request.prompt.begin(), request.prompt.end());
   const double start = now_s();
-  MatView<const float> logits = prefill(request.prompt);
+  // The last token is read in any case: its logits are what begins the answer.
+  const auto same = std::mismatch(request.prompt.begin(), request.prompt.end() - 1, cached_.begin(), cached_.end());
+  result.reused_tokens = static_cast<size_t>(same.first - request.prompt.begin());
+  MatView<const float> logits = prefill(request.prompt, result.reused_tokens, request.stop);
   const double first = now_s();
   result.prefill_s = first - start;
   std::vector<int32_t> draft;
@@ -70,7 +86,7 @@ Generation Session::generate(const Request& request) {
       break;
     }
     const int32_t token = sampler.sample(logits.row_view(row), history);
-    if (tokenizer_.is_eos(token)) {
+    if (ends(token, request.more_stop_tokens)) {
       result.reason = StopReason::kEndToken;
       break;
     }

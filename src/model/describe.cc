@@ -40,7 +40,7 @@ ModelDescription describe_model(const std::filesystem::path& path, Threads& thre
   d.config = stored.config;
   d.architecture = architecture_name(d.config);
   d.vocabulary = stored.read_vocabulary();
-  d.chat_template = stored.has_chat_template();
+  d.chat_template = stored.read_chat_template().has_value();
   const Model model = load_stored(stored, plain_form, threads);
   const bool ternary = d.config.weights != WeightKind::kFull;
   d.parameters = parameter_count(d.config);

@@ -28,6 +28,8 @@ GgufArchitecture gguf_architecture_for(const ModelConfig& config);
 ModelConfig read_gguf_config(const GgufFile& file);
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file);
 
+inline constexpr const char* kGgufChatTemplateKey = "tokenizer.chat_template";
+
 void write_gguf_config(const ModelConfig& config, const std::string& name, GgufWriter& writer);
 void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer);
 

@@ -14,9 +14,10 @@ namespace tern {
 
 struct LoadedModel {
   Model model;
-  std::optional<Vocabulary> vocabulary;  // when the source holds a tokenizer
-  std::string name;                      // general.name, or the file's
-  std::string source;                    // "gguf", "hf", "run" (a training directory), "llama2c"
+  std::optional<Vocabulary> vocabulary;      // when the source holds a tokenizer
+  std::optional<std::string> chat_template;  // when the source holds one
+  std::string name;                          // general.name, or the file's
+  std::string source;                        // "gguf", "hf", "run" (a training directory), "llama2c"
 };
 
 // How a model holds what it computes with; nothing of it changes what a file says.

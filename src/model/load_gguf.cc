@@ -41,7 +41,7 @@ StoredModel open_gguf(const std::filesystem::path& path) {
     if (spec.is_linear()) names.insert(gguf_scale_name(spec));
   }
   stored.is_known = [names](const NamedTensor& tensor) { return names.contains(tensor.name); };
-  stored.has_chat_template = [&file] { return file.has("tokenizer.chat_template"); };
+  stored.read_chat_template = [&file] { return file.optional_string(kGgufChatTemplateKey); };
   for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"}) {
     if (file.has(key)) stored.named_ids.emplace_back(key, file.i64(key));
   }

@@ -6,6 +6,7 @@
 #include "model/hf_config.h"
 #include "model/load.h"
 #include "model/stored_model.h"
+#include "template/hf_template.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
@@ -108,11 +109,7 @@ StoredModel open_hf(const std::filesystem::path& path) {
     }
     return found;
   };
-  stored.has_chat_template = [&directory] {
-    return directory.has_file("chat_template.jinja") ||
-           (directory.has_file(kTokenizerConfigFile) &&
-            has_key(directory.read_text(kTokenizerConfigFile), "chat_template"));
-  };
+  stored.read_chat_template = [path] { return read_hf_chat_template(path); };
   stored.named_ids = hf.token_ids;
   std::set<std::string> names;
   for (const TensorSpec& spec : model_tensors(hf.model)) {

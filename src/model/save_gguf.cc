@@ -58,7 +58,8 @@ DType default_file_type(const ModelConfig& config) {
 }
 
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path, std::optional<DType> embedding) {
+               const std::filesystem::path& path, std::optional<DType> embedding,
+               const std::optional<std::string>& chat_template) {
   const ModelConfig& config = model.config;
   check_type(config, type);
   if (embedding && !is_real(*embedding)) {
@@ -69,6 +70,7 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
   write_gguf_config(config, name, writer);
   writer.add_u32("general.file_type", file_type(type));
   if (vocabulary != nullptr) write_gguf_vocabulary(*vocabulary, writer);
+  if (chat_template) writer.add_string(kGgufChatTemplateKey, *chat_template);
   for (const TensorSpec& spec : model_tensors(config)) {
     DType stored = type;
     if (spec.is_norm())

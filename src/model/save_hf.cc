@@ -9,6 +9,7 @@
 #include "model/save.h"
 #include "model/save_tensor.h"
 #include "quant/dequantize.h"
+#include "template/hf_template.h"
 #include "tensor/float16.h"
 #include "tokenizer/hf_json.h"
 
@@ -29,7 +30,8 @@ std::string_view torch_dtype(DType type) {
 // The files beside the weights, which are written before them, and config.json last: a directory without it is no model
 // to any reader.
 void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, bool packed, DType type,
-                      const std::filesystem::path& path) {
+                      const std::filesystem::path& path,
+                      const std::optional<std::string>& chat_template = std::nullopt) {
   int bos = -1;
   int eos = -1;
   if (vocabulary != nullptr) {
@@ -37,7 +39,9 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
     eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
     if (vocabulary->algorithm == TokenAlgorithm::kByteBpe) {
       write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
-      write_file(path / "tokenizer_config.json", format_hf_tokenizer_config(*vocabulary));
+      std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
+      if (chat_template) tokenizer_config = with_hf_chat_template(tokenizer_config, *chat_template);
+      write_file(path / "tokenizer_config.json", tokenizer_config);
     }
   }
   std::string generation = "{\n";
@@ -66,7 +70,7 @@ DType real_type(const Model& model) {
 }  // namespace
 
 void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
-             uint64_t shard_bytes) {
+             uint64_t shard_bytes, const std::optional<std::string>& chat_template) {
   const ModelConfig& config = model.config;
   const bool packed = config.weights != WeightKind::kFull;
   if (!packed) check_real(type);
@@ -86,7 +90,7 @@ void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const
   }
   make_directories(path);
   write_hf_weights(path, tensors, shard_bytes);
-  write_side_files(config, vocabulary, packed, real, path);
+  write_side_files(config, vocabulary, packed, real, path, chat_template);
 }
 
 void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabulary, DType type,

@@ -29,8 +29,7 @@ struct StoredModel {
   // Whether the graph of `config` reads a tensor of that name, or may do without it.
   std::function<bool(const NamedTensor&)> is_known;
   std::function<std::optional<Vocabulary>()> read_vocabulary;
-  // Whether the source names a chat template.
-  std::function<bool()> has_chat_template = [] { return false; };
+  std::function<std::optional<std::string>()> read_chat_template = [] { return std::nullopt; };
   // Token ids that the configuration names, with the keys they stand at.
   std::vector<std::pair<std::string, int64_t>> named_ids;
   std::variant<std::unique_ptr<MappedFile>, std::unique_ptr<GgufFile>, std::unique_ptr<HfDirectory>,

@@ -22,6 +22,7 @@ FLOORS = {
     "quant": 2,
     "formats": 2,
     "tokenizer": 2,
+    "template": 2,
     "kernels": 3,
     "ops": 4,
     "model": 5,
