@@ -35,10 +35,11 @@ std::atomic<bool> g_stop{false};
 
 void on_interrupt(int) { g_stop.store(true); }
 
-// Ctrl-C sets g_stop and ends a read; it does not end the program.
+// Ctrl-C sets g_stop and ends the editor's waiting; it ends neither the program nor a write in progress.
 void catch_interrupts_here() {
   struct sigaction action {};
   action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
 }

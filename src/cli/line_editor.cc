@@ -1,6 +1,7 @@
 #include "cli/line_editor.h"
 
 #include <histedit.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,13 +35,17 @@ struct LineEditor::Parts {
     return static_cast<Parts*>(parts)->prompt.data();
   }
 
-  // One byte; -1 when Ctrl-C came, which libedit's own reading would try to outlive.
-  static int read_byte(int file, const std::atomic<bool>& interrupted, char& byte) {
-    while (true) {
-      const ssize_t count = ::read(file, &byte, 1);
-      if (count >= 0) return static_cast<int>(count);
-      if (errno != EINTR || interrupted.load()) return -1;
+  // One byte; -1 when Ctrl-C came, which libedit's own reading would try to outlive. A signal ends poll() at once, but
+  // one that comes just before it must not wait for a key.
+  static int read_byte(const std::atomic<bool>& interrupted, char& byte) {
+    constexpr int kPatience = 100;  // milliseconds
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    while (!interrupted.load()) {
+      const int ready = ::poll(&input, 1, kPatience);
+      if (ready < 0 && errno != EINTR) return -1;
+      if (ready > 0) return static_cast<int>(::read(STDIN_FILENO, &byte, 1));
     }
+    return -1;
   }
 
   static int get_character(EditLine* editor, wchar_t* character) {
@@ -50,8 +55,7 @@ struct LineEditor::Parts {
     std::mbstate_t state{};
     while (true) {
       char byte = 0;
-      if (interrupted.load()) return -1;
-      const int count = read_byte(STDIN_FILENO, interrupted, byte);
+      const int count = read_byte(interrupted, byte);
       if (count <= 0) return count;
       const size_t size = std::mbrtowc(character, &byte, 1, &state);
       if (size == static_cast<size_t>(-2)) continue;  // the character goes on

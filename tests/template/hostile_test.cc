@@ -35,19 +35,19 @@ TEST(HostileTemplates, AMillionLevelsOfAnythingAreAnError) {
       {"(", ")"},    {"[", "]"},        {"{1:", "}"},         {"-", ""},      {"not ", ""}, {"a(", ")"}, {"a[", "]"},
       {"x|f(", ")"}, {"x is f [", "]"}, {"1 if 1 else ", ""}, {"a if (", ")"}};
   for (const auto& nesting : nestings) {
-    const size_t levels = kMany / nesting.first.size();
+    const size_t levels = nesting.first == "(" ? kMany : kMany / 20;
     const std::string source = "{{ " + repeated(nesting.first, levels) + "1" + repeated(nesting.second, levels) + " }}";
     EXPECT_NE(error_of(source).find("levels"), std::string::npos) << nesting.first;
   }
   // Without brackets: trees that lean to one side.
   for (const std::string tail : {"+1", " and 1", " or 1", "|f", ".a", "[0]", "()", "**1", " if 1"}) {
-    EXPECT_NE(error_of("{{ 1" + repeated(tail, 100'000) + " }}").find("levels"), std::string::npos) << tail;
+    EXPECT_NE(error_of("{{ 1" + repeated(tail, 20'000) + " }}").find("levels"), std::string::npos) << tail;
   }
   for (const std::string block :
        {"{% if 1 %}", "{% for a in b %}", "{% macro m() %}", "{% set a %}", "{% filter f %}", "{% with %}"}) {
-    EXPECT_NE(error_of(repeated(block, 100'000)).find("levels"), std::string::npos) << block;
+    EXPECT_NE(error_of(repeated(block, 20'000)).find("levels"), std::string::npos) << block;
   }
-  EXPECT_NE(error_of("{% set " + repeated("(", kMany) + repeated(")", kMany) + "=1 %}").find("levels"),
+  EXPECT_NE(error_of("{% set " + repeated("(", kMany / 20) + repeated(")", kMany / 20) + "=1 %}").find("levels"),
             std::string::npos);
 }
 
