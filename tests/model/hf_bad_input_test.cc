@@ -103,6 +103,18 @@ TEST(HfConfig, HostileNesting) {
                "expected the key \"model_type\"");
 }
 
+TEST(HfConfig, DamageIsRefusedOrReadable) {
+  for (const char* family : {"2b4t_packed", "1bitllm", "falcon3_158"}) {
+    std::string text = read_file(golden_directory(family) / "config.json");
+    text.resize(text.find_last_of('}') + 1);
+    const auto parse_bytes = [](Bytes bytes) {
+      parse_hf_config({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "config.json");
+    };
+    expect_prefixes_fail(text, parse_bytes);
+    EXPECT_GT(refused_bit_flips(text, parse_bytes), 1000u) << family;
+  }
+}
+
 class DamagedDirectory : public testing::Test {
  protected:
   std::filesystem::path copy(const std::string& family) { return copy_golden(family, directory_); }
