@@ -67,7 +67,7 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   if (loaded.vocabulary) {
     const Tokenizer tokenizer(*loaded.vocabulary);
     json["tokenizer"] = {
-        {"algorithm", tokenizer.vocabulary().algorithm == TokenAlgorithm::kByteBpe ? "byte-level BPE" : "SPM"},
+        {"algorithm", token_algorithm_name(tokenizer.vocabulary().algorithm)},
         {"vocab", tokenizer.vocab_size()},
         {"merges", tokenizer.vocabulary().merges.size()},
         {"split", split_rule_name(tokenizer.vocabulary().split)},

@@ -41,6 +41,9 @@ LoadedModel load_run(const std::filesystem::path& path, const ChooseForm& choose
 // tokenizer.bin beside it, if there is one.
 LoadedModel load_llama2c(const std::filesystem::path& path, const ChooseForm& choose_form, Threads& threads);
 
+// The vocabulary of any file that holds one: a GGUF file, or what read_tokenizer reads (tokenizer_file.h).
+Vocabulary load_vocabulary(const std::filesystem::path& path);
+
 // Names inside a training directory.
 inline constexpr const char* kRunConfigFile = "run.json";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";

@@ -6,7 +6,7 @@
 #include "model/load.h"
 #include "model/load_tensor.h"
 #include "quant/dequantize.h"
-#include "tokenizer/hf_json.h"
+#include "tokenizer/tokenizer_file.h"
 
 namespace tern {
 namespace {
@@ -32,7 +32,7 @@ LoadedModel load_hf(const std::filesystem::path& path, const ChooseForm& choose_
   LoadedModel loaded;
   loaded.source = "hf";
   loaded.name = std::filesystem::absolute(path).lexically_normal().filename().string();
-  if (directory.has_file(kTokenizerFile)) loaded.vocabulary = read_hf_tokenizer(path / kTokenizerFile);
+  if (has_tokenizer(path)) loaded.vocabulary = read_tokenizer(path);
   with_context(path.string(), [&] {
     const NamedTensor* embedding = directory.find("model.embed_tokens.weight");
     if (embedding == nullptr) fail("expected a tensor 'model.embed_tokens.weight', there is none");

@@ -34,10 +34,8 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   if (vocabulary != nullptr) {
     bos = vocabulary->bos_id.value_or(-1);
     eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
-    if (vocabulary->algorithm == TokenAlgorithm::kByteBpe) {
-      write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
-      write_file(path / "tokenizer_config.json", format_hf_tokenizer_config(*vocabulary));
-    }
+    write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
+    write_file(path / "tokenizer_config.json", format_hf_tokenizer_config(*vocabulary));
   }
   std::string generation = "{\n";
   if (bos >= 0) generation += fmt::format("  \"bos_token_id\": {},\n", bos);

@@ -9,6 +9,7 @@
 #include "tokenizer/llama2c_file.h"
 #include "tokenizer/tiktoken_file.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_file.h"
 #include "tokenizer_testing.h"
 
 namespace tern {
@@ -84,8 +85,23 @@ TEST(Vectors, Llama3) {
 TEST(Vectors, Llama2) {
   TERN_REQUIRE_DATA("tok/llama2/tokenizer.bin");
   TERN_REQUIRE_DATA("tok/llama.cpp/ggml-vocab-llama-spm.gguf.inp");
-  const Tokenizer tokenizer(read_llama2c_tokenizer(data_path("tok/llama2/tokenizer.bin"), 32000));
-  expect_vectors(tokenizer, "tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+  TERN_REQUIRE_DATA("tok/llama2/tokenizer.model");
+  TERN_REQUIRE_DATA("text/wikitext2/wiki.test.raw");
+  const Tokenizer tokenizer(read_tokenizer(data_path("tok/llama2/tokenizer.bin")));
+  const Tokenizer pieces(read_tokenizer(data_path("tok/llama2/tokenizer.model")));
+  // As Hugging Face converts it: merged by a list.
+  const Tokenizer listed(parse_hf_tokenizer(format_hf_tokenizer(pieces.vocabulary())));
+  EXPECT_EQ(listed.vocabulary().merges.size(), 61249u);  // as in the published tokenizer.json
+  EXPECT_EQ(pieces.bos_id(), 1);
+  EXPECT_EQ(pieces.eos_ids(), Ids{2});
+  EXPECT_TRUE(pieces.add_bos());
+  for (const Tokenizer* each : {&tokenizer, &pieces, &listed}) {
+    expect_vectors(*each, "tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+  }
+  const std::string text = read_file(data_path("text/wikitext2/wiki.test.raw"));
+  const Ids ids = tokenizer.encode(text, true, false);
+  EXPECT_EQ(pieces.encode(text, true, false), ids);
+  EXPECT_EQ(listed.encode(text, true, false), ids);
 }
 
 TEST(Vectors, Stories260K) {
