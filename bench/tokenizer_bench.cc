@@ -1,5 +1,6 @@
-// Times of the tokenizer: encoding, decoding, training, and what opening a vocabulary costs. Looks for its data where the
-// tests do (TERN_DATA, else ../shared/data); without it every benchmark is an error that says which file is missing.
+// Times of the tokenizer: encoding, decoding, training, and what opening a vocabulary costs. Looks for its data where
+// the tests do (TERN_DATA, else ../shared/data); without it every benchmark is an error that says which file is
+// missing.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

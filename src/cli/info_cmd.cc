@@ -66,13 +66,12 @@ nlohmann::ordered_json describe(const InfoArguments& args, const LoadedModel& lo
   if (ternary) json["default_layout"] = ternary_layout_name(layout);
   if (loaded.vocabulary) {
     const Tokenizer tokenizer(*loaded.vocabulary);
-    json["tokenizer"] = {
-        {"algorithm", token_algorithm_name(tokenizer.vocabulary().algorithm)},
-        {"vocab", tokenizer.vocab_size()},
-        {"merges", tokenizer.vocabulary().merges.size()},
-        {"split", split_rule_name(tokenizer.vocabulary().split)},
-        {"add_bos", tokenizer.add_bos()},
-        {"hash", fmt::format("{:016x}", tokenizer.hash())}};
+    json["tokenizer"] = {{"algorithm", token_algorithm_name(tokenizer.vocabulary().algorithm)},
+                         {"vocab", tokenizer.vocab_size()},
+                         {"merges", tokenizer.vocabulary().merges.size()},
+                         {"split", split_rule_name(tokenizer.vocabulary().split)},
+                         {"add_bos", tokenizer.add_bos()},
+                         {"hash", fmt::format("{:016x}", tokenizer.hash())}};
   }
   return json;
 }

@@ -188,7 +188,8 @@ void add_tokenizer_command(CLI::App& app) {
   add_tokenizer_train(*group);
 
   CLI::App* encode = group->add_subcommand("encode", "Text on standard input to token ids on standard output");
-  encode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")->required();
+  encode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
+      ->required();
   add_flag(*encode, "--ids", "Write ids, one line with spaces between (the default form)");
   add_flag(*encode, "--no-bos", "No BOS first, whatever the tokenizer's default");
   add_flag(*encode, "--no-special", "Names of special tokens in the text are text like any other");
@@ -197,7 +198,8 @@ void add_tokenizer_command(CLI::App& app) {
   encode->callback([encode] { run_encode(*encode); });
 
   CLI::App* decode = group->add_subcommand("decode", "Token ids on standard input to text on standard output");
-  decode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")->required();
+  decode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
+      ->required();
   add_flag(*decode, "--ids", "Read ids with spaces between (the default form)");
   add_flag(*decode, "--no-bos", "The ids have no BOS in front: print a first BOS too");
   decode->callback([decode] { run_decode(*decode); });

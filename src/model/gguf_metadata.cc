@@ -247,7 +247,8 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   writer.add_string("tokenizer.ggml.model", bpe ? "gpt2" : "llama");
   if (bpe) {
     const auto* pre = std::find_if(kPres.begin(), kPres.end(), [&](const Pre& p) {
-      return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges && vocabulary.pre_splits.empty();
+      return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges &&
+             vocabulary.pre_splits.empty();
     });
     // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
     writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");

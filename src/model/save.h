@@ -17,8 +17,9 @@ namespace tern {
 void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
                const std::filesystem::path& path);
 
-// A Hugging Face directory: config.json, model.safetensors, and the tokenizer's files when there is a vocabulary. A ternary model is stored packed: uint8 with weight_scale, linear_class
-// "autobitlinear". `type` is that of a full model's matrices (kF16, kBF16, kF32).
+// A Hugging Face directory: config.json, model.safetensors, and the tokenizer's files when there is a vocabulary. A
+// ternary model is stored packed: uint8 with weight_scale, linear_class "autobitlinear". `type` is that of a full
+// model's matrices (kF16, kBF16, kF32).
 void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path);
 
 // The same from the master weights of a training directory, as f32 or bf16, for a ternary model with quantization_mode

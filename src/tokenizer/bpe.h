@@ -1,6 +1,6 @@
 // Byte-pair encoding of one piece of text: again and again the pair of neighbours with the lowest rank, the leftmost of
-// equals, becomes one token (Sennrich et al. 2016, arXiv 1508.07909; ranks as in HF tokenizers: the place of the pair in
-// the list, not the id of its result). What is merged at first is bytes (kByteBpe) or characters (kCharBpe, kSpm).
+// equals, becomes one token (Sennrich et al. 2016, arXiv 1508.07909; ranks as in HF tokenizers: the place of the pair
+// in the list, not the id of its result). What is merged at first is bytes (kByteBpe) or characters (kCharBpe, kSpm).
 #pragma once
 
 #include <array>
@@ -66,10 +66,10 @@ class BpeMerger {
   bool fuse_unk_ = false;
   int32_t unk_id_ = -1;
   size_t vocab_size_ = 0;
-  std::array<int32_t, 256> byte_ids_{};         // what stands for a byte when nothing longer does
-  std::array<int32_t, 128> ascii_units_{};      // by characters: the token or loose character
-  TokenIndex tokens_;                           // kNormal
-  std::vector<std::string> loose_chars_;        // ids from vocab_size_ on: merge, but are no token (spm.h)
+  std::array<int32_t, 256> byte_ids_{};     // what stands for a byte when nothing longer does
+  std::array<int32_t, 128> ascii_units_{};  // by characters: the token or loose character
+  TokenIndex tokens_;                       // kNormal
+  std::vector<std::string> loose_chars_;    // ids from vocab_size_ on: merge, but are no token (spm.h)
   TokenIndex loose_ids_;
   std::vector<PairEntry> pairs_;  // open addressing; a power of two, at most three quarters full
 };

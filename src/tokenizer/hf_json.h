@@ -12,17 +12,17 @@
 
 namespace tern {
 
-// `side_files` name BOS and EOS (hf_side_files.h); the token that the post-processor's template puts first is BOS before
-// what the names of added tokens suggest, and add_bos is whether there is one. Without a template add_bos is false unless
-// tokenizer_config says otherwise. Error ("model.vocab: ...: expected ..., it is ...") for anything malformed,
-// inconsistent or not supported.
+// `side_files` name BOS and EOS (hf_side_files.h); the token that the post-processor's template puts first is BOS
+// before what the names of added tokens suggest, and add_bos is whether there is one. Without a template add_bos is
+// false unless tokenizer_config says otherwise. Error ("model.vocab: ...: expected ..., it is ...") for anything
+// malformed, inconsistent or not supported.
 Vocabulary parse_hf_tokenizer(std::string_view tokenizer_json, const HfSideFiles& side_files = {});
 
 // Reads tokenizer.json (`path` is the file or its directory) and, if they exist, the two files beside it.
 Vocabulary read_hf_tokenizer(const std::filesystem::path& path);
 
-// The vocabulary as tokenizer.json. One with scores (kSpm) is written with the merges they mean and read back as kCharBpe:
-// the same ids, but where merges of equal scores overlap. Error for a token that is not UTF-8.
+// The vocabulary as tokenizer.json. One with scores (kSpm) is written with the merges they mean and read back as
+// kCharBpe: the same ids, but where merges of equal scores overlap. Error for a token that is not UTF-8.
 std::string format_hf_tokenizer(const Vocabulary& vocabulary);
 void write_hf_tokenizer(const Vocabulary& vocabulary, const std::filesystem::path& path);
 

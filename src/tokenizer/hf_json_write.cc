@@ -193,8 +193,9 @@ std::string format_hf_tokenizer(const Vocabulary& vocabulary) {
   try {
     text += format_field("version", "1.0") + ",\n" + format_field("truncation", nullptr) + ",\n" +
             format_field("padding", nullptr) + ",\n" + format_field("added_tokens", added_tokens(vocabulary)) + ",\n" +
-            format_field("normalizer", normalizer(vocabulary)) + ",\n" + format_field("pre_tokenizer", pre_tokenizer(vocabulary)) +
-            ",\n" + format_field("post_processor", post_processor(vocabulary)) + ",\n" +
+            format_field("normalizer", normalizer(vocabulary)) + ",\n" +
+            format_field("pre_tokenizer", pre_tokenizer(vocabulary)) + ",\n" +
+            format_field("post_processor", post_processor(vocabulary)) + ",\n" +
             format_field("decoder", decoder(vocabulary)) + ",\n";
     text += "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": " + unk_token.dump() +
             ",\n";

@@ -53,7 +53,8 @@ Normalizer read_normalizer(const json& root) {
   Normalizer result;
   for (const json* step : steps_of(root, "normalizer", "normalizers")) {
     const std::string& type = type_of(*step, "normalizer");
-    if (type == "Prepend" && expect_text(require(*step, "prepend", "normalizer.Prepend"), "normalizer.Prepend") == kMark) {
+    if (type == "Prepend" &&
+        expect_text(require(*step, "prepend", "normalizer.Prepend"), "normalizer.Prepend") == kMark) {
       result.puts_mark_first = true;
     } else if (type == "Replace" && is_string_pattern(*step, " ", "normalizer.Replace") &&
                expect_text(require(*step, "content", "normalizer.Replace"), "normalizer.Replace") == kMark) {
@@ -63,7 +64,8 @@ Normalizer read_normalizer(const json& root) {
            shown(type));
     }
   }
-  if (result.puts_mark_first && !result.marks_spaces) fail("normalizer: expected Replace beside Prepend, there is none");
+  if (result.puts_mark_first && !result.marks_spaces)
+    fail("normalizer: expected Replace beside Prepend, there is none");
   return result;
 }
 
@@ -152,18 +154,19 @@ void read_pre_tokenizer(const json& root, const Normalizer& normalizer, Vocabula
   } else {
     std::string names;
     for (const json* step : steps) names += (names.empty() ? "" : ", ") + type_of(*step, "pre_tokenizer step");
-    fail("pre_tokenizer: expected steps that end with ByteLevel, or either Metaspace or a normalizer that writes spaces "
-         "as U+2581; the steps are '{}'",
-         shown(names));
+    fail(
+        "pre_tokenizer: expected steps that end with ByteLevel, or either Metaspace or a normalizer that writes spaces "
+        "as U+2581; the steps are '{}'",
+        shown(names));
   }
 }
 
 // Decoding follows from the algorithm; what would do anything else is refused.
 void check_decoder(const json& root, TokenAlgorithm algorithm) {
-  const std::vector<std::string> known = algorithm == TokenAlgorithm::kByteBpe
-                                             ? std::vector<std::string>{"ByteLevel"}
-                                             : std::vector<std::string>{"Replace", "ByteFallback", "Fuse", "Strip",
-                                                                        "Metaspace"};
+  const std::vector<std::string> known =
+      algorithm == TokenAlgorithm::kByteBpe
+          ? std::vector<std::string>{"ByteLevel"}
+          : std::vector<std::string>{"Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"};
   for (const json* step : steps_of(root, "decoder", "decoders")) {
     const std::string& type = type_of(*step, "decoder.type");
     if (std::find(known.begin(), known.end(), type) == known.end())

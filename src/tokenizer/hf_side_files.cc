@@ -150,15 +150,16 @@ void append_added_tokens(const HfSideFiles& side_files, Vocabulary& vocabulary) 
   const json config = parse_side_file(side_files.tokenizer_config, "tokenizer_config.json");
   const json* decoder = find_field(config, "added_tokens_decoder");
   if (decoder != nullptr) expect_object(*decoder, kDecoder);
-  for (auto entry = decoder == nullptr ? added.end() : decoder->begin();
-       decoder != nullptr && entry != decoder->end(); ++entry) {
+  for (auto entry = decoder == nullptr ? added.end() : decoder->begin(); decoder != nullptr && entry != decoder->end();
+       ++entry) {
     const std::string& key = entry.key();
     int32_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size() || id < 0)
       fail("{}: expected ids as keys, one is '{}'", kDecoder, shown(key));
     expect_object(entry.value(), kDecoder);
-    tokens[id] = added_token(expect_text(require(entry.value(), "content", kDecoder), kDecoder), entry.value(), kDecoder);
+    tokens[id] =
+        added_token(expect_text(require(entry.value(), "content", kDecoder), kDecoder), entry.value(), kDecoder);
   }
   for (const auto& [id, token] : tokens) add_token(id, token, decoder == nullptr ? kAdded : kDecoder, vocabulary);
 }

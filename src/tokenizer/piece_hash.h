@@ -20,22 +20,23 @@ struct PieceKey {
   bool operator==(const PieceKey&) const = default;
 };
 
-// `piece` has 1 to PieceKey::kLongest bytes and ends at or before `end`, up to where memory may be read.
-inline PieceKey piece_key(std::string_view piece, const char* end) {
-  const auto load = [](const char* from) {
-    uint64_t word = 0;
-    std::memcpy(&word, from, sizeof(word));
-    return word;
-  };
-  const auto keep = [](uint64_t word, size_t bytes) { return word & (~uint64_t{0} >> (64 - 8 * bytes)); };
+// The key of 1 to PieceKey::kLongest bytes. Loads of fixed sizes overlap where the string is no such size.
+inline PieceKey piece_key(std::string_view piece) {
+  const char* const bytes = piece.data();
   const size_t size = piece.size();
+  const auto load = [&]<class Word>(size_t at, Word word) {
+    std::memcpy(&word, bytes + at, sizeof(word));
+    return uint64_t{word};
+  };
   PieceKey key;
-  if (static_cast<size_t>(end - piece.data()) >= 16) {
-    key.low = size < 8 ? keep(load(piece.data()), size) : load(piece.data());
-    key.high = size > 8 ? keep(load(piece.data() + 8), size - 8) : 0;
+  if (size >= 8) {
+    key.low = load(0, uint64_t{});
+    if (size > 8) key.high = load(size - 8, uint64_t{}) >> (8 * (16 - size));
+  } else if (size >= 4) {
+    key.low = load(0, uint32_t{}) | load(size - 4, uint32_t{}) << (8 * (size - 4));
   } else {
-    std::memcpy(&key.low, piece.data(), std::min<size_t>(size, 8));
-    if (size > 8) std::memcpy(&key.high, piece.data() + 8, size - 8);
+    key.low = load(0, uint8_t{}) | load(size / 2, uint8_t{}) << (8 * (size / 2)) |
+              load(size - 1, uint8_t{}) << (8 * (size - 1));
   }
   key.high |= uint64_t{size} << 56;
   return key;
@@ -50,9 +51,7 @@ inline uint64_t piece_hash(const PieceKey& key) {
 
 // The same for a string of any size.
 inline uint64_t piece_hash(std::string_view piece) {
-  if (!piece.empty() && piece.size() <= PieceKey::kLongest) {
-    return piece_hash(piece_key(piece, piece.data() + piece.size()));
-  }
+  if (!piece.empty() && piece.size() <= PieceKey::kLongest) return piece_hash(piece_key(piece));
   uint64_t hash = piece.size() * 0x9E3779B97F4A7C15u;
   while (!piece.empty()) {
     uint64_t word = 0;

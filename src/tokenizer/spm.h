@@ -1,6 +1,6 @@
 // SentencePiece-style BPE (Llama 2): characters are merged by the score of the token they make, the best first
-// (google/sentencepiece, bpe_model.cc; karpathy/llama2.c, run.c). Written out as merges it is BPE as any other, but that
-// equal scores share a rank, and that characters which are no token by themselves take part.
+// (google/sentencepiece, bpe_model.cc; karpathy/llama2.c, run.c). Written out as merges it is BPE as any other, but
+// that equal scores share a rank, and that characters which are no token by themselves take part.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ struct ScoredMerges {
   std::vector<std::string> loose_chars;  // characters of tokens that are no token: ids from tokens.size() on
 };
 
-// Every way to cut a kNormal token of a valid kSpm vocabulary into two tokens or characters. Of merges of one score that
-// with the longer left part comes first.
+// Every way to cut a kNormal token of a valid kSpm vocabulary into two tokens or characters. Of merges of one score
+// that with the longer left part comes first.
 ScoredMerges scored_merges(const Vocabulary& vocabulary);
 
 }  // namespace tern

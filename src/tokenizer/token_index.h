@@ -1,4 +1,4 @@
-// Byte strings to ids: a table of views that grows never and is read without locks.
+// Byte strings to ids: a table that does not grow and is read without locks.
 #pragma once
 
 #include <bit>
@@ -17,39 +17,46 @@ class TokenIndex {
   explicit TokenIndex(size_t count = 0) : slots_(std::bit_ceil(count + count / 2 + 1)) {}
 
   // The id of `text`, -1 when it is not there.
-  int32_t find(std::string_view text) const { return find(text, piece_hash(text)); }
-  // The same with piece_hash(text) at hand.
-  int32_t find(std::string_view text, uint64_t hash) const { return slots_[slot_of(text, hash)].id; }
+  int32_t find(std::string_view text) const { return slots_[slot_of(text)].id; }
 
   // Stores text -> id and returns -1; where the text is there already, changes nothing and returns its id. `text` must
   // outlive the table; not more strings than there is room for, ids >= 0.
   int32_t insert(std::string_view text, int32_t id) {
-    Slot& slot = slots_[slot_of(text, piece_hash(text))];
+    Slot& slot = slots_[slot_of(text)];
     if (slot.id >= 0) return slot.id;
-    slot = {text.data(), static_cast<uint32_t>(text.size()), id};
+    slot = {stored_key(text), id};
     return -1;
-  }
-  // Stores text -> id whatever was there.
-  void replace(std::string_view text, int32_t id) {
-    slots_[slot_of(text, piece_hash(text))] = {text.data(), static_cast<uint32_t>(text.size()), id};
   }
 
  private:
+  // Short strings lie in the table. Of others and the empty one the key is where they are and their size, whose last
+  // byte is 0 as that of no short string.
   struct Slot {
-    const char* data = nullptr;
-    uint32_t size = 0;
+    PieceKey key;
     int32_t id = -1;  // -1: empty
   };
 
+  static bool is_short(std::string_view text) { return !text.empty() && text.size() <= PieceKey::kLongest; }
+  static PieceKey stored_key(std::string_view text) {
+    if (is_short(text)) return piece_key(text);
+    return {std::bit_cast<uintptr_t>(text.data()), text.size()};
+  }
+  static bool is_long_key(const PieceKey& key, std::string_view text) {
+    return key.high == text.size() &&
+           std::memcmp(std::bit_cast<const char*>(static_cast<uintptr_t>(key.low)), text.data(), text.size()) == 0;
+  }
+
   // Where the text is, or the empty slot where it would be.
-  size_t slot_of(std::string_view text, uint64_t hash) const {
+  size_t slot_of(std::string_view text) const {
     const size_t mask = slots_.size() - 1;
-    size_t at = hash & mask;
-    while (slots_[at].id >= 0) {
-      const Slot& slot = slots_[at];
-      if (slot.size == text.size() && std::memcmp(slot.data, text.data(), text.size()) == 0) break;
-      at = (at + 1) & mask;
+    if (is_short(text)) {
+      const PieceKey key = piece_key(text);
+      size_t at = piece_hash(key) & mask;
+      while (slots_[at].id >= 0 && slots_[at].key != key) at = (at + 1) & mask;
+      return at;
     }
+    size_t at = piece_hash(text) & mask;
+    while (slots_[at].id >= 0 && !is_long_key(slots_[at].key, text)) at = (at + 1) & mask;
     return at;
   }
 

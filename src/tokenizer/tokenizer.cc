@@ -110,13 +110,12 @@ const Token& Tokenizer::Parts::token(int32_t id) const {
 void Tokenizer::Parts::encode_pieces(std::string_view text, std::vector<int32_t>& out) const {
   PieceCache cache(text.size());
   BpeMerger::Scratch scratch;
-  const char* const end = text.data() + text.size();
   pre_tokenizer.split(text, [&](std::string_view piece) {
     if (piece.size() > PieceKey::kLongest) {
       merger.encode(piece, scratch, out);
       return;
     }
-    const PieceKey key = piece_key(piece, end);
+    const PieceKey key = piece_key(piece);
     PieceCache::Entry& entry = cache.slot(piece_hash(key));
     if (entry.key == key) {
       PieceCache::append(entry, out);
@@ -130,7 +129,8 @@ void Tokenizer::Parts::encode_pieces(std::string_view text, std::vector<int32_t>
 
 void Tokenizer::Parts::encode_words(std::string_view text, bool is_first, std::vector<int32_t>& out) const {
   const SpacePrefix prefix = vocabulary.space_prefix;
-  const bool is_place = prefix == SpacePrefix::kEachUnlessSpace || (prefix == SpacePrefix::kFirstUnlessSpace && is_first);
+  const bool is_place =
+      prefix == SpacePrefix::kEachUnlessSpace || (prefix == SpacePrefix::kFirstUnlessSpace && is_first);
   if (is_place && text[0] != ' ') {
     encode_pieces(' ' + std::string(text), out);
   } else {
@@ -143,23 +143,20 @@ void Tokenizer::Parts::encode_segment(std::string_view text, bool is_first, cons
   constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581: the same as a space to SentencePiece
   std::string changed;
   std::string_view seen = text;
-  const bool has_marks =
-      vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kMark) != std::string_view::npos;
+  const bool has_marks = vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kMark) != std::string_view::npos;
   if (has_marks) seen = changed = spaces_of_marks(seen);
   if (vocabulary.space_prefix == SpacePrefix::kEach) seen = changed = ' ' + std::string(seen);
   if (added.normalized.empty()) {
     encode_words(seen, is_first, out);
     return;
   }
-  cut_at_added(added.normalized, seen, out, [&](std::string_view words, bool is_beginning) {
-    encode_words(words, is_first && is_beginning, out);
-  });
+  cut_at_added(added.normalized, seen, out,
+               [&](std::string_view words, bool is_beginning) { encode_words(words, is_first && is_beginning, out); });
 }
 
 void Tokenizer::Parts::encode(std::string_view text, const Added& added, std::vector<int32_t>& out) const {
-  cut_at_added(added.plain, text, out, [&](std::string_view segment, bool is_first) {
-    encode_segment(segment, is_first, added, out);
-  });
+  cut_at_added(added.plain, text, out,
+               [&](std::string_view segment, bool is_first) { encode_segment(segment, is_first, added, out); });
 }
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) {
@@ -218,7 +215,8 @@ std::optional<int32_t> Tokenizer::token_id(std::string_view name) const {
   const auto found_special = std::find_if(special.begin(), special.end(), is_named);
   if (found_special != special.end()) return *found_special;
   if (const int32_t normal = parts_->merger.token_id(name); normal >= 0) return normal;
-  const auto found = std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) { return token.bytes == name; });
+  const auto found =
+      std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) { return token.bytes == name; });
   if (found == tokens.end()) return std::nullopt;
   return static_cast<int32_t>(found - tokens.begin());
 }

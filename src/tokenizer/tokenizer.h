@@ -31,14 +31,14 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text, bool add_bos, bool parse_special) const;
 
   // The bytes of `ids`; they may end inside a character. With `skip_special`, special tokens are left out. Where the
-  // vocabulary puts a space before texts (not kByteBpe), decoding takes it away: at the beginning, and after an added token
-  // if that is where it is put.
-  // Error for an id outside of the vocabulary.
+  // vocabulary puts a space before texts (not kByteBpe), decoding takes it away: at the beginning, and after an added
+  // token if that is where it is put. Error for an id outside of the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   // The bytes of one token, special tokens by their name, the space of SPM vocabularies not taken away: for streaming.
   const std::string& token_bytes(int32_t id) const;
-  // Whether a stream of token_bytes() should drop one space at its beginning, or after an added token, as decode() does.
+  // Whether a stream of token_bytes() should drop one space at its beginning, or after an added token, as decode()
+  // does.
   bool strips_first_space() const;
   bool strips_space_after_added() const;
 

@@ -50,14 +50,17 @@ Vocabulary read_file_of_kind(const std::filesystem::path& path) {
     case Kind::kUnknown:
       break;
   }
-  fail("{}: expected tokenizer.json, a SentencePiece or tiktoken tokenizer.model or llama2.c's tokenizer.bin, it is none",
-       path.string());
+  fail(
+      "{}: expected tokenizer.json, a SentencePiece or tiktoken tokenizer.model or llama2.c's tokenizer.bin, it is "
+      "none",
+      path.string());
 }
 
 }  // namespace
 
 bool has_tokenizer(const std::filesystem::path& directory) {
-  return std::filesystem::is_regular_file(directory / kJsonFile) || std::filesystem::is_regular_file(directory / kModelFile);
+  return std::filesystem::is_regular_file(directory / kJsonFile) ||
+         std::filesystem::is_regular_file(directory / kModelFile);
 }
 
 Vocabulary read_tokenizer(const std::filesystem::path& path) {

@@ -16,12 +16,9 @@ namespace tern {
 namespace {
 
 constexpr std::string_view kSpmSpace = "\xE2\x96\x81";  // U+2581, how SentencePiece writes a space
-constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {{SplitRule::kNone, "none"},
-                                                                  {SplitRule::kChar, "char"},
-                                                                  {SplitRule::kGpt2, "gpt2"},
-                                                                  {SplitRule::kLlama3, "llama3"},
-                                                                  {SplitRule::kRegex, "regex"},
-                                                                  {SplitRule::kSpaces, "spaces"}};
+constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {
+    {SplitRule::kNone, "none"},     {SplitRule::kChar, "char"},   {SplitRule::kGpt2, "gpt2"},
+    {SplitRule::kLlama3, "llama3"}, {SplitRule::kRegex, "regex"}, {SplitRule::kSpaces, "spaces"}};
 constexpr std::pair<SpacePrefix, std::string_view> kPrefixNames[] = {
     {SpacePrefix::kNone, "none"},
     {SpacePrefix::kEach, "each"},

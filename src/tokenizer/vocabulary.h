@@ -30,10 +30,10 @@ enum class SplitRule : uint8_t {
 // Where encoders put a space that the text does not have, so that its first word looks like any other.
 enum class SpacePrefix : uint8_t {
   kNone,
-  kEach,             // before every stretch of text between added tokens
-  kEachUnlessSpace,  // the same, unless it begins with a space
-  kFirstUnlessSpace, // before the text, unless it begins with a space or an added token
-  kText,             // before the text, before added tokens are looked for
+  kEach,              // before every stretch of text between added tokens
+  kEachUnlessSpace,   // the same, unless it begins with a space
+  kFirstUnlessSpace,  // before the text, unless it begins with a space or an added token
+  kText,              // before the text, before added tokens are looked for
 };
 
 // The numbers are GGUF's (tokenizer.ggml.token_type).
@@ -70,11 +70,11 @@ struct Vocabulary {
   std::vector<Token> tokens;  // the index is the id
   std::vector<Merge> merges;  // not kSpm: the index is the rank, the lowest is merged first
   SplitRule split = SplitRule::kGpt2;
-  std::string split_regex;        // for SplitRule::kRegex
+  std::string split_regex;  // for SplitRule::kRegex
   // Patterns that cut the text before `split` does, one after the other; no merge crosses these cuts either.
   std::vector<std::string> pre_splits;
-  bool ignore_merges = false;     // a piece that is a token as a whole is that token, whatever the merges say
-  bool fuse_unk = false;          // characters without a token that stand side by side become one unk_id
+  bool ignore_merges = false;  // a piece that is a token as a whole is that token, whatever the merges say
+  bool fuse_unk = false;       // characters without a token that stand side by side become one unk_id
   SpacePrefix space_prefix = SpacePrefix::kNone;
   std::optional<int32_t> bos_id;
   std::vector<int32_t> eos_ids;  // every id that ends a text; the first is the one to write

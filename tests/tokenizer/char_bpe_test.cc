@@ -191,7 +191,9 @@ TEST(CharBpe, WhatIsNotUnderstoodIsNamed) {
     change(file);
     return error_of([&] { parse_hf_tokenizer(file.dump()); });
   };
-  const auto has = [](const std::string& text, const char* part) { EXPECT_NE(text.find(part), std::string::npos) << text; };
+  const auto has = [](const std::string& text, const char* part) {
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
   has(message([](json& f) { f["normalizer"]["normalizers"][0]["prepend"] = "x"; }), "'Prepend'");
   has(message([](json& f) { f["normalizer"]["normalizers"].erase(1); }), "expected Replace");
   has(message([](json& f) { f["normalizer"] = nullptr; }), "pre_tokenizer");
@@ -212,9 +214,11 @@ TEST(CharBpe, ScoresBecomeAList) {
   // Every character is a token and every score occurs once: what HF's form can say.
   for (const char* text : {"a", "b", "c", " ", "\xC3\xA9"}) {
     const auto is_it = [&](const Token& token) { return token.bytes == text && token.type == TokenType::kNormal; };
-    if (std::none_of(vocabulary.tokens.begin(), vocabulary.tokens.end(), is_it)) vocabulary.tokens.push_back({.bytes = text});
+    if (std::none_of(vocabulary.tokens.begin(), vocabulary.tokens.end(), is_it))
+      vocabulary.tokens.push_back({.bytes = text});
   }
-  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) vocabulary.tokens[id].score = -static_cast<float>(id * 7 % 1009);
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id)
+    vocabulary.tokens[id].score = -static_cast<float>(id * 7 % 1009);
   const Tokenizer scored{vocabulary}, listed{parse_hf_tokenizer(format_hf_tokenizer(vocabulary))};
   EXPECT_EQ(listed.vocabulary().algorithm, TokenAlgorithm::kCharBpe);
   for (int round = 0; round < 200; ++round) {

@@ -271,7 +271,8 @@ TEST(HfJson, StepsBeforeByteLevel) {
   EXPECT_EQ(with_rule.split, SplitRule::kGpt2);
   json no_regex = byte_level;
   no_regex["use_regex"] = false;
-  const Vocabulary last_is_rule = with_steps({split_step(std::string(kLlama3Pattern))["pretokenizers"][0], digits, no_regex});
+  const Vocabulary last_is_rule =
+      with_steps({split_step(std::string(kLlama3Pattern))["pretokenizers"][0], digits, no_regex});
   EXPECT_EQ(last_is_rule.pre_splits, std::vector<std::string>{std::string(kLlama3Pattern)});
   EXPECT_EQ(last_is_rule.split, SplitRule::kRegex);
   EXPECT_EQ(last_is_rule.split_regex, "\\p{N}");

@@ -59,7 +59,9 @@ struct Parts {
                                      piece("a", -6),
                                      piece("b", -7),
                                      piece("ab", -1),
-                                     piece("\xE2\x96\x81" "a", -2)};
+                                     piece("\xE2\x96\x81"
+                                           "a",
+                                           -2)};
   Message trainer = Message().text(1, "corpus").number(3, 2).number(41, 1).number(42, 2);
   Message normalizer = Message().text(1, "identity").text(2, "").number(3, 1).number(4, 0).number(5, 1);
 

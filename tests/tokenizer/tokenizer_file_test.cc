@@ -18,9 +18,9 @@ class TokenizerFile : public testing::Test {
     return directory_ / name;
   }
 
-  std::filesystem::path directory_ = std::filesystem::path(testing::TempDir()) /
-                                     ("tern_tokenizer_file_" +
-                                      std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+  std::filesystem::path directory_ =
+      std::filesystem::path(testing::TempDir()) /
+      ("tern_tokenizer_file_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
 };
 
 std::string small_llama2c() {
@@ -42,7 +42,8 @@ constexpr const char* kSmallRanks = "YQ== 0\nYg== 1\nYWI= 2\n";
 
 TEST_F(TokenizerFile, KindsAreToldApartByContent) {
   const Vocabulary source = train_on(kSmallText, 290);
-  EXPECT_EQ(vocabulary_hash(read_tokenizer(file("a.txt", "\n " + format_hf_tokenizer(source)))), vocabulary_hash(source));
+  EXPECT_EQ(vocabulary_hash(read_tokenizer(file("a.txt", "\n " + format_hf_tokenizer(source)))),
+            vocabulary_hash(source));
   const Vocabulary ranks = read_tokenizer(file("tokenizer.model", kSmallRanks));
   EXPECT_EQ(ranks.tokens.size(), 3u + 256);
   EXPECT_EQ(ranks.split, SplitRule::kLlama3);

@@ -1,9 +1,8 @@
 // Vectors and files made by other projects (skipped without the data folder).
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/file.h"
+#include "llama_cpp_vectors.h"
 #include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/llama2c_file.h"
@@ -16,33 +15,6 @@ namespace tern {
 namespace {
 
 using Ids = std::vector<int32_t>;
-
-std::vector<std::string> lines_of(const std::string& name) {
-  std::vector<std::string> lines;
-  std::ifstream file(data_path(name));
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
-// llama.cpp's vectors: texts with a separator between, and one line of ids for each, without BOS or special tokens.
-void expect_vectors(const Tokenizer& tokenizer, const std::string& name) {
-  constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";
-  const std::string input = read_file(data_path(name + ".inp"));
-  const std::vector<std::string> output = lines_of(name + ".out");
-  size_t begin = 0, count = 0;
-  for (; begin <= input.size() && count < output.size(); ++count) {
-    const size_t end = std::min(input.find(kSeparator, begin), input.size());
-    const std::string text = input.substr(begin, end - begin);
-    std::istringstream numbers(output[count]);
-    const Ids expected{std::istream_iterator<int32_t>(numbers), {}};
-    EXPECT_EQ(tokenizer.encode(text, false, false), expected)
-        << name << " case " << count << ": " << testing::PrintToString(text);
-    EXPECT_EQ(tokenizer.decode(expected), text);
-    begin = end + kSeparator.size();
-  }
-  EXPECT_EQ(count, output.size());
-  EXPECT_GE(count, 46u);
-}
 
 Vocabulary read_gpt2() {
   const nlohmann::json vocab = nlohmann::json::parse(read_file(data_path("tok/gpt2/vocab.json")));
