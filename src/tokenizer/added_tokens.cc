@@ -8,11 +8,7 @@
 namespace tern {
 namespace {
 
-bool is_word(const CodePoint& point) {
-  if (!point.valid) return false;
-  const CharClass found = char_class_table().at(point.value);
-  return found == CharClass::kLetter || found == CharClass::kNumber || point.value == '_';
-}
+bool is_word(const CodePoint& point) { return point.valid && is_word_char(point.value); }
 
 bool is_space(const CodePoint& point) { return point.valid && char_class_table().at(point.value) == CharClass::kSpace; }
 
