@@ -41,7 +41,7 @@ Json describe_memory(const ModelDescription& d) {
 
 Json describe_tokenizer(const Vocabulary& vocabulary) {
   const Tokenizer tokenizer(vocabulary);
-  return {{"algorithm", vocabulary.algorithm == TokenAlgorithm::kByteBpe ? "byte-level BPE" : "SPM"},
+  return {{"algorithm", token_algorithm_name(vocabulary.algorithm)},
           {"vocab", tokenizer.vocab_size()},
           {"merges", vocabulary.merges.size()},
           {"split", split_rule_name(vocabulary.split)},

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "model/load.h"
 #include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/bpe_train.h"
 #include "tokenizer/hf_json.h"
@@ -87,24 +88,45 @@ void run_train(const CLI::App& command) {
 }
 
 Tokenizer open_tokenizer(const CLI::App& command) {
-  return Tokenizer(read_hf_tokenizer(command.get_option("--tokenizer")->as<std::string>()));
+  return Tokenizer(load_vocabulary(command.get_option("--tokenizer")->as<std::string>()));
+}
+
+std::string format_ids(const std::vector<int32_t>& ids) {
+  std::string line;
+  for (int32_t id : ids) {
+    if (!line.empty()) line += ' ';
+    line += std::to_string(id);
+  }
+  return line + "\n";
+}
+
+// Each record ends with a byte of 0; the last may end with the text.
+template <class Take>
+void for_each_record(std::string_view text, Take&& take) {
+  while (!text.empty()) {
+    const size_t size = std::min(text.find('\0'), text.size());
+    take(text.substr(0, size));
+    text.remove_prefix(std::min(size + 1, text.size()));
+  }
 }
 
 void run_encode(const CLI::App& command) {
   const Tokenizer tokenizer = open_tokenizer(command);
   const std::string text = read_stdin();
   const bool add_bos = tokenizer.add_bos() && command.count("--no-bos") == 0;
-  const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, command.count("--no-special") == 0);
+  const bool parse_special = command.count("--no-special") == 0;
+  if (command.count("--null") > 0) {
+    for_each_record(text, [&](std::string_view record) {
+      write_stdout(format_ids(tokenizer.encode(record, add_bos, parse_special)));
+    });
+    return;
+  }
+  const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, parse_special);
   if (command.count("--json") > 0) {
     write_stdout(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}.dump() + "\n");
     return;
   }
-  std::string line;
-  for (int32_t id : ids) {
-    if (!line.empty()) line += ' ';
-    line += std::to_string(id);
-  }
-  write_stdout(line + "\n");
+  write_stdout(format_ids(ids));
 }
 
 std::vector<int32_t> parse_ids(std::string_view text) {
@@ -166,15 +188,18 @@ void add_tokenizer_command(CLI::App& app) {
   add_tokenizer_train(*group);
 
   CLI::App* encode = group->add_subcommand("encode", "Text on standard input to token ids on standard output");
-  encode->add_option("--tokenizer", "tokenizer.json or a directory with it")->required();
+  encode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
+      ->required();
   add_flag(*encode, "--ids", "Write ids, one line with spaces between (the default form)");
   add_flag(*encode, "--no-bos", "No BOS first, whatever the tokenizer's default");
   add_flag(*encode, "--no-special", "Names of special tokens in the text are text like any other");
   add_flag(*encode, "--json", "Write an object with the ids and counts");
+  add_flag(*encode, "-0,--null", "Read texts that end with a byte of 0 and write a line of ids for each");
   encode->callback([encode] { run_encode(*encode); });
 
   CLI::App* decode = group->add_subcommand("decode", "Token ids on standard input to text on standard output");
-  decode->add_option("--tokenizer", "tokenizer.json or a directory with it")->required();
+  decode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
+      ->required();
   add_flag(*decode, "--ids", "Read ids with spaces between (the default form)");
   add_flag(*decode, "--no-bos", "The ids have no BOS in front: print a first BOS too");
   decode->callback([decode] { run_decode(*decode); });

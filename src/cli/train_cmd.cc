@@ -194,7 +194,7 @@ void add_train_command(CLI::App& app) {
   command.add_option("--data", a.data, "Text files");
   command.add_option("--valid", a.valid, "Text files to validate on (default: the end of every data file)");
   command.add_option("--valid-fraction", a.valid_fraction, "Part of every data file kept for that (default 0.1)");
-  command.add_option("--tokenizer", a.tokenizer, "tokenizer.json, or 'byte' or 'char': made from the data");
+  command.add_option("--tokenizer", a.tokenizer, "A file with a tokenizer, or 'byte' or 'char': made from the data");
   command.add_option("--out", a.out, "Training directory")->required();
   command.add_option("--config", a.config, "JSON file of options, as a training directory's run.json");
   command.add_flag("--resume", a.resume, "Go on with the run in --out");

@@ -14,7 +14,7 @@ TextStream::TextStream(const Tokenizer& tokenizer, bool at_start)
 
 std::string TextStream::add(int32_t token) {
   if (tokenizer_.is_special(token)) {
-    drop_space_ = tokenizer_.strips_first_space();
+    drop_space_ = tokenizer_.strips_space_after_added();
     return "";
   }
   std::string_view bytes = tokenizer_.token_bytes(token);

@@ -11,6 +11,9 @@ namespace {
 
 constexpr const char* kWeightsKey = "tern.weights";
 constexpr const char* kSplitKey = "tern.tokenizer.split";  // split rules that no tokenizer.ggml.pre names
+constexpr const char* kPreSplitsKey = "tern.tokenizer.pre_splits";
+constexpr const char* kPrefixKey = "tern.tokenizer.space_prefix";
+constexpr const char* kFuseKey = "tern.tokenizer.fuse_unk";
 
 struct Pre {
   const char* name;  // tokenizer.ggml.pre
@@ -68,6 +71,7 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     vocabulary.split = parse_split_rule(*rule);
     vocabulary.ignore_merges = file.optional_boolean("tern.tokenizer.ignore_merges").value_or(false);
     vocabulary.split_regex = file.optional_string("tern.tokenizer.split_regex").value_or("");
+    vocabulary.pre_splits = file.optional_strings(kPreSplitsKey).value_or(std::vector<std::string>{});
     return;
   }
   // The published 2B4T file has no "pre" at all; its vocabulary is Llama 3's.
@@ -79,6 +83,12 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     return;
   }
   fail("{}: tokenizer.ggml.pre is '{}', expected gpt-2, llama-bpe or a relative of theirs", file.name(), pre);
+}
+
+void read_prefix(const GgufFile& file, Vocabulary& vocabulary) {
+  const auto prefix = file.optional_string(kPrefixKey);
+  if (prefix) vocabulary.space_prefix = with_context(file.name(), [&] { return parse_space_prefix(*prefix); });
+  vocabulary.fuse_unk = file.optional_boolean(kFuseKey).value_or(false);
 }
 
 void read_special_ids(const GgufFile& file, Vocabulary& vocabulary) {
@@ -154,21 +164,27 @@ std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
     const auto merges = file.optional_strings("tokenizer.ggml.merges").value_or(std::vector<std::string>{});
     with_context(file.name(), [&] { set_byte_bpe(texts, types, merges, vocabulary); });
   } else if (model == "llama") {
-    vocabulary.algorithm = TokenAlgorithm::kSpm;
-    vocabulary.split = SplitRule::kNone;
-    vocabulary.add_space_prefix = file.optional_boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    const bool has_prefix = file.optional_boolean("tokenizer.ggml.add_space_prefix").value_or(true);
+    vocabulary.space_prefix = has_prefix ? SpacePrefix::kEach : SpacePrefix::kNone;
     const std::vector<float> scores = file.floats("tokenizer.ggml.scores");
     if (scores.size() != texts.size()) {
       fail("{}: tokenizer.ggml.scores: expected {} items like tokenizer.ggml.tokens, it has {}", file.name(),
            texts.size(), scores.size());
     }
-    with_context(file.name(), [&] { set_spm(texts, types, scores, vocabulary); });
+    // A vocabulary that is merged by a list has scores for other programs and the list for tern.
+    const bool has_merges = file.has(kSplitKey);
+    if (has_merges) read_split(file, vocabulary);
+    const auto merges = has_merges ? file.strings("tokenizer.ggml.merges") : std::vector<std::string>{};
+    with_context(file.name(), [&] {
+      has_merges ? set_char_bpe(texts, types, merges, vocabulary) : set_spm(texts, types, scores, vocabulary);
+    });
   } else {
     fail("{}: tokenizer.ggml.model is '{}', expected gpt2 or llama", file.name(), model);
   }
+  read_prefix(file, vocabulary);
   read_special_ids(file, vocabulary);
   // llama.cpp's defaults: an SPM text begins with BOS, as does one of the Llama 3 family.
-  const bool default_bos = vocabulary.algorithm == TokenAlgorithm::kSpm || vocabulary.split == SplitRule::kLlama3;
+  const bool default_bos = vocabulary.algorithm != TokenAlgorithm::kByteBpe || vocabulary.split == SplitRule::kLlama3;
   vocabulary.add_bos =
       file.optional_boolean("tokenizer.ggml.add_bos_token").value_or(default_bos && vocabulary.bos_id.has_value());
   return vocabulary;
@@ -199,36 +215,59 @@ void write_gguf_config(const ModelConfig& c, const std::string& name, GgufWriter
   writer.add_string(kWeightsKey, weight_kind_name(c.weights));
 }
 
+namespace {
+
+void write_split(const Vocabulary& vocabulary, GgufWriter& writer) {
+  writer.add_string(kSplitKey, split_rule_name(vocabulary.split));
+  writer.add_string("tern.tokenizer.split_regex", vocabulary.split_regex);
+  writer.add_bool("tern.tokenizer.ignore_merges", vocabulary.ignore_merges);
+  if (!vocabulary.pre_splits.empty()) writer.add_strings(kPreSplitsKey, vocabulary.pre_splits);
+}
+
+// What stands for a list of merges in programs that know scores only: the earlier a token is made, the higher.
+std::vector<float> token_scores(const Vocabulary& vocabulary) {
+  std::vector<float> scores;
+  for (const Token& token : vocabulary.tokens) scores.push_back(token.score);
+  for (size_t rank = vocabulary.merges.size(); rank-- > 0;) {
+    scores[static_cast<size_t>(vocabulary.merges[rank].result)] = -static_cast<float>(rank);
+  }
+  return scores;
+}
+
+}  // namespace
+
 void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   const bool bpe = vocabulary.algorithm == TokenAlgorithm::kByteBpe;
   std::vector<std::string> texts;
   std::vector<int32_t> types;
-  std::vector<float> scores;
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     texts.push_back(token_text(vocabulary, static_cast<int32_t>(id)));
     types.push_back(static_cast<int32_t>(vocabulary.tokens[id].type));
-    scores.push_back(vocabulary.tokens[id].score);
   }
   writer.add_string("tokenizer.ggml.model", bpe ? "gpt2" : "llama");
   if (bpe) {
     const auto* pre = std::find_if(kPres.begin(), kPres.end(), [&](const Pre& p) {
-      return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges;
+      return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges &&
+             vocabulary.pre_splits.empty();
     });
     // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
     writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");
-    if (pre == kPres.end()) {
-      writer.add_string(kSplitKey, split_rule_name(vocabulary.split));
-      writer.add_string("tern.tokenizer.split_regex", vocabulary.split_regex);
-      writer.add_bool("tern.tokenizer.ignore_merges", vocabulary.ignore_merges);
-    }
+    if (pre == kPres.end()) write_split(vocabulary, writer);
   }
+  if (vocabulary.algorithm == TokenAlgorithm::kCharBpe) write_split(vocabulary, writer);
+  const SpacePrefix prefix = vocabulary.space_prefix;
+  if (prefix != SpacePrefix::kNone && (bpe || prefix != SpacePrefix::kEach)) {
+    writer.add_string(kPrefixKey, space_prefix_name(prefix));
+  }
+  if (vocabulary.fuse_unk) writer.add_bool(kFuseKey, true);
   writer.add_strings("tokenizer.ggml.tokens", texts);
   writer.add_i32s("tokenizer.ggml.token_type", types);
-  if (bpe) {
+  if (vocabulary.algorithm != TokenAlgorithm::kSpm) {
     writer.add_strings("tokenizer.ggml.merges", merge_texts(vocabulary));
-  } else {
-    writer.add_floats("tokenizer.ggml.scores", scores);
-    writer.add_bool("tokenizer.ggml.add_space_prefix", vocabulary.add_space_prefix);
+  }
+  if (!bpe) {
+    writer.add_floats("tokenizer.ggml.scores", token_scores(vocabulary));
+    writer.add_bool("tokenizer.ggml.add_space_prefix", prefix != SpacePrefix::kNone);
   }
   if (vocabulary.bos_id) writer.add_u32("tokenizer.ggml.bos_token_id", static_cast<uint32_t>(*vocabulary.bos_id));
   if (!vocabulary.eos_ids.empty()) {

@@ -36,6 +36,9 @@ inline ModelForm plain_form(const ModelConfig&) { return {}; }
 // from tok512.bin or tokenizer.bin beside it, if there is one). Errors are one line that begins with the path.
 LoadedModel load_model(const std::filesystem::path& path, Threads& threads, const ChooseForm& choose_form = plain_form);
 
+// The vocabulary of any file that holds one: a GGUF file, or what read_tokenizer reads (tokenizer_file.h).
+Vocabulary load_vocabulary(const std::filesystem::path& path);
+
 // Names inside a training directory.
 inline constexpr const char* kRunConfigFile = "run.json";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";

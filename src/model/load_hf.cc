@@ -7,7 +7,7 @@
 #include "model/load.h"
 #include "model/stored_model.h"
 #include "template/hf_template.h"
-#include "tokenizer/hf_json.h"
+#include "tokenizer/tokenizer_file.h"
 
 namespace tern {
 namespace {
@@ -94,9 +94,9 @@ StoredModel open_hf(const std::filesystem::path& path) {
   stored.tensors = directory.tensors();
   with_context(stored.where, [&] { check_layer_count(stored.config, stored.tensors.size()); });
   stored.dense_type = dense_type_of(directory, hf.model, hf.names);
-  stored.read_vocabulary = [&directory, path]() -> std::optional<Vocabulary> {
-    if (!directory.has_file(kTokenizerFile)) return std::nullopt;
-    return read_hf_tokenizer(path / kTokenizerFile);
+  stored.read_vocabulary = [path]() -> std::optional<Vocabulary> {
+    if (!has_tokenizer(path)) return std::nullopt;
+    return read_tokenizer(path);
   };
   stored.find = [&directory, hf](const TensorSpec& spec) {
     const std::string name = hf_name(spec, hf.names);

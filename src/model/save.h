@@ -24,9 +24,9 @@ void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::stri
                const std::optional<std::string>& chat_template = std::nullopt);
 
 // A Hugging Face directory: config.json, generation_config.json, the weights (one file, or shards of at most
-// `shard_bytes`), and the tokenizer's files when there is a vocabulary of a kind that tokenizer.json holds. A ternary
-// model is stored packed: uint8 with weight_scale, linear_class "autobitlinear", and all else in bf16 when that holds
-// it exactly, otherwise in f32. `type` is that of a full model's matrices (kF16, kBF16, kF32).
+// `shard_bytes`), and the tokenizer's files when there is a vocabulary. A ternary model is stored packed: uint8 with
+// weight_scale, linear_class "autobitlinear", and all else in bf16 when that holds it exactly, otherwise in f32. `type`
+// is that of a full model's matrices (kF16, kBF16, kF32).
 void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
              uint64_t shard_bytes = kDefaultShardBytes, const std::optional<std::string>& chat_template = std::nullopt);
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/ranges.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/safetensors.h"
@@ -37,12 +39,10 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   if (vocabulary != nullptr) {
     bos = vocabulary->bos_id.value_or(-1);
     eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
-    if (vocabulary->algorithm == TokenAlgorithm::kByteBpe) {
-      write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
-      std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
-      if (chat_template) tokenizer_config = with_hf_chat_template(tokenizer_config, *chat_template);
-      write_file(path / "tokenizer_config.json", tokenizer_config);
-    }
+    write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
+    std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
+    if (chat_template) tokenizer_config = with_hf_chat_template(tokenizer_config, *chat_template);
+    write_file(path / "tokenizer_config.json", tokenizer_config);
   }
   std::string generation = "{\n";
   if (bos >= 0) generation += fmt::format("  \"bos_token_id\": {},\n", bos);

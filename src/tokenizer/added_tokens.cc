@@ -8,11 +8,7 @@
 namespace tern {
 namespace {
 
-bool is_word(const CodePoint& point) {
-  if (!point.valid) return false;
-  const CharClass found = char_class_table().at(point.value);
-  return found == CharClass::kLetter || found == CharClass::kNumber || point.value == '_';
-}
+bool is_word(const CodePoint& point) { return point.valid && is_word_char(point.value); }
 
 bool is_space(const CodePoint& point) { return point.valid && char_class_table().at(point.value) == CharClass::kSpace; }
 
@@ -27,14 +23,16 @@ CodePoint character_before(std::string_view text, size_t from, size_t end) {
 
 }  // namespace
 
-AddedTokenMatcher::AddedTokenMatcher(const Vocabulary& vocabulary, bool with_control) {
+AddedTokenMatcher::AddedTokenMatcher(const Vocabulary& vocabulary, bool with_control, bool normalized) {
+  const bool by_bytes = vocabulary.algorithm == TokenAlgorithm::kByteBpe;
+  const std::string prefix = vocabulary.space_prefix == SpacePrefix::kEach ? " " : "";
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const Token& token = vocabulary.tokens[id];
     const bool is_wanted = token.type == TokenType::kUserDefined || (with_control && token.type == TokenType::kControl);
-    if (!is_wanted || token.bytes.empty()) continue;
-    patterns_.push_back(
-        {token.bytes, static_cast<int32_t>(id), token.strip_left, token.strip_right, token.single_word});
-    begins_pattern_[static_cast<uint8_t>(token.bytes[0])] = true;
+    if (!is_wanted || token.bytes.empty() || token.normalized != normalized) continue;
+    const std::string text = !normalized || by_bytes ? token.bytes : prefix + spaces_of_marks(token.bytes);
+    patterns_.push_back({text, static_cast<int32_t>(id), token.strip_left, token.strip_right, token.single_word});
+    begins_pattern_[static_cast<uint8_t>(text[0])] = true;
   }
   std::sort(patterns_.begin(), patterns_.end(), [](const Pattern& a, const Pattern& b) { return a.text < b.text; });
 }

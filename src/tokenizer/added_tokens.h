@@ -21,8 +21,11 @@ struct AddedMatch {
 // Immutable after construction: one object may be used by any number of threads.
 class AddedTokenMatcher {
  public:
-  // Knows the kUserDefined tokens of `vocabulary`, and the kControl ones where `with_control`.
-  AddedTokenMatcher(const Vocabulary& vocabulary, bool with_control);
+  // Knows the kUserDefined tokens of `vocabulary`, and the kControl ones where `with_control`: those that are
+  // `normalized` (as they look in text that is), or those that are not.
+  AddedTokenMatcher(const Vocabulary& vocabulary, bool with_control, bool normalized);
+
+  bool empty() const { return patterns_.empty(); }
 
   // The first match in text at or after `from`; id is -1 when there is none.
   AddedMatch find(std::string_view text, size_t from) const;

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "tokenizer/spm.h"
 
 namespace tern {
 namespace {
@@ -29,31 +32,60 @@ bool is_later(const BpeMerger::Scratch::Candidate& a, const BpeMerger::Scratch::
 
 }  // namespace
 
-BpeMerger::BpeMerger(const Vocabulary& vocabulary) : ignore_merges_(vocabulary.ignore_merges) {
-  byte_ids_.fill(-1);
-  if (vocabulary.unk_id) unk_id_ = *vocabulary.unk_id;
-  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const Token& token = vocabulary.tokens[id];
-    const bool is_normal = token.type == TokenType::kNormal;
-    if (token.bytes.size() == 1) {
-      // An added token of one byte stands for the byte too when nothing else does.
-      int32_t& byte_id = byte_ids_[static_cast<uint8_t>(token.bytes[0])];
-      if (is_normal || byte_id < 0) byte_id = static_cast<int32_t>(id);
-    }
-    if (ignore_merges_ && is_normal) whole_tokens_.emplace(token.bytes, static_cast<int32_t>(id));
+BpeMerger::BpeMerger(const Vocabulary& vocabulary)
+    : by_bytes_(vocabulary.algorithm == TokenAlgorithm::kByteBpe),
+      ignore_merges_(vocabulary.ignore_merges),
+      fuse_unk_(vocabulary.fuse_unk),
+      unk_id_(vocabulary.unk_id.value_or(-1)),
+      vocab_size_(vocabulary.tokens.size()),
+      tokens_(vocabulary.tokens.size()) {
+  insert_tokens(vocabulary);
+  if (vocabulary.algorithm == TokenAlgorithm::kSpm) {
+    ScoredMerges scored = scored_merges(vocabulary);
+    append_loose_chars(std::move(scored.loose_chars));
+    insert_pairs(scored.merges, scored.ranks);
+  } else {
+    insert_pairs(vocabulary.merges, {});
   }
-  pairs_.resize(std::bit_ceil(std::max<size_t>(vocabulary.merges.size(), 1) * 2));
-  for (size_t rank = 0; rank < vocabulary.merges.size(); ++rank) {
-    insert_pair(vocabulary.merges[rank], static_cast<int32_t>(rank));
+  ascii_units_.fill(-1);
+  for (size_t value = 0; !by_bytes_ && value < ascii_units_.size(); ++value) {
+    const auto character = static_cast<char>(value);
+    const int32_t id = tokens_.find({&character, 1});
+    ascii_units_[value] = id >= 0 ? id : loose_ids_.find({&character, 1});
   }
 }
 
-// A pair that is listed twice has its last rank, as in HF tokenizers.
-void BpeMerger::insert_pair(const Merge& merge, int32_t rank) {
-  const uint64_t key = pair_key(merge.left, merge.right);
-  size_t slot = pair_slot(key, pairs_.size() - 1);
-  while (pairs_[slot].key != kEmptyKey && pairs_[slot].key != key) slot = (slot + 1) & (pairs_.size() - 1);
-  pairs_[slot] = {key, rank, merge.result};
+void BpeMerger::insert_tokens(const Vocabulary& vocabulary) {
+  byte_ids_.fill(-1);
+  for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    const Token& token = vocabulary.tokens[i];
+    const auto id = static_cast<int32_t>(i);
+    const bool is_normal = token.type == TokenType::kNormal;
+    if (token.bytes.size() == 1 && (by_bytes_ || token.type == TokenType::kByte)) {
+      // An added token of one byte stands for the byte too when nothing else does.
+      int32_t& byte_id = byte_ids_[static_cast<uint8_t>(token.bytes[0])];
+      if (is_normal || byte_id < 0 || !by_bytes_) byte_id = id;
+    }
+    if (is_normal) tokens_.insert(token.bytes, id);
+  }
+}
+
+void BpeMerger::append_loose_chars(std::vector<std::string> characters) {
+  loose_chars_ = std::move(characters);
+  loose_ids_ = TokenIndex(loose_chars_.size());
+  for (size_t i = 0; i < loose_chars_.size(); ++i)
+    loose_ids_.insert(loose_chars_[i], static_cast<int32_t>(vocab_size_ + i));
+}
+
+// Without `ranks` a merge's rank is its place; a pair that is listed twice has its last, as in HF tokenizers.
+void BpeMerger::insert_pairs(const std::vector<Merge>& merges, const std::vector<int32_t>& ranks) {
+  pairs_.resize(std::bit_ceil(merges.size() + merges.size() / 3 + 1));
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const uint64_t key = pair_key(merges[i].left, merges[i].right);
+    size_t slot = pair_slot(key, pairs_.size() - 1);
+    while (pairs_[slot].key != kEmptyKey && pairs_[slot].key != key) slot = (slot + 1) & (pairs_.size() - 1);
+    pairs_[slot] = {key, ranks.empty() ? static_cast<int32_t>(i) : ranks[i], merges[i].result};
+  }
 }
 
 const BpeMerger::PairEntry* BpeMerger::find_pair(int32_t left, int32_t right) const {
@@ -66,36 +98,69 @@ const BpeMerger::PairEntry* BpeMerger::find_pair(int32_t left, int32_t right) co
   return nullptr;
 }
 
-int32_t BpeMerger::id_of_byte(uint8_t byte) const {
-  if (byte_ids_[byte] >= 0) return byte_ids_[byte];
-  if (unk_id_ < 0) fail("tokenizer: cannot encode byte 0x{:02X}: the vocabulary has no token for it", byte);
-  return unk_id_;
+// A character without a token is its bytes when all of them have one, else unknown.
+void BpeMerger::append_fallback(std::string_view character, std::vector<int32_t>& units) const {
+  const auto has_id = [&](char byte) { return byte_ids_[static_cast<uint8_t>(byte)] >= 0; };
+  const auto missing = std::find_if_not(character.begin(), character.end(), has_id);
+  if (missing == character.end()) {
+    for (char byte : character) units.push_back(byte_ids_[static_cast<uint8_t>(byte)]);
+    return;
+  }
+  if (unk_id_ < 0) {
+    fail("tokenizer: cannot encode byte 0x{:02X}: the vocabulary has no token for it", static_cast<uint8_t>(*missing));
+  }
+  units.push_back(unk_id_);
+}
+
+void BpeMerger::append_units(std::string_view piece, std::vector<int32_t>& units) const {
+  for (size_t at = 0; at < piece.size();) {
+    const auto byte = static_cast<uint8_t>(piece[at]);
+    int32_t id = -1;
+    size_t size = 1;
+    if (by_bytes_) {
+      id = byte_ids_[byte];
+    } else if (byte < ascii_units_.size()) {
+      id = ascii_units_[byte];
+    } else {
+      size = decode_utf8(piece, at).size;
+      id = tokens_.find(piece.substr(at, size));
+      if (id < 0) id = loose_ids_.find(piece.substr(at, size));
+    }
+    if (id >= 0) units.push_back(id);
+    if (id < 0) append_fallback(piece.substr(at, size), units);
+    at += size;
+  }
+}
+
+// Appends a symbol that merges no further to the ids of a piece, which begin at `first`.
+void BpeMerger::append_id(int32_t id, size_t first, std::vector<int32_t>& ids) const {
+  if (static_cast<size_t>(id) >= vocab_size_) {
+    const size_t before = ids.size();
+    append_fallback(loose_chars_[static_cast<size_t>(id) - vocab_size_], ids);
+    if (ids.size() != before + 1 || ids.back() != unk_id_) return;
+    ids.pop_back();
+    id = unk_id_;
+  }
+  if (fuse_unk_ && id == unk_id_ && ids.size() > first && ids.back() == unk_id_) return;
+  ids.push_back(id);
 }
 
 void BpeMerger::encode(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const {
-  if (piece.size() == 1) {
-    ids.push_back(id_of_byte(static_cast<uint8_t>(piece[0])));
-    return;
-  }
-  if (ignore_merges_) {
-    const auto found = whole_tokens_.find(std::string(piece));
-    if (found != whole_tokens_.end()) {
-      ids.push_back(found->second);
+  if (ignore_merges_ && piece.size() > 1) {
+    const int32_t whole = tokens_.find(piece);
+    if (whole >= 0) {
+      ids.push_back(whole);
       return;
     }
   }
   if (piece.size() >= kNone)
     fail("tokenizer: expected a piece of less than 4 GiB between splits, it has {} bytes", piece.size());
-  scratch.symbols.clear();
-  for (size_t i = 0; i < piece.size(); ++i) {
-    scratch.symbols.push_back({id_of_byte(static_cast<uint8_t>(piece[i])),
-                               i == 0 ? kNone : static_cast<uint32_t>(i - 1),
-                               i + 1 == piece.size() ? kNone : static_cast<uint32_t>(i + 1)});
-  }
-  piece.size() <= kShort ? merge_short(scratch, ids) : merge_long(scratch, ids);
+  scratch.units.clear();
+  append_units(piece, scratch.units);
+  scratch.units.size() <= kShort ? merge_short(scratch.units, ids) : merge_long(scratch, ids);
 }
 
-void BpeMerger::merge_short(Scratch& scratch, std::vector<int32_t>& ids) const {
+void BpeMerger::merge_short(const std::vector<int32_t>& units, std::vector<int32_t>& ids) const {
   constexpr int32_t kNever = std::numeric_limits<int32_t>::max();
   struct Part {
     int32_t id;
@@ -103,8 +168,8 @@ void BpeMerger::merge_short(Scratch& scratch, std::vector<int32_t>& ids) const {
     int32_t result;  // of the same
   };
   std::array<Part, kShort> parts;
-  size_t size = scratch.symbols.size();
-  for (size_t i = 0; i < size; ++i) parts[i] = {scratch.symbols[i].id, kNever, -1};
+  size_t size = units.size();
+  for (size_t i = 0; i < size; ++i) parts[i] = {units[i], kNever, -1};
   const auto look_up = [&](size_t i) {
     const PairEntry* pair = i + 1 < size ? find_pair(parts[i].id, parts[i + 1].id) : nullptr;
     parts[i].rank = pair == nullptr ? kNever : pair->rank;
@@ -123,15 +188,22 @@ void BpeMerger::merge_short(Scratch& scratch, std::vector<int32_t>& ids) const {
     look_up(best);
     if (best > 0) look_up(best - 1);
   }
-  for (size_t i = 0; i < size; ++i) ids.push_back(parts[i].id);
+  const size_t first = ids.size();
+  for (size_t i = 0; i < size; ++i) append_id(parts[i].id, first, ids);
 }
 
 // A linked list of symbols and a heap of the pairs that can merge. A merge leaves stale candidates in the heap; they
-// show by a pair whose rank is no longer theirs (the bytes a symbol covers only grow, so an old pair cannot come back).
+// show by a pair whose rank is not theirs. Where it is theirs by chance, it is the candidate that was pushed for it.
 void BpeMerger::merge_long(Scratch& scratch, std::vector<int32_t>& ids) const {
   std::vector<Scratch::Symbol>& symbols = scratch.symbols;
   std::vector<Scratch::Candidate>& heap = scratch.heap;
   constexpr int32_t kGone = -1;
+  symbols.clear();
+  for (size_t i = 0; i < scratch.units.size(); ++i) {
+    symbols.push_back({scratch.units[i], static_cast<uint32_t>(i) - 1, static_cast<uint32_t>(i) + 1});
+  }
+  symbols.front().previous = kNone;
+  symbols.back().next = kNone;
   const auto pair_at = [&](uint32_t at) -> const PairEntry* {
     const Scratch::Symbol& symbol = symbols[at];
     return symbol.id == kGone || symbol.next == kNone ? nullptr : find_pair(symbol.id, symbols[symbol.next].id);
@@ -162,7 +234,8 @@ void BpeMerger::merge_long(Scratch& scratch, std::vector<int32_t>& ids) const {
     if (left.previous != kNone) push(left.previous);
     push(best.at);
   }
-  for (uint32_t at = 0; at != kNone; at = symbols[at].next) ids.push_back(symbols[at].id);
+  const size_t first = ids.size();
+  for (uint32_t at = 0; at != kNone; at = symbols[at].next) append_id(symbols[at].id, first, ids);
 }
 
 }  // namespace tern

@@ -1,15 +1,15 @@
-// Byte-pair encoding of one pre-token with a ranked list of merges: again and again the pair of neighbours with the
-// lowest rank, the leftmost of equals, becomes one token (Sennrich et al. 2016, arXiv 1508.07909; ranks as in HF
-// tokenizers: the place of the pair in the list, not the id of its result).
+// Byte-pair encoding of one piece of text: again and again the pair of neighbours with the lowest rank, the leftmost of
+// equals, becomes one token (Sennrich et al. 2016, arXiv 1508.07909; ranks as in HF tokenizers: the place of the pair
+// in the list, not the id of its result). What is merged at first is bytes (kByteBpe) or characters (kCharBpe, kSpm).
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "tokenizer/token_index.h"
 #include "tokenizer/vocabulary.h"
 
 namespace tern {
@@ -28,19 +28,20 @@ class BpeMerger {
       int32_t rank;
       uint32_t at;
     };
+    std::vector<int32_t> units;
     std::vector<Symbol> symbols;
     std::vector<Candidate> heap;
   };
 
-  // `vocabulary` must be valid (validate()).
+  // `vocabulary` must be valid (validate()), outlive this object and keep its tokens where they are.
   explicit BpeMerger(const Vocabulary& vocabulary);
 
   // Appends the ids of `piece`, which is not empty. O(n log n) in its size. Error when a byte has no token and the
   // vocabulary no unk_id.
   void encode(std::string_view piece, Scratch& scratch, std::vector<int32_t>& ids) const;
 
-  // The id of the single byte, -1 when there is none.
-  int32_t byte_id(uint8_t byte) const { return byte_ids_[byte]; }
+  // The id of the kNormal token with these bytes, -1 when there is none.
+  int32_t token_id(std::string_view bytes) const { return tokens_.find(bytes); }
 
  private:
   struct PairEntry {
@@ -50,17 +51,27 @@ class BpeMerger {
   };
   static constexpr uint64_t kEmptyKey = ~uint64_t{0};
 
+  void insert_tokens(const Vocabulary& vocabulary);
+  void insert_pairs(const std::vector<Merge>& merges, const std::vector<int32_t>& ranks);
+  void append_loose_chars(std::vector<std::string> characters);
   const PairEntry* find_pair(int32_t left, int32_t right) const;
-  void insert_pair(const Merge& merge, int32_t rank);
-  int32_t id_of_byte(uint8_t byte) const;
-  void merge_short(Scratch& scratch, std::vector<int32_t>& ids) const;
+  void append_units(std::string_view piece, std::vector<int32_t>& units) const;
+  void append_fallback(std::string_view character, std::vector<int32_t>& units) const;
+  void append_id(int32_t id, size_t first, std::vector<int32_t>& ids) const;
+  void merge_short(const std::vector<int32_t>& units, std::vector<int32_t>& ids) const;
   void merge_long(Scratch& scratch, std::vector<int32_t>& ids) const;
 
-  std::array<int32_t, 256> byte_ids_{};
-  int32_t unk_id_ = -1;
+  bool by_bytes_ = true;
   bool ignore_merges_ = false;
-  std::vector<PairEntry> pairs_;                           // open addressing; a power of two, at most half full
-  std::unordered_map<std::string, int32_t> whole_tokens_;  // for ignore_merges
+  bool fuse_unk_ = false;
+  int32_t unk_id_ = -1;
+  size_t vocab_size_ = 0;
+  std::array<int32_t, 256> byte_ids_{};     // what stands for a byte when nothing longer does
+  std::array<int32_t, 128> ascii_units_{};  // by characters: the token or loose character
+  TokenIndex tokens_;                       // kNormal
+  std::vector<std::string> loose_chars_;    // ids from vocab_size_ on: merge, but are no token (spm.h)
+  TokenIndex loose_ids_;
+  std::vector<PairEntry> pairs_;  // open addressing; a power of two, at most three quarters full
 };
 
 }  // namespace tern

@@ -17,16 +17,14 @@ bool stands_for_itself(uint32_t byte) {
 
 struct Alphabet {
   std::array<std::string, 256> text_of_byte;
-  std::array<char, kStandIns> byte_of_stand_in{};
+  std::array<int16_t, kFirstStandIn + kStandIns> byte_of{};  // by code point; -1: none
 
   Alphabet() {
-    size_t stand_ins = 0;
+    byte_of.fill(-1);
+    char32_t next = kFirstStandIn;
     for (uint32_t byte = 0; byte < 256; ++byte) {
-      char32_t value = byte;
-      if (!stands_for_itself(byte)) {
-        value = kFirstStandIn + static_cast<char32_t>(stand_ins);
-        byte_of_stand_in[stand_ins++] = static_cast<char>(byte);
-      }
+      const char32_t value = stands_for_itself(byte) ? byte : next++;
+      byte_of[value] = static_cast<int16_t>(byte);
       append_utf8(text_of_byte[byte], value);
     }
   }
@@ -49,16 +47,13 @@ std::string bytes_to_byte_level(std::string_view bytes) {
 std::optional<std::string> byte_level_to_bytes(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
+  const Alphabet& known = alphabet();
   for (size_t at = 0; at < text.size();) {
-    const CodePoint point = decode_utf8(text, at);
+    const auto byte = static_cast<uint8_t>(text[at]);
+    const CodePoint point = byte < 0x80 ? CodePoint{byte, 1, true} : decode_utf8(text, at);
+    if (!point.valid || point.value >= known.byte_of.size() || known.byte_of[point.value] < 0) return std::nullopt;
+    bytes.push_back(static_cast<char>(known.byte_of[point.value]));
     at += point.size;
-    if (point.valid && point.value < 0x100 && stands_for_itself(point.value)) {
-      bytes.push_back(static_cast<char>(static_cast<uint8_t>(point.value)));
-    } else if (point.valid && point.value >= kFirstStandIn && point.value < kFirstStandIn + kStandIns) {
-      bytes.push_back(alphabet().byte_of_stand_in[point.value - kFirstStandIn]);
-    } else {
-      return std::nullopt;
-    }
   }
   return bytes;
 }

@@ -1,16 +1,21 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/pretokenize.h"
+#include "tokenizer/spm.h"
 
 namespace tern {
 namespace {
 
 using nlohmann::json;
 using nlohmann::ordered_json;
+
+constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, how a space is written
 
 bool is_added(const Token& token) {
   return token.type == TokenType::kControl || token.type == TokenType::kUserDefined ||
@@ -30,13 +35,22 @@ ordered_json byte_level(bool add_prefix_space, bool use_regex) {
       {"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 
-ordered_json pre_tokenizer(const Vocabulary& vocabulary) {
+ordered_json split_step(std::string_view pattern) {
+  return {{"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
+}
+
+[[noreturn]] void fail_prefix(const Vocabulary& vocabulary) {
+  fail("tokenizer.json: expected no space prefix '{}' together with the split '{}'",
+       space_prefix_name(vocabulary.space_prefix), split_rule_name(vocabulary.split));
+}
+
+ordered_json byte_pre_tokenizer(const Vocabulary& vocabulary) {
   std::string_view pattern;
   switch (vocabulary.split) {
     case SplitRule::kNone:
-      return byte_level(vocabulary.add_space_prefix, false);
     case SplitRule::kGpt2:
-      return byte_level(vocabulary.add_space_prefix, true);
+    case SplitRule::kSpaces:
+      break;
     case SplitRule::kLlama3:
       pattern = kLlama3Pattern;
       break;
@@ -47,12 +61,57 @@ ordered_json pre_tokenizer(const Vocabulary& vocabulary) {
       pattern = vocabulary.split_regex;
       break;
   }
-  if (vocabulary.add_space_prefix) {
-    fail("tokenizer.json: expected no space prefix together with the split '{}'", split_rule_name(vocabulary.split));
-  }
-  const ordered_json split = {
-      {"type", "Split"}, {"pattern", {{"Regex", pattern}}}, {"behavior", "Isolated"}, {"invert", false}};
-  return {{"type", "Sequence"}, {"pretokenizers", ordered_json::array({split, byte_level(false, false)})}};
+  const bool has_prefix = vocabulary.space_prefix == SpacePrefix::kEachUnlessSpace;
+  ordered_json steps = ordered_json::array();
+  for (const std::string& regex : vocabulary.pre_splits) steps.push_back(split_step(regex));
+  if (!pattern.empty()) steps.push_back(split_step(pattern));
+  const bool is_known = vocabulary.split != SplitRule::kSpaces;
+  if (!is_known || (has_prefix && !steps.empty()) || (!has_prefix && vocabulary.space_prefix != SpacePrefix::kNone))
+    fail_prefix(vocabulary);
+  steps.push_back(byte_level(has_prefix, vocabulary.split == SplitRule::kGpt2));
+  if (steps.size() == 1) return steps[0];
+  return {{"type", "Sequence"}, {"pretokenizers", steps}};
+}
+
+// Where HF puts the space prefix of a vocabulary of characters: a normalizer knows kEach, Metaspace the others.
+bool uses_normalizer(const Vocabulary& vocabulary) {
+  const SpacePrefix prefix = vocabulary.space_prefix;
+  return vocabulary.split == SplitRule::kNone && (prefix == SpacePrefix::kEach || prefix == SpacePrefix::kNone);
+}
+
+ordered_json normalizer(const Vocabulary& vocabulary) {
+  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe || !uses_normalizer(vocabulary)) return nullptr;
+  const ordered_json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}};
+  if (vocabulary.space_prefix == SpacePrefix::kNone) return replace;
+  const ordered_json prepend = {{"type", "Prepend"}, {"prepend", kMark}};
+  return {{"type", "Sequence"}, {"normalizers", ordered_json::array({prepend, replace})}};
+}
+
+ordered_json pre_tokenizer(const Vocabulary& vocabulary) {
+  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) return byte_pre_tokenizer(vocabulary);
+  if (uses_normalizer(vocabulary)) return nullptr;
+  const SpacePrefix prefix = vocabulary.space_prefix;
+  const bool is_known = vocabulary.split == SplitRule::kNone || vocabulary.split == SplitRule::kSpaces;
+  if (!is_known || prefix == SpacePrefix::kEach || prefix == SpacePrefix::kText || !vocabulary.pre_splits.empty())
+    fail_prefix(vocabulary);
+  const char* scheme = prefix == SpacePrefix::kEachUnlessSpace    ? "always"
+                       : prefix == SpacePrefix::kFirstUnlessSpace ? "first"
+                                                                  : "never";
+  return {{"type", "Metaspace"},
+          {"replacement", kMark},
+          {"prepend_scheme", scheme},
+          {"split", vocabulary.split == SplitRule::kSpaces}};
+}
+
+ordered_json decoder(const Vocabulary& vocabulary) {
+  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) return byte_level(true, true);
+  ordered_json steps = ordered_json::array();
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kMark}}}, {"content", " "}});
+  steps.push_back({{"type", "ByteFallback"}});
+  steps.push_back({{"type", "Fuse"}});
+  if (vocabulary.space_prefix != SpacePrefix::kNone)
+    steps.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  return {{"type", "Sequence"}, {"decoders", steps}};
 }
 
 // BOS before a text, and before both texts of a pair.
@@ -81,7 +140,7 @@ ordered_json added_tokens(const Vocabulary& vocabulary) {
                     {"single_word", token.single_word},
                     {"lstrip", token.strip_left},
                     {"rstrip", token.strip_right},
-                    {"normalized", false},
+                    {"normalized", token.normalized},
                     {"special", token.type != TokenType::kUserDefined}});
   }
   return list;
@@ -97,9 +156,21 @@ std::string format_vocab(const Vocabulary& vocabulary) {
   return text + "\n    }";
 }
 
+// The merges that scores mean, but those with characters that are no token.
+Vocabulary with_listed_merges(const Vocabulary& vocabulary) {
+  Vocabulary listed = vocabulary;
+  listed.merges = scored_merges(vocabulary).merges;
+  const auto size = static_cast<int32_t>(vocabulary.tokens.size());
+  std::erase_if(listed.merges, [&](const Merge& merge) { return merge.left >= size || merge.right >= size; });
+  return listed;
+}
+
 std::string format_merges(const Vocabulary& vocabulary) {
   std::string text = "[";
-  for (const std::string& merge : merge_texts(vocabulary)) {
+  const std::vector<std::string> merges = vocabulary.algorithm == TokenAlgorithm::kSpm
+                                              ? merge_texts(with_listed_merges(vocabulary))
+                                              : merge_texts(vocabulary);
+  for (const std::string& merge : merges) {
     text += text.size() == 1 ? "\n" : ",\n";
     text += "      " + quoted(merge);
   }
@@ -115,24 +186,27 @@ std::string format_field(const char* key, const ordered_json& value) {
 }  // namespace
 
 std::string format_hf_tokenizer(const Vocabulary& vocabulary) {
-  if (vocabulary.algorithm != TokenAlgorithm::kByteBpe) {
-    fail("tokenizer.json: expected a byte-level BPE vocabulary, this one merges by scores (SentencePiece)");
-  }
+  const auto is_byte = [](const Token& token) { return token.type == TokenType::kByte; };
+  const bool byte_fallback = std::any_of(vocabulary.tokens.begin(), vocabulary.tokens.end(), is_byte);
   const ordered_json unk_token = vocabulary.unk_id ? ordered_json(token_text(vocabulary, *vocabulary.unk_id)) : nullptr;
   std::string text = "{\n";
   try {
     text += format_field("version", "1.0") + ",\n" + format_field("truncation", nullptr) + ",\n" +
             format_field("padding", nullptr) + ",\n" + format_field("added_tokens", added_tokens(vocabulary)) + ",\n" +
-            format_field("normalizer", nullptr) + ",\n" + format_field("pre_tokenizer", pre_tokenizer(vocabulary)) +
-            ",\n" + format_field("post_processor", post_processor(vocabulary)) + ",\n" +
-            format_field("decoder", byte_level(true, true)) + ",\n";
+            format_field("normalizer", normalizer(vocabulary)) + ",\n" +
+            format_field("pre_tokenizer", pre_tokenizer(vocabulary)) + ",\n" +
+            format_field("post_processor", post_processor(vocabulary)) + ",\n" +
+            format_field("decoder", decoder(vocabulary)) + ",\n";
     text += "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": " + unk_token.dump() +
             ",\n";
   } catch (const json::exception&) {
     fail("tokenizer.json: expected added tokens of valid UTF-8, one is not");
   }
-  text += "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": false,\n";
-  text += "    \"byte_fallback\": false,\n    \"ignore_merges\": ";
+  text += "    \"continuing_subword_prefix\": null,\n    \"end_of_word_suffix\": null,\n    \"fuse_unk\": ";
+  text += vocabulary.fuse_unk ? "true" : "false";
+  text += ",\n    \"byte_fallback\": ";
+  text += byte_fallback ? "true" : "false";
+  text += ",\n    \"ignore_merges\": ";
   text += vocabulary.ignore_merges ? "true" : "false";
   text += ",\n    \"vocab\": " + format_vocab(vocabulary) + ",\n    \"merges\": " + format_merges(vocabulary) +
           "\n  }\n}\n";

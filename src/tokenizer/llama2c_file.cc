@@ -13,12 +13,27 @@ constexpr int32_t kBos = 1;
 constexpr int32_t kEos = 2;
 constexpr size_t kFirstByte = 3;
 
+// How many tokens there are until the end, whatever they are.
+size_t count_tokens(Bytes content) {
+  ByteReader reader(content);
+  reader.skip(sizeof(int32_t), "longest token");
+  size_t count = 0;
+  for (; reader.remaining() > 0; ++count) {
+    reader.skip(sizeof(float), "score of a token");
+    const auto size = reader.read<int32_t>("size of a token");
+    if (size < 0) fail("token {}: size: expected 0 or more, it is {}", count, size);
+    reader.skip(static_cast<size_t>(size), "bytes of a token");
+  }
+  return count;
+}
+
 }  // namespace
 
 Vocabulary parse_llama2c_tokenizer(Bytes content, size_t vocab_size) {
   ByteReader reader(content);
   const auto longest = reader.read<int32_t>("longest token");
   if (longest < 1) fail("longest token: expected at least 1 byte, it is {}", longest);
+  if (vocab_size == 0) vocab_size = count_tokens(content);
   if (vocab_size <= kFirstByte || vocab_size > reader.remaining() / kLeastTokenBytes) {
     fail("vocabulary size: expected {} to {} (what {} bytes can hold), it is {}", kFirstByte + 1,
          reader.remaining() / kLeastTokenBytes, content.size(), vocab_size);
@@ -47,7 +62,7 @@ Vocabulary parse_llama2c_tokenizer(Bytes content, size_t vocab_size) {
   vocabulary.eos_ids = {kEos};
   vocabulary.unk_id = 0;
   vocabulary.add_bos = true;
-  vocabulary.add_space_prefix = true;
+  vocabulary.space_prefix = SpacePrefix::kEach;
   validate(vocabulary);
   return vocabulary;
 }

@@ -9,8 +9,9 @@
 
 namespace tern {
 
-// A kSpm vocabulary of `vocab_size` tokens: id 0 unknown, 1 BOS, 2 EOS, <0x00> and so on byte tokens, a space put
-// before texts. add_bos is true, as run.c does it. Error when the file is shorter or longer than that, or malformed.
+// A kSpm vocabulary of `vocab_size` tokens (0: as many as there are): id 0 unknown, 1 BOS, 2 EOS, <0x00> and so on byte
+// tokens, a space put before texts. add_bos is true, as run.c does it. Error when the file is shorter or longer than
+// that, or malformed.
 Vocabulary parse_llama2c_tokenizer(Bytes content, size_t vocab_size);
 Vocabulary read_llama2c_tokenizer(const std::filesystem::path& path, size_t vocab_size);
 

@@ -20,8 +20,9 @@ constexpr CharClass ascii_class(unsigned value) {
   return CharClass::kOther;
 }
 
-constexpr std::array<CharClass, 128> kAsciiClasses = [] {
-  std::array<CharClass, 128> classes{};
+// By byte; bytes of longer characters are other.
+constexpr std::array<CharClass, 256> kAsciiClasses = [] {
+  std::array<CharClass, 256> classes{};
   for (unsigned value = 0; value < classes.size(); ++value) classes[value] = ascii_class(value);
   return classes;
 }();
@@ -36,12 +37,16 @@ Char char_at(std::string_view text, size_t at) {
 
 // The end of the run of `char_class` that begins at text[at] (at itself when there is none).
 size_t run_end(std::string_view text, size_t at, CharClass char_class) {
-  while (at < text.size()) {
+  while (true) {
+    while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80 &&
+           kAsciiClasses[static_cast<uint8_t>(text[at])] == char_class) {
+      ++at;
+    }
+    if (at == text.size() || static_cast<uint8_t>(text[at]) < 0x80) return at;
     const Char next = char_at(text, at);
-    if (next.char_class != char_class) break;
+    if (next.char_class != char_class) return at;
     at += next.size;
   }
-  return at;
 }
 
 bool is_newline(char byte) { return byte == '\r' || byte == '\n'; }
@@ -78,6 +83,14 @@ size_t space_match_end(std::string_view text, size_t at) {
 }  // namespace
 
 size_t next_split_none(std::string_view text, size_t) { return text.size(); }
+
+size_t next_split_spaces(std::string_view text, size_t at) { return std::min(text.find(' ', at + 1), text.size()); }
+
+size_t next_split_words(std::string_view text, size_t at) {
+  size_t end = at;
+  while (end < text.size() && text[end] == ' ') ++end;
+  return std::min(text.find(' ', end), text.size());
+}
 
 size_t next_split_char(std::string_view text, size_t at) { return at + decode_utf8(text, at).size; }
 
@@ -124,7 +137,8 @@ size_t next_split_llama3(std::string_view text, size_t at) {
   return space_match_end(text, at);
 }
 
-PreTokenizer::PreTokenizer(SplitRule rule, const std::string& regex) {
+PreTokenizer::PreTokenizer(SplitRule rule, const std::string& regex, const std::vector<std::string>& pre_splits) {
+  for (const std::string& pattern : pre_splits) pre_splits_.emplace_back(pattern);
   switch (rule) {
     case SplitRule::kNone:
       next_ = next_split_none;
@@ -137,6 +151,9 @@ PreTokenizer::PreTokenizer(SplitRule rule, const std::string& regex) {
       break;
     case SplitRule::kLlama3:
       next_ = next_split_llama3;
+      break;
+    case SplitRule::kSpaces:
+      next_ = next_split_spaces;
       break;
     case SplitRule::kRegex:
       regex_.emplace(regex);

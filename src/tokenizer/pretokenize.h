@@ -2,10 +2,10 @@
 // hand, exactly as their regular expressions match; any other pattern goes to PCRE2 (regex_split.h).
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tokenizer/regex_split.h"
 #include "tokenizer/vocabulary.h"
@@ -24,16 +24,43 @@ size_t next_split_none(std::string_view text, size_t at);
 size_t next_split_char(std::string_view text, size_t at);
 size_t next_split_gpt2(std::string_view text, size_t at);
 size_t next_split_llama3(std::string_view text, size_t at);
+size_t next_split_spaces(std::string_view text, size_t at);
+// Before spaces that follow something else: where no merge of a vocabulary crosses such a place, as in SentencePiece's,
+// SplitRule::kNone gives the same ids with these cuts.
+size_t next_split_words(std::string_view text, size_t at);
 
 // One of the rules, ready to use. Immutable: one object may be used by any number of threads.
 class PreTokenizer {
  public:
-  // `regex` matters for SplitRule::kRegex only; Error when it does not compile.
-  explicit PreTokenizer(SplitRule rule, const std::string& regex = {});
+  using Next = size_t (*)(std::string_view text, size_t at);
 
-  // Calls take(piece) for each pre-token, in order; together the pieces are the text. Linear in the text's size.
+  explicit PreTokenizer(Next next) : next_(next) {}
+  // `regex` matters for SplitRule::kRegex only. `pre_splits` cut the text first, one after the other. Error when a
+  // pattern does not compile.
+  explicit PreTokenizer(SplitRule rule, const std::string& regex = {}, const std::vector<std::string>& pre_splits = {});
+
+  // Calls take(piece) for each pre-token, in order; together the pieces are the text. Linear in the text's size but for
+  // what PCRE2 needs for patterns it has.
   template <class Take>
   void split(std::string_view text, Take&& take) const {
+    if (!pre_splits_.empty()) {
+      split_first(text, 0, take);
+    } else {
+      split_last(text, take);
+    }
+  }
+
+ private:
+  template <class Take>
+  void split_first(std::string_view text, size_t step, Take& take) const {
+    pre_splits_[step].split(text, [&](std::string_view piece) {
+      if (step + 1 < pre_splits_.size()) split_first(piece, step + 1, take);
+      if (step + 1 == pre_splits_.size()) split_last(piece, take);
+    });
+  }
+
+  template <class Take>
+  void split_last(std::string_view text, Take& take) const {
     if (regex_) {
       regex_->split(text, take);
       return;
@@ -45,9 +72,9 @@ class PreTokenizer {
     }
   }
 
- private:
-  size_t (*next_)(std::string_view, size_t) = nullptr;
+  Next next_ = nullptr;
   std::optional<RegexSplitter> regex_;
+  std::vector<RegexSplitter> pre_splits_;
 };
 
 }  // namespace tern

@@ -14,7 +14,8 @@ namespace tern {
 namespace {
 
 constexpr size_t kLongestPattern = size_t{64} << 10;
-constexpr uint32_t kMatchLimit = 10'000'000;
+constexpr size_t kLeastMatchLimit = 10'000'000;
+constexpr size_t kMatchLimitPerByte = 16;  // a long run of one class is walked back through once
 constexpr uint32_t kHeapLimitKib = 64 << 10;
 constexpr size_t kJitStackStart = size_t{32} << 10;
 constexpr size_t kJitStackMost = size_t{8} << 20;
@@ -109,7 +110,8 @@ void RegexSplitter::split(std::string_view text, const std::function<void(std::s
   const MatchData data(pcre2_match_data_create(1, nullptr));
   const JitStack stack(pcre2_jit_stack_create(kJitStackStart, kJitStackMost, nullptr));
   if (!context || !data || !stack) fail("regular expression: no memory to match it");
-  pcre2_set_match_limit(context.get(), kMatchLimit);
+  const size_t limit = std::max(kLeastMatchLimit, seen.size() * kMatchLimitPerByte);
+  pcre2_set_match_limit(context.get(), static_cast<uint32_t>(std::min<size_t>(limit, UINT32_MAX)));
   pcre2_set_heap_limit(context.get(), kHeapLimitKib);
   pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
 

@@ -1,103 +1,83 @@
 #include "tokenizer/spm.h"
 
 #include <algorithm>
-#include <limits>
+#include <unordered_set>
 
-#include "base/error.h"
 #include "base/text.h"
+#include "tokenizer/cuts.h"
+#include "tokenizer/token_index.h"
 
 namespace tern {
 namespace {
 
-constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
+bool can_merge(const Token& token) { return token.type == TokenType::kNormal && !token.bytes.empty(); }
 
-// Two neighbours that together are a token.
-struct Candidate {
-  float score;
-  uint32_t at;    // the left symbol
-  uint32_t size;  // bytes of both: shows whether the candidate is stale
-};
+// The characters of tokens that are no token by themselves.
+std::vector<std::string> find_loose_chars(const Vocabulary& vocabulary, const TokenIndex& tokens) {
+  std::vector<std::string> loose;
+  std::unordered_set<std::string_view> seen;  // views of the vocabulary
+  for (const Token& token : vocabulary.tokens) {
+    if (!can_merge(token)) continue;
+    const std::string_view bytes = token.bytes;
+    for (size_t at = 0; at < bytes.size();) {
+      const std::string_view character = bytes.substr(at, decode_utf8(bytes, at).size);
+      at += character.size();
+      if (tokens.find(character) < 0 && seen.insert(character).second) loose.emplace_back(character);
+    }
+  }
+  return loose;
+}
 
-// Orders the heap: the greatest is the highest score, then the leftmost.
-bool is_worse(const Candidate& a, const Candidate& b) { return a.score != b.score ? a.score < b.score : a.at > b.at; }
+bool is_boundary(std::string_view bytes, size_t cut) {
+  // A cut inside a character is none: its parts may be tokens, but no text is ever cut there.
+  size_t at = cut - std::min<size_t>(cut, 3);
+  while (at < cut && (static_cast<uint8_t>(bytes[at]) & 0xC0) == 0x80) ++at;
+  while (at < cut) at += decode_utf8(bytes, at).size;
+  return at == cut;
+}
 
 }  // namespace
 
-SpmMerger::SpmMerger(const Vocabulary& vocabulary) {
-  byte_ids_.fill(-1);
-  if (vocabulary.unk_id) unk_id_ = *vocabulary.unk_id;
-  size_t total = 0;
-  for (const Token& token : vocabulary.tokens) total += token.bytes.size();
-  text_.reserve(total);  // keys are views into text_: it must not move
-  for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
-    const Token& token = vocabulary.tokens[i];
-    const auto id = static_cast<int32_t>(i);
-    if (token.type == TokenType::kByte) byte_ids_[static_cast<uint8_t>(token.bytes[0])] = id;
-    if (token.type != TokenType::kNormal || token.bytes.empty()) continue;
-    const size_t at = text_.size();
-    text_ += token.bytes;
-    tokens_.emplace(std::string_view(text_).substr(at), Scored{id, token.score});
-    longest_ = std::max(longest_, token.bytes.size());
+ScoredMerges scored_merges(const Vocabulary& vocabulary) {
+  const std::vector<Token>& tokens = vocabulary.tokens;
+  ScoredMerges result;
+  size_t longest = 0;
+  TokenIndex token_ids(tokens.size());
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (can_merge(tokens[id])) token_ids.insert(tokens[id].bytes, static_cast<int32_t>(id));
+    longest = std::max(longest, tokens[id].bytes.size());
   }
-}
-
-void SpmMerger::append_ids(std::string_view bytes, std::vector<int32_t>& ids) const {
-  if (const auto found = tokens_.find(bytes); found != tokens_.end()) {
-    ids.push_back(found->second.id);
-    return;
-  }
-  for (char byte : bytes) {
-    const int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
-    if (id < 0 && unk_id_ < 0) {
-      fail("tokenizer: cannot encode byte 0x{:02X}: the vocabulary has no token for it", static_cast<uint8_t>(byte));
-    }
-    ids.push_back(id >= 0 ? id : unk_id_);
-  }
-}
-
-void SpmMerger::encode(std::string_view text, std::vector<int32_t>& ids) const {
-  if (text.size() >= kNone) fail("tokenizer: expected a text of less than 4 GiB, it has {} bytes", text.size());
-  std::vector<Symbol> symbols;
-  for (size_t at = 0; at < text.size();) {
-    const size_t size = decode_utf8(text, at).size;
-    const auto index = static_cast<uint32_t>(symbols.size());
-    symbols.push_back({static_cast<uint32_t>(at), static_cast<uint32_t>(size), index - 1, index + 1});
-    at += size;
-  }
-  if (symbols.empty()) return;
-  symbols.front().previous = kNone;
-  symbols.back().next = kNone;
-
-  std::vector<Candidate> heap;
-  const auto push = [&](uint32_t at) {
-    const Symbol& left = symbols[at];
-    if (left.next == kNone) return;
-    const uint32_t size = left.size + symbols[left.next].size;
-    if (size > longest_) return;
-    const auto found = tokens_.find(text.substr(left.at, size));
-    if (found == tokens_.end()) return;
-    heap.push_back({found->second.score, at, size});
-    std::push_heap(heap.begin(), heap.end(), is_worse);
+  result.loose_chars = find_loose_chars(vocabulary, token_ids);
+  TokenIndex part_ids(tokens.size() + result.loose_chars.size());
+  TokenCuts cuts(part_ids, std::max<size_t>(longest, 4));
+  const auto add_part = [&](std::string_view bytes, size_t id) {
+    part_ids.insert(bytes, static_cast<int32_t>(id));
+    cuts.add_size(bytes.size());
   };
-  for (uint32_t at = 0; at < symbols.size(); ++at) push(at);
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), is_worse);
-    const Candidate best = heap.back();
-    heap.pop_back();
-    Symbol& left = symbols[best.at];
-    if (left.size == 0 || left.next == kNone) continue;
-    Symbol& right = symbols[left.next];
-    if (left.size + right.size != best.size) continue;
-    left.size = best.size;
-    left.next = right.next;
-    right.size = 0;
-    if (left.next != kNone) symbols[left.next].previous = best.at;
-    if (left.previous != kNone) push(left.previous);
-    push(best.at);
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (can_merge(tokens[id])) add_part(tokens[id].bytes, id);
   }
-  for (uint32_t at = 0; at != kNone; at = symbols[at].next) {
-    append_ids(text.substr(symbols[at].at, symbols[at].size), ids);
+  for (size_t i = 0; i < result.loose_chars.size(); ++i) add_part(result.loose_chars[i], tokens.size() + i);
+
+  std::vector<size_t> order;  // of the tokens that merges make
+  for (size_t id = 0; id < tokens.size(); ++id) {
+    if (can_merge(tokens[id])) order.push_back(id);
   }
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return tokens[a].score > tokens[b].score; });
+  int32_t rank = -1;
+  float score = 0;
+  for (size_t id : order) {
+    const std::string_view bytes = tokens[id].bytes;
+    if (rank < 0 || tokens[id].score != score) ++rank;
+    score = tokens[id].score;
+    const size_t first = result.merges.size();
+    cuts.for_each(bytes, [&](int32_t left, int32_t right, size_t cut) {
+      if (is_boundary(bytes, cut)) result.merges.push_back({left, right, static_cast<int32_t>(id)});
+    });
+    std::reverse(result.merges.begin() + static_cast<std::ptrdiff_t>(first), result.merges.end());
+    result.ranks.resize(result.merges.size(), rank);
+  }
+  return result;
 }
 
 }  // namespace tern

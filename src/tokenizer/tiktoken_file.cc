@@ -4,15 +4,23 @@
 #include <array>
 #include <charconv>
 #include <optional>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tokenizer/cuts.h"
+#include "tokenizer/token_index.h"
 
 namespace tern {
 namespace {
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+// By character; -1 for what is no digit.
+constexpr std::array<int8_t, 256> kBase64 = [] {
+  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::array<int8_t, 256> values{};
+  for (int8_t& value : values) value = -1;
+  for (size_t i = 0; i < kDigits.size(); ++i) values[static_cast<uint8_t>(kDigits[i])] = static_cast<int8_t>(i);
+  return values;
+}();
 
 std::optional<std::string> decode_base64(std::string_view text) {
   if (text.empty() || text.size() % 4 != 0) return std::nullopt;
@@ -22,8 +30,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
   uint32_t bits = 0;
   size_t bit_count = 0;
   for (char letter : text) {
-    const size_t value = kBase64.find(letter);
-    if (value == std::string_view::npos) return std::nullopt;
+    const int8_t value = kBase64[static_cast<uint8_t>(letter)];
+    if (value < 0) return std::nullopt;
     bits = (bits << 6) | static_cast<uint32_t>(value);
     bit_count += 6;
     if (bit_count < 8) continue;
@@ -61,17 +69,19 @@ std::vector<RankedToken> parse_lines(std::string_view content) {
 }
 
 void add_merges(Vocabulary& vocabulary) {
-  std::unordered_map<std::string_view, int32_t> ids;
-  for (size_t id = 0; id < vocabulary.tokens.size(); ++id)
-    ids.emplace(vocabulary.tokens[id].bytes, static_cast<int32_t>(id));
+  size_t longest = 0;
+  for (const Token& token : vocabulary.tokens) longest = std::max(longest, token.bytes.size());
+  TokenIndex ids(vocabulary.tokens.size());
+  TokenCuts cuts(ids, longest);
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const std::string_view bytes = vocabulary.tokens[id].bytes;
+    ids.insert(vocabulary.tokens[id].bytes, static_cast<int32_t>(id));
+    cuts.add_size(vocabulary.tokens[id].bytes.size());
+  }
+  for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const size_t first = vocabulary.merges.size();
-    for (size_t cut = 1; cut < bytes.size(); ++cut) {
-      const auto left = ids.find(bytes.substr(0, cut)), right = ids.find(bytes.substr(cut));
-      if (left != ids.end() && right != ids.end())
-        vocabulary.merges.push_back({left->second, right->second, static_cast<int32_t>(id)});
-    }
+    cuts.for_each(vocabulary.tokens[id].bytes, [&](int32_t left, int32_t right, size_t) {
+      vocabulary.merges.push_back({left, right, static_cast<int32_t>(id)});
+    });
     std::sort(vocabulary.merges.begin() + static_cast<std::ptrdiff_t>(first), vocabulary.merges.end(),
               [](const Merge& a, const Merge& b) { return a.left != b.left ? a.left < b.left : a.right < b.right; });
   }

@@ -1,17 +1,13 @@
 #include "tokenizer/tokenizer.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <unordered_map>
 #include <utility>
 
 #include "base/error.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
-#include "tokenizer/piece_hash.h"
+#include "tokenizer/piece_cache.h"
 #include "tokenizer/pretokenize.h"
-#include "tokenizer/spm.h"
 
 namespace tern {
 namespace {
@@ -20,68 +16,87 @@ bool is_special_type(TokenType type) { return type == TokenType::kControl || typ
 
 bool is_added_type(TokenType type) { return type == TokenType::kControl || type == TokenType::kUserDefined; }
 
-// Pre-tokens seen in this call and where their ids lie in the output: natural text repeats few words often (Zipf). Keys
-// point into the text, which outlives the cache.
-class PieceCache {
- public:
-  struct Entry {
-    const char* data = nullptr;
-    uint32_t size = 0;
-    uint32_t count = 0;  // ids
-    size_t first = 0;    // in the output
+// Whether some merge makes a token in which a space follows something else.
+bool merges_cross_words(const Vocabulary& vocabulary) {
+  const auto crosses = [](std::string_view bytes) {
+    for (size_t at = bytes.find(' '); at != std::string_view::npos; at = bytes.find(' ', at + 1)) {
+      if (at > 0 && bytes[at - 1] != ' ') return true;
+    }
+    return false;
   };
+  const auto is_crossing_token = [&](const Token& token) {
+    return token.type == TokenType::kNormal && crosses(token.bytes);
+  };
+  const auto makes_crossing_token = [&](const Merge& merge) {
+    return crosses(vocabulary.tokens[static_cast<size_t>(merge.result)].bytes);
+  };
+  return std::any_of(vocabulary.tokens.begin(), vocabulary.tokens.end(), is_crossing_token) ||
+         std::any_of(vocabulary.merges.begin(), vocabulary.merges.end(), makes_crossing_token);
+}
 
-  static constexpr size_t kLongestPiece = 64;
-
-  explicit PieceCache(size_t text_size)
-      : slots_(text_size < 256 ? 0 : std::clamp(std::bit_ceil(text_size / 16), size_t{1} << 6, size_t{1} << 16)) {}
-
-  // The entry of `piece`, or the one to overwrite with it; nullptr when there is no caching.
-  Entry* slot(std::string_view piece) {
-    if (slots_.empty() || piece.size() > kLongestPiece) return nullptr;
-    return &slots_[piece_hash(piece) & (slots_.size() - 1)];
+// The vocabulary's rule, or one that gives the same ids from shorter pieces, which are merged faster and found in the
+// cache.
+PreTokenizer make_pre_tokenizer(const Vocabulary& vocabulary, const BpeMerger& merger) {
+  const bool is_whole = vocabulary.split == SplitRule::kNone && vocabulary.pre_splits.empty();
+  if (is_whole && !vocabulary.ignore_merges && merger.token_id(" ") >= 0 && !merges_cross_words(vocabulary)) {
+    return PreTokenizer(next_split_words);
   }
-  static bool holds(const Entry& entry, std::string_view piece) {
-    return entry.size == piece.size() && std::memcmp(entry.data, piece.data(), piece.size()) == 0;
-  }
+  return PreTokenizer(vocabulary.split, vocabulary.split_regex, vocabulary.pre_splits);
+}
 
- private:
-  std::vector<Entry> slots_;  // direct-mapped: the latest piece wins
-};
+// Gives the stretches of `text` between added tokens to segment(stretch, whether it is the text's beginning) and puts
+// the ids of those into `out`.
+template <class Segment>
+void cut_at_added(const AddedTokenMatcher& added, std::string_view text, std::vector<int32_t>& out,
+                  const Segment& segment) {
+  for (size_t at = 0; at < text.size();) {
+    const AddedMatch match = added.find(text, at);
+    if (match.id < 0) {
+      segment(text.substr(at), at == 0);
+      break;
+    }
+    if (match.begin > at) segment(text.substr(at, match.begin - at), at == 0);
+    out.push_back(match.id);
+    at = match.end;
+  }
+}
 
 }  // namespace
 
 struct Tokenizer::Parts {
+  // Added tokens to look for: in the text as it is, and in text that is normalized.
+  struct Added {
+    AddedTokenMatcher plain;
+    AddedTokenMatcher normalized;
+
+    Added(const Vocabulary& vocabulary, bool with_control)
+        : plain(vocabulary, with_control, false), normalized(vocabulary, with_control, true) {}
+  };
+
   Vocabulary vocabulary;
-  uint64_t hash;
+  Added without_control;
+  Added with_control;
+  BpeMerger merger;
   PreTokenizer pre_tokenizer;
-  AddedTokenMatcher added_plain;
-  AddedTokenMatcher added_special;
-  std::optional<BpeMerger> bpe;
-  std::optional<SpmMerger> spm;
-  std::unordered_map<std::string_view, int32_t> ids;  // keys lie in vocabulary.tokens
+  std::vector<int32_t> special_ids;  // control, unknown and user-defined tokens
 
   explicit Parts(Vocabulary source);
-  void encode_segment(std::string_view text, std::vector<int32_t>& out) const;
-  void encode_bpe(std::string_view text, std::vector<int32_t>& out) const;
+  void encode(std::string_view text, const Added& added, std::vector<int32_t>& out) const;
+  void encode_segment(std::string_view text, bool is_first, const Added& added, std::vector<int32_t>& out) const;
+  void encode_words(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
+  void encode_pieces(std::string_view text, std::vector<int32_t>& out) const;
   const Token& token(int32_t id) const;
 };
 
 Tokenizer::Parts::Parts(Vocabulary source)
     : vocabulary(std::move(source)),
-      hash(vocabulary_hash(vocabulary)),
-      pre_tokenizer(vocabulary.split, vocabulary.split_regex),
-      added_plain(vocabulary, false),
-      added_special(vocabulary, true) {
-  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) bpe.emplace(vocabulary);
-  if (vocabulary.algorithm == TokenAlgorithm::kSpm) spm.emplace(vocabulary);
-  ids.reserve(vocabulary.tokens.size());
+      without_control(vocabulary, false),
+      with_control(vocabulary, true),
+      merger(vocabulary),
+      pre_tokenizer(make_pre_tokenizer(vocabulary, merger)) {
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    const Token& entry = vocabulary.tokens[id];
-    const auto [found, is_new] = ids.emplace(entry.bytes, static_cast<int32_t>(id));
-    const bool beats_byte = vocabulary.tokens[static_cast<size_t>(found->second)].type == TokenType::kByte;
-    if (!is_new && (is_special_type(entry.type) || is_added_type(entry.type) || beats_byte))
-      found->second = static_cast<int32_t>(id);
+    const TokenType type = vocabulary.tokens[id].type;
+    if (is_special_type(type) || is_added_type(type)) special_ids.push_back(static_cast<int32_t>(id));
   }
 }
 
@@ -92,43 +107,56 @@ const Token& Tokenizer::Parts::token(int32_t id) const {
   return vocabulary.tokens[static_cast<size_t>(id)];
 }
 
-void Tokenizer::Parts::encode_bpe(std::string_view text, std::vector<int32_t>& out) const {
-  if (vocabulary.merges.empty() && !vocabulary.ignore_merges && !vocabulary.unk_id) {
-    // Nothing can merge: bytes are ids, whatever the split.
-    BpeMerger::Scratch unused;
-    for (size_t i = 0; i < text.size(); ++i) bpe->encode(text.substr(i, 1), unused, out);
-    return;
-  }
+void Tokenizer::Parts::encode_pieces(std::string_view text, std::vector<int32_t>& out) const {
   PieceCache cache(text.size());
   BpeMerger::Scratch scratch;
   pre_tokenizer.split(text, [&](std::string_view piece) {
-    if (piece.size() == 1) {
-      bpe->encode(piece, scratch, out);
+    if (piece.size() > PieceKey::kLongest) {
+      merger.encode(piece, scratch, out);
       return;
     }
-    PieceCache::Entry* entry = cache.slot(piece);
+    const PieceKey key = piece_key(piece);
+    PieceCache::Entry& entry = cache.slot(piece_hash(key));
+    if (entry.key == key) {
+      PieceCache::append(entry, out);
+      return;
+    }
     const size_t first = out.size();
-    if (entry != nullptr && PieceCache::holds(*entry, piece)) {
-      out.resize(first + entry->count);
-      std::copy_n(out.begin() + static_cast<std::ptrdiff_t>(entry->first), entry->count,
-                  out.begin() + static_cast<std::ptrdiff_t>(first));
-      return;
-    }
-    bpe->encode(piece, scratch, out);
-    if (entry == nullptr) return;
-    *entry = {piece.data(), static_cast<uint32_t>(piece.size()), static_cast<uint32_t>(out.size() - first), first};
+    merger.encode(piece, scratch, out);
+    PieceCache::store(entry, key, out, first);
   });
 }
 
-void Tokenizer::Parts::encode_segment(std::string_view text, std::vector<int32_t>& out) const {
-  if (text.empty()) return;
-  const bool is_spm = vocabulary.algorithm == TokenAlgorithm::kSpm;
-  if (vocabulary.add_space_prefix && (is_spm || text[0] != ' ')) {
-    const std::string prefixed = ' ' + std::string(text);
-    is_spm ? spm->encode(prefixed, out) : encode_bpe(prefixed, out);
+void Tokenizer::Parts::encode_words(std::string_view text, bool is_first, std::vector<int32_t>& out) const {
+  const SpacePrefix prefix = vocabulary.space_prefix;
+  const bool is_place =
+      prefix == SpacePrefix::kEachUnlessSpace || (prefix == SpacePrefix::kFirstUnlessSpace && is_first);
+  if (is_place && text[0] != ' ') {
+    encode_pieces(' ' + std::string(text), out);
+  } else {
+    encode_pieces(text, out);
+  }
+}
+
+void Tokenizer::Parts::encode_segment(std::string_view text, bool is_first, const Added& added,
+                                      std::vector<int32_t>& out) const {
+  constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581: the same as a space to SentencePiece
+  std::string changed;
+  std::string_view seen = text;
+  const bool has_marks = vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kMark) != std::string_view::npos;
+  if (has_marks) seen = changed = spaces_of_marks(seen);
+  if (vocabulary.space_prefix == SpacePrefix::kEach) seen = changed = ' ' + std::string(seen);
+  if (added.normalized.empty()) {
+    encode_words(seen, is_first, out);
     return;
   }
-  is_spm ? spm->encode(text, out) : encode_bpe(text, out);
+  cut_at_added(added.normalized, seen, out,
+               [&](std::string_view words, bool is_beginning) { encode_words(words, is_first && is_beginning, out); });
+}
+
+void Tokenizer::Parts::encode(std::string_view text, const Added& added, std::vector<int32_t>& out) const {
+  cut_at_added(added.plain, text, out,
+               [&](std::string_view segment, bool is_first) { encode_segment(segment, is_first, added, out); });
 }
 
 Tokenizer::Tokenizer(Vocabulary vocabulary) {
@@ -143,16 +171,12 @@ Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos, bool parse_special) const {
   std::vector<int32_t> ids;
   if (add_bos && bos_id()) ids.push_back(*bos_id());
-  const AddedTokenMatcher& added = parse_special ? parts_->added_special : parts_->added_plain;
-  for (size_t at = 0; at < text.size();) {
-    const AddedMatch match = added.find(text, at);
-    if (match.id < 0) {
-      parts_->encode_segment(text.substr(at), ids);
-      break;
-    }
-    parts_->encode_segment(text.substr(at, match.begin - at), ids);
-    ids.push_back(match.id);
-    at = match.end;
+  const Parts::Added& added = parse_special ? parts_->with_control : parts_->without_control;
+  const bool has_prefix = vocabulary().space_prefix == SpacePrefix::kText && !text.empty();
+  if (has_prefix) {
+    parts_->encode(' ' + std::string(text), added, ids);
+  } else {
+    parts_->encode(text, added, ids);
   }
   return ids;
 }
@@ -163,8 +187,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   for (int32_t id : ids) {
     const Token& token = parts_->token(id);
     const bool strip = may_strip && token.type == TokenType::kNormal && token.bytes.starts_with(' ');
-    // encode() puts a space before every stretch of text between added tokens.
-    may_strip = is_added_type(token.type) && strips_first_space();
+    may_strip = is_added_type(token.type) && strips_space_after_added();
     if (!(skip_special && is_special_type(token.type))) text.append(token.bytes, strip ? 1 : 0);
   }
   return text;
@@ -173,7 +196,12 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
 const std::string& Tokenizer::token_bytes(int32_t id) const { return parts_->token(id).bytes; }
 
 bool Tokenizer::strips_first_space() const {
-  return vocabulary().algorithm == TokenAlgorithm::kSpm && vocabulary().add_space_prefix;
+  return vocabulary().algorithm != TokenAlgorithm::kByteBpe && vocabulary().space_prefix != SpacePrefix::kNone;
+}
+
+bool Tokenizer::strips_space_after_added() const {
+  const SpacePrefix prefix = vocabulary().space_prefix;
+  return strips_first_space() && (prefix == SpacePrefix::kEach || prefix == SpacePrefix::kEachUnlessSpace);
 }
 
 bool Tokenizer::is_eos(int32_t id) const { return std::count(eos_ids().begin(), eos_ids().end(), id) > 0; }
@@ -181,12 +209,19 @@ bool Tokenizer::is_eos(int32_t id) const { return std::count(eos_ids().begin(), 
 bool Tokenizer::is_special(int32_t id) const { return is_special_type(parts_->token(id).type); }
 
 std::optional<int32_t> Tokenizer::token_id(std::string_view name) const {
-  const auto found = parts_->ids.find(name);
-  if (found == parts_->ids.end()) return std::nullopt;
-  return found->second;
+  const std::vector<Token>& tokens = vocabulary().tokens;
+  const std::vector<int32_t>& special = parts_->special_ids;
+  const auto is_named = [&](int32_t id) { return tokens[static_cast<size_t>(id)].bytes == name; };
+  const auto found_special = std::find_if(special.begin(), special.end(), is_named);
+  if (found_special != special.end()) return *found_special;
+  if (const int32_t normal = parts_->merger.token_id(name); normal >= 0) return normal;
+  const auto found =
+      std::find_if(tokens.begin(), tokens.end(), [&](const Token& token) { return token.bytes == name; });
+  if (found == tokens.end()) return std::nullopt;
+  return static_cast<int32_t>(found - tokens.begin());
 }
 
-uint64_t Tokenizer::hash() const { return parts_->hash; }
+uint64_t Tokenizer::hash() const { return vocabulary_hash(vocabulary()); }
 const Vocabulary& Tokenizer::vocabulary() const { return parts_->vocabulary; }
 
 }  // namespace tern

@@ -16,7 +16,7 @@ namespace tern {
 // Immutable after construction: one object may be used by any number of threads at once.
 //
 // decode(encode(text)) == text for any bytes, valid UTF-8 or not, unless the vocabulary lacks bytes, an added token
-// strips white space, or a byte-level vocabulary has add_space_prefix.
+// strips white space, a space prefix depends on the text's first space, or U+2581 stands for a space (not in kByteBpe).
 class Tokenizer {
  public:
   // Error when the vocabulary is not consistent (validate()) or its regular expression does not compile.
@@ -31,14 +31,16 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text, bool add_bos, bool parse_special) const;
 
   // The bytes of `ids`; they may end inside a character. With `skip_special`, special tokens are left out. Where the
-  // vocabulary puts a space before texts (SPM), the first space after the beginning or a special token is taken away.
-  // Error for an id outside of the vocabulary.
+  // vocabulary puts a space before texts (not kByteBpe), decoding takes it away: at the beginning, and after an added
+  // token if that is where it is put. Error for an id outside of the vocabulary.
   std::string decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   // The bytes of one token, special tokens by their name, the space of SPM vocabularies not taken away: for streaming.
   const std::string& token_bytes(int32_t id) const;
-  // Whether a stream of token_bytes() should drop one space at its beginning, as decode() does.
+  // Whether a stream of token_bytes() should drop one space at its beginning, or after an added token, as decode()
+  // does.
   bool strips_first_space() const;
+  bool strips_space_after_added() const;
 
   size_t vocab_size() const { return vocabulary().tokens.size(); }
   std::optional<int32_t> bos_id() const { return vocabulary().bos_id; }
@@ -52,7 +54,7 @@ class Tokenizer {
   // The id of the token whose bytes are `name`; of several, the special one.
   std::optional<int32_t> token_id(std::string_view name) const;
 
-  // vocabulary_hash(vocabulary()): equal for two tokenizers that give every text the same ids.
+  // vocabulary_hash(vocabulary()), computed anew: equal for two tokenizers that give every text the same ids.
   uint64_t hash() const;
   const Vocabulary& vocabulary() const;
 

@@ -39,6 +39,15 @@ class CharClassTable {
   std::vector<CharClass> classes_;
 };
 
+// Code points first..last, both included.
+struct WordRange {
+  char32_t first;
+  char32_t last;
+};
+
+// Whether the character is one of words: \w of regular expressions (UTS 18).
+bool is_word_char(char32_t value);
+
 // The one table of the process (thread-safe, built on first use).
 const CharClassTable& char_class_table();
 

@@ -4,23 +4,27 @@
 
 #include <bit>
 #include <cmath>
-#include <unordered_map>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/shown.h"
+#include "tokenizer/token_index.h"
 
 namespace tern {
 namespace {
 
 constexpr std::string_view kSpmSpace = "\xE2\x96\x81";  // U+2581, how SentencePiece writes a space
-constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {{SplitRule::kNone, "none"},
-                                                                  {SplitRule::kChar, "char"},
-                                                                  {SplitRule::kGpt2, "gpt2"},
-                                                                  {SplitRule::kLlama3, "llama3"},
-                                                                  {SplitRule::kRegex, "regex"}};
+constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {
+    {SplitRule::kNone, "none"},     {SplitRule::kChar, "char"},   {SplitRule::kGpt2, "gpt2"},
+    {SplitRule::kLlama3, "llama3"}, {SplitRule::kRegex, "regex"}, {SplitRule::kSpaces, "spaces"}};
+constexpr std::pair<SpacePrefix, std::string_view> kPrefixNames[] = {
+    {SpacePrefix::kNone, "none"},
+    {SpacePrefix::kEach, "each"},
+    {SpacePrefix::kEachUnlessSpace, "each-unless-space"},
+    {SpacePrefix::kFirstUnlessSpace, "first-unless-space"},
+    {SpacePrefix::kText, "text"}};
 
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
   std::string result;
@@ -30,21 +34,6 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
     at = found + from.size();
   }
   return result.append(text, at);
-}
-
-// "<0x0A>" -> 10, or -1.
-int parse_byte_text(std::string_view text) {
-  if (text.size() != 6 || !text.starts_with("<0x") || !text.ends_with('>')) return -1;
-  int value = 0;
-  for (char digit : text.substr(3, 2)) {
-    const int nibble = digit >= '0' && digit <= '9'   ? digit - '0'
-                       : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
-                       : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
-                                                      : -1;
-    if (nibble < 0) return -1;
-    value = value * 16 + nibble;
-  }
-  return value;
 }
 
 // A token's bytes in messages.
@@ -67,13 +56,11 @@ void check_tokens(const Vocabulary& vocabulary) {
   if (tokens.empty()) fail("tokenizer: expected at least one token, the vocabulary is empty");
   if (tokens.size() > kMostTokens)
     fail("tokenizer: expected at most {} tokens, there are {}", kMostTokens, tokens.size());
-  std::unordered_map<std::string_view, size_t> model_tokens;
-  model_tokens.reserve(tokens.size());
-  std::unordered_map<std::string_view, size_t> added_tokens;
-  const auto insert_once = [&](auto& seen, size_t id) {
-    const auto [entry, is_new] = seen.emplace(tokens[id].bytes, id);
-    if (!is_new)
-      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", entry->second, id,
+  TokenIndex model_tokens(tokens.size()), added_tokens(tokens.size());
+  const auto insert_once = [&](TokenIndex& seen, size_t id) {
+    const int32_t earlier = seen.insert(tokens[id].bytes, static_cast<int32_t>(id));
+    if (earlier >= 0)
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", earlier, id,
            shown_bytes(tokens[id].bytes));
   };
   for (size_t id = 0; id < tokens.size(); ++id) {
@@ -124,7 +111,70 @@ class Fnv1a {
   uint64_t hash_ = 0xCBF29CE484222325u;
 };
 
+// The usual prefix of an algorithm has had its bit since before there were others.
+uint64_t prefix_bits(const Vocabulary& vocabulary) {
+  const bool bytes = vocabulary.algorithm == TokenAlgorithm::kByteBpe;
+  const SpacePrefix usual = bytes ? SpacePrefix::kEachUnlessSpace : SpacePrefix::kEach;
+  return vocabulary.space_prefix == usual ? 2 : static_cast<uint64_t>(vocabulary.space_prefix) << 2;
+}
+
+int32_t part_id(const TokenIndex& ids, std::string_view part, size_t rank, std::string_view merge,
+                std::string_view role) {
+  const int32_t id = ids.find(part);
+  if (id < 0)
+    fail("tokenizer: merge {} ('{}'): its {} '{}' is not in the vocabulary", rank, shown(merge), role, shown(part));
+  return id;
+}
+
+// Fills the merges from their text form; `texts` are the tokens in it.
+void set_merges(std::span<const std::string> texts, std::span<const std::string> merges, Vocabulary& vocabulary) {
+  TokenIndex ids(texts.size());
+  for (size_t id = 0; id < texts.size(); ++id) {
+    const int32_t earlier = ids.insert(texts[id], static_cast<int32_t>(id));
+    if (earlier >= 0)
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", earlier, id, shown(texts[id]));
+  }
+  vocabulary.merges.clear();
+  vocabulary.merges.reserve(merges.size());
+  std::string joined;
+  for (size_t rank = 0; rank < merges.size(); ++rank) {
+    const std::string_view text = merges[rank];
+    const size_t space = text.find(' ');
+    if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
+        space + 1 == text.size()) {
+      fail("tokenizer: merge {}: expected two tokens with one space between, it is '{}'", rank, shown(text));
+    }
+    const std::string_view left = text.substr(0, space), right = text.substr(space + 1);
+    joined.assign(left).append(right);
+    vocabulary.merges.push_back({part_id(ids, left, rank, text, "left token"),
+                                 part_id(ids, right, rank, text, "right token"),
+                                 part_id(ids, joined, rank, text, "result")});
+  }
+}
+
+void set_byte_token(size_t id, std::string_view text, Token& token) {
+  const int byte = parse_byte_text(text);
+  if (byte < 0) fail("tokenizer: byte token {}: expected a text like <0x0A>, it is '{}'", id, shown(text));
+  token.bytes.assign(1, static_cast<char>(byte));
+}
+
 }  // namespace
+
+int parse_byte_text(std::string_view text) {
+  if (text.size() != 6 || !text.starts_with("<0x") || !text.ends_with('>')) return -1;
+  int value = 0;
+  for (char digit : text.substr(3, 2)) {
+    const int nibble = digit >= '0' && digit <= '9'   ? digit - '0'
+                       : digit >= 'A' && digit <= 'F' ? digit - 'A' + 10
+                       : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+                                                      : -1;
+    if (nibble < 0) return -1;
+    value = value * 16 + nibble;
+  }
+  return value;
+}
+
+std::string spaces_of_marks(std::string_view text) { return replace_all(text, kSpmSpace, " "); }
 
 void validate(const Vocabulary& vocabulary) {
   check_tokens(vocabulary);
@@ -143,11 +193,15 @@ uint64_t vocabulary_hash(const Vocabulary& vocabulary) {
   hash.add_number(static_cast<uint64_t>(vocabulary.algorithm));
   hash.add_number(static_cast<uint64_t>(vocabulary.split));
   hash.add_text(vocabulary.split_regex);
-  hash.add_number((vocabulary.ignore_merges ? 1u : 0u) | (vocabulary.add_space_prefix ? 2u : 0u));
+  hash.add_number((vocabulary.ignore_merges ? 1u : 0u) | prefix_bits(vocabulary) | (vocabulary.fuse_unk ? 32u : 0u));
+  if (!vocabulary.pre_splits.empty()) hash.add_number(vocabulary.pre_splits.size());
+  for (const std::string& regex : vocabulary.pre_splits) hash.add_text(regex);
   hash.add_number(vocabulary.tokens.size());
   for (const Token& token : vocabulary.tokens) {
     hash.add_text(token.bytes);
-    hash.add_number(static_cast<uint64_t>(token.type));
+    const uint64_t flags = (token.strip_left ? 1u : 0u) | (token.strip_right ? 2u : 0u) |
+                           (token.single_word ? 4u : 0u) | (token.normalized ? 8u : 0u);
+    hash.add_number(static_cast<uint64_t>(token.type) | flags << 8);
     hash.add_number(std::bit_cast<uint32_t>(token.score));
   }
   hash.add_number(vocabulary.merges.size());
@@ -163,8 +217,8 @@ std::string token_text(const Vocabulary& vocabulary, int32_t id) {
   const Token& token = vocabulary.tokens[static_cast<size_t>(id)];
   if (token.type == TokenType::kByte) return fmt::format("<0x{:02X}>", static_cast<uint8_t>(token.bytes.at(0)));
   if (token.type != TokenType::kNormal) return token.bytes;
-  if (vocabulary.algorithm == TokenAlgorithm::kSpm) return replace_all(token.bytes, " ", kSpmSpace);
-  return bytes_to_byte_level(token.bytes);
+  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) return bytes_to_byte_level(token.bytes);
+  return replace_all(token.bytes, " ", kSpmSpace);
 }
 
 std::vector<std::string> merge_texts(const Vocabulary& vocabulary) {
@@ -182,40 +236,26 @@ void set_byte_bpe(std::span<const std::string> texts, std::span<const TokenType>
     fail("tokenizer: expected {} token types, there are {}", texts.size(), types.size());
   vocabulary.algorithm = TokenAlgorithm::kByteBpe;
   vocabulary.tokens.assign(texts.size(), {});
-  vocabulary.merges.clear();
-  std::unordered_map<std::string_view, int32_t> ids;  // by text
-  ids.reserve(texts.size());
   for (size_t id = 0; id < texts.size(); ++id) {
     Token& token = vocabulary.tokens[id];
     token.type = types[id];
-    token.bytes = texts[id];
+    std::optional<std::string> bytes;
     if (token.type == TokenType::kNormal) {
-      std::optional<std::string> bytes = byte_level_to_bytes(texts[id]);
+      bytes = byte_level_to_bytes(texts[id]);
       if (!bytes) token.type = TokenType::kUnused;
-      if (bytes) token.bytes = *std::move(bytes);
     }
-    const auto [entry, is_new] = ids.emplace(texts[id], static_cast<int32_t>(id));
-    if (!is_new)
-      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", entry->second, id, shown(texts[id]));
+    token.bytes = bytes ? *std::move(bytes) : texts[id];
   }
-  vocabulary.merges.reserve(merges.size());
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::string_view text = merges[rank];
-    const size_t space = text.find(' ');
-    if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
-        space + 1 == text.size()) {
-      fail("tokenizer: merge {}: expected two tokens with one space between, it is '{}'", rank, shown(text));
-    }
-    const auto id_of = [&](std::string_view part, std::string_view role) {
-      const auto found = ids.find(part);
-      if (found == ids.end())
-        fail("tokenizer: merge {} ('{}'): its {} '{}' is not in the vocabulary", rank, shown(text), role, shown(part));
-      return found->second;
-    };
-    const std::string_view left = text.substr(0, space), right = text.substr(space + 1);
-    const std::string joined = std::string(left).append(right);
-    vocabulary.merges.push_back({id_of(left, "left token"), id_of(right, "right token"), id_of(joined, "result")});
-  }
+  set_merges(texts, merges, vocabulary);
+}
+
+void set_char_bpe(std::span<const std::string> texts, std::span<const TokenType> types,
+                  std::span<const std::string> merges, Vocabulary& vocabulary) {
+  const SplitRule split = vocabulary.split;
+  set_spm(texts, types, std::vector<float>(texts.size(), 0.0f), vocabulary);
+  vocabulary.split = split;
+  vocabulary.algorithm = TokenAlgorithm::kCharBpe;
+  set_merges(texts, merges, vocabulary);
 }
 
 void set_spm(std::span<const std::string> texts, std::span<const TokenType> types, std::span<const float> scores,
@@ -232,12 +272,14 @@ void set_spm(std::span<const std::string> texts, std::span<const TokenType> type
     Token& token = vocabulary.tokens[id];
     token.type = types[id];
     token.score = scores[id];
-    token.bytes = token.type == TokenType::kNormal ? replace_all(texts[id], kSpmSpace, " ") : texts[id];
-    if (token.type != TokenType::kByte) continue;
-    const int byte = parse_byte_text(texts[id]);
-    if (byte < 0) fail("tokenizer: byte token {}: expected a text like <0x0A>, it is '{}'", id, shown(texts[id]));
-    token.bytes.assign(1, static_cast<char>(byte));
+    token.bytes = token.type == TokenType::kNormal ? spaces_of_marks(texts[id]) : texts[id];
+    if (token.type == TokenType::kByte) set_byte_token(id, texts[id], token);
   }
+}
+
+std::string_view token_algorithm_name(TokenAlgorithm algorithm) {
+  if (algorithm == TokenAlgorithm::kByteBpe) return "byte-level BPE";
+  return algorithm == TokenAlgorithm::kSpm ? "SPM" : "character BPE";
 }
 
 std::string_view split_rule_name(SplitRule rule) {
@@ -251,7 +293,21 @@ SplitRule parse_split_rule(std::string_view name) {
   for (const auto& [rule, known] : kSplitNames) {
     if (known == name) return rule;
   }
-  fail("split rule: expected none, char, gpt2, llama3 or regex, it is '{}'", name);
+  fail("split rule: expected none, char, gpt2, llama3, regex or spaces, it is '{}'", shown(name));
+}
+
+std::string_view space_prefix_name(SpacePrefix prefix) {
+  for (const auto& [known, name] : kPrefixNames) {
+    if (known == prefix) return name;
+  }
+  return "unknown";
+}
+
+SpacePrefix parse_space_prefix(std::string_view name) {
+  for (const auto& [prefix, known] : kPrefixNames) {
+    if (known == name) return prefix;
+  }
+  fail("space prefix: expected none, each, each-unless-space, first-unless-space or text, it is '{}'", shown(name));
 }
 
 }  // namespace tern

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "formats/token_file.h"
+#include "model/load.h"
 #include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/hf_json.h"
 
@@ -39,7 +40,12 @@ size_t validation_cut(std::string_view text, double fraction) {
 
 Vocabulary make_run_vocabulary(const TrainOptions& options) {
   if (options.tokenizer == "byte") return byte_vocabulary();
-  if (options.tokenizer != "char") return read_hf_tokenizer(options.tokenizer);
+  if (options.tokenizer != "char") {
+    const Vocabulary vocabulary = load_vocabulary(options.tokenizer);
+    // The run keeps it as tokenizer.json, where merges by scores become a list: what it is read back as counts.
+    if (vocabulary.algorithm != TokenAlgorithm::kSpm) return vocabulary;
+    return parse_hf_tokenizer(format_hf_tokenizer(vocabulary), {format_hf_tokenizer_config(vocabulary)});
+  }
   CharVocabularyBuilder builder;
   for (const std::string& path : options.data) builder.add_text(read_text(path));
   return builder.build();

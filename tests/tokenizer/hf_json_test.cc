@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "tokenizer/basic_vocabularies.h"
+#include "tokenizer/pretokenize.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer_testing.h"
 
@@ -173,9 +174,9 @@ TEST(HfJson, WhatIsNotUnderstoodIsNamed) {
   has(message_after([](json& f) { f["model"]["dropout"] = 0.1; }), "dropout");
   has(message_after([](json& f) { f["model"]["end_of_word_suffix"] = "</w>"; }), "end_of_word_suffix");
   has(message_after([](json& f) { f["model"]["unk_token"] = "?"; }), "unk_token");
-  has(message_after([](json& f) { f["normalizer"] = {{"type", "NFC"}}; }), "normalizer: expected null, 'NFC'");
+  has(message_after([](json& f) { f["normalizer"] = {{"type", "NFC"}}; }), "'NFC' is not supported");
   has(message_after([](json& f) { f["pre_tokenizer"] = nullptr; }), "pre_tokenizer");
-  has(message_after([](json& f) { f["pre_tokenizer"] = {{"type", "Metaspace"}}; }), "'Metaspace'");
+  has(message_after([](json& f) { f["pre_tokenizer"] = {{"type", "Whitespace"}}; }), "'Whitespace'");
   has(message_after([](json& f) { f["pre_tokenizer"] = split_step("("); }), "regular expression");
   has(message_after([](json& f) {
         f["pre_tokenizer"] = split_step("x"), f["pre_tokenizer"]["pretokenizers"][0]["behavior"] = "Removed";
@@ -257,10 +258,36 @@ TEST(HfJson, HostileShapes) {
   error_of([&] { parse_hf_tokenizer(file.dump()); });
 }
 
-TEST(HfJson, VocabulariesWithScoresAreNotWritten) {
-  Vocabulary vocabulary = byte_vocabulary();
-  vocabulary.algorithm = TokenAlgorithm::kSpm;
-  EXPECT_NE(error_of([&] { format_hf_tokenizer(vocabulary); }).find("byte-level"), std::string::npos);
+TEST(HfJson, StepsBeforeByteLevel) {
+  const json digits = {{"type", "Digits"}, {"individual_digits", true}};
+  const json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+  const auto with_steps = [](const json& steps) {
+    return vocabulary_after([&](json& file) {
+      file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", steps}};
+    });
+  };
+  const Vocabulary with_rule = with_steps({digits, byte_level});
+  EXPECT_EQ(with_rule.pre_splits, std::vector<std::string>{"\\p{N}"});
+  EXPECT_EQ(with_rule.split, SplitRule::kGpt2);
+  json no_regex = byte_level;
+  no_regex["use_regex"] = false;
+  const Vocabulary last_is_rule =
+      with_steps({split_step(std::string(kLlama3Pattern))["pretokenizers"][0], digits, no_regex});
+  EXPECT_EQ(last_is_rule.pre_splits, std::vector<std::string>{std::string(kLlama3Pattern)});
+  EXPECT_EQ(last_is_rule.split, SplitRule::kRegex);
+  EXPECT_EQ(last_is_rule.split_regex, "\\p{N}");
+  for (const Vocabulary& vocabulary : {with_rule, last_is_rule}) {
+    EXPECT_EQ(vocabulary_hash(parse_hf_tokenizer(format_hf_tokenizer(vocabulary))), vocabulary_hash(vocabulary));
+  }
+  std::vector<std::string_view> pieces;
+  PreTokenizer(with_rule.split, "", with_rule.pre_splits).split("ab 12 c", [&](std::string_view piece) {
+    pieces.push_back(piece);
+  });
+  EXPECT_EQ(pieces, (std::vector<std::string_view>{"ab", " ", "1", "2", " c"}));
+  EXPECT_NE(message_after([&](json& file) {
+              file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {byte_level, digits}}};
+            }).find("'ByteLevel, Digits'"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -1,47 +1,20 @@
 // Vectors and files made by other projects (skipped without the data folder).
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/file.h"
+#include "llama_cpp_vectors.h"
 #include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/llama2c_file.h"
 #include "tokenizer/tiktoken_file.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/tokenizer_file.h"
 #include "tokenizer_testing.h"
 
 namespace tern {
 namespace {
 
 using Ids = std::vector<int32_t>;
-
-std::vector<std::string> lines_of(const std::string& name) {
-  std::vector<std::string> lines;
-  std::ifstream file(data_path(name));
-  for (std::string line; std::getline(file, line);) lines.push_back(line);
-  return lines;
-}
-
-// llama.cpp's vectors: texts with a separator between, and one line of ids for each, without BOS or special tokens.
-void expect_vectors(const Tokenizer& tokenizer, const std::string& name) {
-  constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";
-  const std::string input = read_file(data_path(name + ".inp"));
-  const std::vector<std::string> output = lines_of(name + ".out");
-  size_t begin = 0, count = 0;
-  for (; begin <= input.size() && count < output.size(); ++count) {
-    const size_t end = std::min(input.find(kSeparator, begin), input.size());
-    const std::string text = input.substr(begin, end - begin);
-    std::istringstream numbers(output[count]);
-    const Ids expected{std::istream_iterator<int32_t>(numbers), {}};
-    EXPECT_EQ(tokenizer.encode(text, false, false), expected)
-        << name << " case " << count << ": " << testing::PrintToString(text);
-    EXPECT_EQ(tokenizer.decode(expected), text);
-    begin = end + kSeparator.size();
-  }
-  EXPECT_EQ(count, output.size());
-  EXPECT_GE(count, 46u);
-}
 
 Vocabulary read_gpt2() {
   const nlohmann::json vocab = nlohmann::json::parse(read_file(data_path("tok/gpt2/vocab.json")));
@@ -84,8 +57,23 @@ TEST(Vectors, Llama3) {
 TEST(Vectors, Llama2) {
   TERN_REQUIRE_DATA("tok/llama2/tokenizer.bin");
   TERN_REQUIRE_DATA("tok/llama.cpp/ggml-vocab-llama-spm.gguf.inp");
-  const Tokenizer tokenizer(read_llama2c_tokenizer(data_path("tok/llama2/tokenizer.bin"), 32000));
-  expect_vectors(tokenizer, "tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+  TERN_REQUIRE_DATA("tok/llama2/tokenizer.model");
+  TERN_REQUIRE_DATA("text/wikitext2/wiki.test.raw");
+  const Tokenizer tokenizer(read_tokenizer(data_path("tok/llama2/tokenizer.bin")));
+  const Tokenizer pieces(read_tokenizer(data_path("tok/llama2/tokenizer.model")));
+  // As Hugging Face converts it: merged by a list.
+  const Tokenizer listed(parse_hf_tokenizer(format_hf_tokenizer(pieces.vocabulary())));
+  EXPECT_EQ(listed.vocabulary().merges.size(), 61249u);  // as in the published tokenizer.json
+  EXPECT_EQ(pieces.bos_id(), 1);
+  EXPECT_EQ(pieces.eos_ids(), Ids{2});
+  EXPECT_TRUE(pieces.add_bos());
+  for (const Tokenizer* each : {&tokenizer, &pieces, &listed}) {
+    expect_vectors(*each, "tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+  }
+  const std::string text = read_file(data_path("text/wikitext2/wiki.test.raw"));
+  const Ids ids = tokenizer.encode(text, true, false);
+  EXPECT_EQ(pieces.encode(text, true, false), ids);
+  EXPECT_EQ(listed.encode(text, true, false), ids);
 }
 
 TEST(Vectors, Stories260K) {

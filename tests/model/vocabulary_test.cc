@@ -1,0 +1,100 @@
+// Vocabularies inside GGUF files: those of llama.cpp (skipped without the data folder), and what tern writes.
+#include "../tokenizer/llama_cpp_vectors.h"
+#include "formats/gguf_write.h"
+#include "model/gguf_metadata.h"
+#include "model/load.h"
+#include "tokenizer/basic_vocabularies.h"
+
+namespace tern {
+namespace {
+
+class GgufVocabulary : public testing::Test {
+ protected:
+  void SetUp() override { std::filesystem::create_directories(directory_); }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  Vocabulary written_and_read(const Vocabulary& vocabulary) const {
+    GgufWriter writer;
+    writer.add_string("general.architecture", "llama");
+    write_gguf_vocabulary(vocabulary, writer);
+    writer.write(directory_ / "vocabulary.gguf");
+    return load_vocabulary(directory_ / "vocabulary.gguf");
+  }
+
+  std::filesystem::path directory_ = std::filesystem::path(testing::TempDir()) / "tern_gguf_vocabulary";
+};
+
+TEST_F(GgufVocabulary, LlamaCppGpt2) {
+  TERN_REQUIRE_DATA("tok/llama.cpp/ggml-vocab-gpt-2.gguf");
+  const Tokenizer tokenizer(load_vocabulary(data_path("tok/llama.cpp/ggml-vocab-gpt-2.gguf")));
+  EXPECT_EQ(tokenizer.vocabulary().split, SplitRule::kGpt2);
+  EXPECT_FALSE(tokenizer.add_bos());
+  expect_vectors(tokenizer, "tok/llama.cpp/ggml-vocab-gpt-2.gguf");
+}
+
+TEST_F(GgufVocabulary, LlamaCppSpm) {
+  TERN_REQUIRE_DATA("tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+  const Tokenizer tokenizer(load_vocabulary(data_path("tok/llama.cpp/ggml-vocab-llama-spm.gguf")));
+  EXPECT_EQ(tokenizer.vocabulary().algorithm, TokenAlgorithm::kSpm);
+  EXPECT_EQ(tokenizer.bos_id(), 1);
+  EXPECT_TRUE(tokenizer.add_bos());
+  expect_vectors(tokenizer, "tok/llama.cpp/ggml-vocab-llama-spm.gguf");
+}
+
+Vocabulary char_vocabulary() {
+  const std::vector<std::string> texts = {"<unk>",
+                                          "<0x41>",
+                                          "\xE2\x96\x81",
+                                          "a",
+                                          "b",
+                                          "\xE2\x96\x81"
+                                          "a",
+                                          "ab"};
+  std::vector<TokenType> types(texts.size(), TokenType::kNormal);
+  types[0] = TokenType::kUnknown, types[1] = TokenType::kByte;
+  Vocabulary vocabulary;
+  vocabulary.split = SplitRule::kSpaces;
+  vocabulary.space_prefix = SpacePrefix::kFirstUnlessSpace;
+  set_char_bpe(texts, types, std::vector<std::string>{"\xE2\x96\x81 a", "a b"}, vocabulary);
+  vocabulary.unk_id = 0;
+  vocabulary.fuse_unk = true;
+  return vocabulary;
+}
+
+TEST_F(GgufVocabulary, WhatIsWrittenComesBack) {
+  std::vector<Vocabulary> all = {byte_vocabulary(),
+                                 char_vocabulary(),
+                                 char_vocabulary(),
+                                 train_on(kSmallText, 290),
+                                 train_on(kSmallText, 290, SplitRule::kLlama3),
+                                 train_on(kSmallText, 290)};
+  all[2].space_prefix = SpacePrefix::kNone;
+  all[2].split = SplitRule::kNone;
+  all[5].pre_splits = {"\\p{N}"};
+  all[5].space_prefix = SpacePrefix::kEachUnlessSpace;
+  for (const Vocabulary& vocabulary : all) {
+    const Vocabulary again = written_and_read(vocabulary);
+    EXPECT_EQ(again.merges, vocabulary.merges);
+    EXPECT_EQ(again.pre_splits, vocabulary.pre_splits);
+    EXPECT_EQ(again.space_prefix, vocabulary.space_prefix);
+    const Tokenizer first{vocabulary}, second{again};
+    for (const char* text : {"ab a", " the cat 12", "aab<|endoftext|>a"}) {
+      const bool fits = vocabulary.algorithm == TokenAlgorithm::kByteBpe || std::string_view(text).size() < 5;
+      if (!fits) continue;
+      EXPECT_EQ(second.encode(text, false, true), first.encode(text, false, true)) << text;
+    }
+  }
+}
+
+TEST_F(GgufVocabulary, ScoresOfAListAreItsOrder) {
+  GgufWriter writer;
+  writer.add_string("general.architecture", "llama");
+  write_gguf_vocabulary(char_vocabulary(), writer);
+  writer.write(directory_ / "vocabulary.gguf");
+  const GgufFile file(directory_ / "vocabulary.gguf");
+  EXPECT_EQ(file.string("tokenizer.ggml.model"), "llama");
+  EXPECT_EQ(file.floats("tokenizer.ggml.scores"), (std::vector<float>{0, 0, 0, 0, 0, 0, -1}));
+}
+
+}  // namespace
+}  // namespace tern
