@@ -46,7 +46,8 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   }
   std::string generation = "{\n";
   if (bos >= 0) generation += fmt::format("  \"bos_token_id\": {},\n", bos);
-  if (eos >= 0) generation += fmt::format("  \"eos_token_id\": {},\n", eos);
+  // Every id that ends a text: config.json has room for one.
+  if (eos >= 0) generation += fmt::format("  \"eos_token_id\": [{}],\n", fmt::join(vocabulary->eos_ids, ", "));
   write_file(path / "generation_config.json", generation + "  \"do_sample\": true\n}\n");
   write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
 }
