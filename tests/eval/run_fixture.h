@@ -1,38 +1,18 @@
 // A tiny training run on a generated text, for the tests that need a trained model.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <string>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "support/temporary_directory.h"
 #include "train/trainer.h"
 
 namespace tern {
 
-// A directory that is removed with everything in it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    std::string name = std::filesystem::temp_directory_path() / "tern-test-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using test::TemporaryDirectory;
 
 // Words in a random order: enough structure to learn something from.
 inline std::string word_text(size_t words, uint64_t seed) {

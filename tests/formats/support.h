@@ -1,8 +1,7 @@
-// What the tests of file formats share: damaging files systematically, a directory that removes itself, real data.
+// What the tests of file formats share: damaging files systematically, real data.
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -11,6 +10,7 @@
 #include <string_view>
 
 #include "../support/errors.h"
+#include "../support/temporary_directory.h"
 #include "base/bytes.h"
 
 namespace tern::test {
@@ -56,28 +56,6 @@ size_t refused_bit_flips(std::string_view content, Open open) {
   }
   return refused;
 }
-
-class TemporaryDirectory {
- public:
-  TemporaryDirectory() {
-    const testing::TestInfo* info = testing::UnitTest::GetInstance()->current_test_info();
-    path_ = std::filesystem::path(testing::TempDir()) /
-            ("tern_" + std::to_string(::getpid()) + "_" + info->test_suite_name() + "_" + info->name());
-    std::filesystem::create_directories(path_);
-  }
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // A file of the real data set, which a fresh machine does not have.
 inline std::filesystem::path data_path(std::string_view relative) {

@@ -1,8 +1,6 @@
 // GGUF files of a small model, of which single parts can be replaced.
 #pragma once
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -14,29 +12,10 @@
 #include "model/save.h"
 #include "support/errors.h"
 #include "support/models.h"
+#include "support/temporary_directory.h"
 #include "tokenizer/basic_vocabularies.h"
 
 namespace tern::test {
-
-// A directory that is removed with everything in it.
-class Folder {
- public:
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "tern-test-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
-    path_ = name;
-  }
-  ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // Widths that every type holds, 257 tokens: bytes and <|endoftext|>.
 inline ModelConfig block_config(WeightKind weights = WeightKind::kTernary) {

@@ -47,7 +47,7 @@ class GgufHostileModel : public testing::Test {
     expect_refused({{}, {{name, tensor}}}, part);
   }
 
-  Folder folder_;
+  TemporaryDirectory folder_;
   Threads threads_{1};
 };
 

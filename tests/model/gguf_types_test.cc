@@ -49,7 +49,7 @@ class GgufTypes : public testing::Test {
     return path;
   }
 
-  Folder folder_;
+  TemporaryDirectory folder_;
   Threads threads_{2};
   Vocabulary vocabulary_ = byte_vocabulary();
 };

@@ -3,6 +3,7 @@
 #include "formats/gguf_write.h"
 #include "model/gguf_metadata.h"
 #include "model/load.h"
+#include "support/temporary_directory.h"
 #include "tokenizer/basic_vocabularies.h"
 
 namespace tern {
@@ -10,9 +11,6 @@ namespace {
 
 class GgufVocabulary : public testing::Test {
  protected:
-  void SetUp() override { std::filesystem::create_directories(directory_); }
-  void TearDown() override { std::filesystem::remove_all(directory_); }
-
   Vocabulary written_and_read(const Vocabulary& vocabulary) const {
     GgufWriter writer;
     writer.add_string("general.architecture", "llama");
@@ -21,7 +19,7 @@ class GgufVocabulary : public testing::Test {
     return load_vocabulary(directory_ / "vocabulary.gguf");
   }
 
-  std::filesystem::path directory_ = std::filesystem::path(testing::TempDir()) / "tern_gguf_vocabulary";
+  test::TemporaryDirectory directory_;
 };
 
 TEST_F(GgufVocabulary, LlamaCppGpt2) {
