@@ -12,7 +12,6 @@
 namespace tern {
 namespace {
 
-constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
 constexpr const char* kHead = "lm_head.weight";
 constexpr const char* kEmbedding = "model.embed_tokens.weight";
 
