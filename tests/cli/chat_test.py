@@ -202,7 +202,8 @@ class ChatTest(unittest.TestCase):
             chat.type(line + "\n")
             chat.wait_for(re.escape(expected))
         self.assertIn("answer 2 tokens", chat.ask("fine"))
-        chat.type("\x04")  # Ctrl-D
+        chat.wait_for("> ")  # before it the terminal itself would take Ctrl-D
+        chat.type("\x04")
         self.assertEqual(chat.exit_code(), 0)
 
     def test_messages_of_several_lines(self):
@@ -243,6 +244,7 @@ class ChatTest(unittest.TestCase):
         again.type("\x1b[A\x1b[A")  # up twice: over /bye
         again.wait_for("remember me")
         self.assertIn("answer 2 tokens", again.ask(""))
+        again.wait_for("> ")
         again.type("\x04")
         self.assertEqual(again.exit_code(), 0)
 
