@@ -10,6 +10,7 @@ import re
 import select
 import signal
 import tempfile
+import termios
 import time
 import unittest
 from pathlib import Path
@@ -54,6 +55,15 @@ class Terminal:
         """Types a line and returns all that is shown up to the speed of the answer."""
         self.type(line + "\n")
         return self.wait_for(r"tokens/s[^\n]*\n")
+
+    def leave(self):
+        """Ctrl-D at the prompt. The terminal would keep it to itself until the editor reads key by key."""
+        self.wait_for("> ")
+        end = time.monotonic() + 60
+        while termios.tcgetattr(self.file)[3] & termios.ICANON:
+            assert time.monotonic() < end, "the editor does not read"
+            time.sleep(0.01)
+        self.type("\x04")
 
     def exit_code(self):
         end = time.monotonic() + 60
@@ -202,8 +212,7 @@ class ChatTest(unittest.TestCase):
             chat.type(line + "\n")
             chat.wait_for(re.escape(expected))
         self.assertIn("answer 2 tokens", chat.ask("fine"))
-        chat.wait_for("> ")  # before it the terminal itself would take Ctrl-D
-        chat.type("\x04")
+        chat.leave()
         self.assertEqual(chat.exit_code(), 0)
 
     def test_messages_of_several_lines(self):
@@ -244,8 +253,7 @@ class ChatTest(unittest.TestCase):
         again.type("\x1b[A\x1b[A")  # up twice: over /bye
         again.wait_for("remember me")
         self.assertIn("answer 2 tokens", again.ask(""))
-        again.wait_for("> ")
-        again.type("\x04")
+        again.leave()
         self.assertEqual(again.exit_code(), 0)
 
 
