@@ -52,6 +52,14 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
 }
 
+// A training directory is a model already: with these files beside its own it would be two.
+void make_model_directory(const std::filesystem::path& path) {
+  if (std::filesystem::exists(path / kRunConfigFile)) {
+    fail("{}: expected a place for a Hugging Face directory, it is a training directory", path.string());
+  }
+  make_directories(path);
+}
+
 // The one type of all that stays real beside packed trits: bf16 when it holds all of it, else f32. transformers keeps
 // each tensor of a packed model as it is stored, and multiplies only what is of one type.
 DType real_type(const Model& model) {
@@ -89,7 +97,7 @@ void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const
     const DType stored = spec.is_norm() && !packed ? DType::kF32 : real;
     tensors.push_back(stored_rows(model, spec, name, stored, false));
   }
-  make_directories(path);
+  make_model_directory(path);
   write_hf_weights(path, tensors, shard_bytes);
   write_side_files(config, vocabulary, packed, real, path, chat_template);
 }
@@ -124,7 +132,7 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
     };
     tensors.push_back(std::move(out));
   }
-  make_directories(path);
+  make_model_directory(path);
   write_hf_weights(path, tensors, shard_bytes);
   write_side_files(config, vocabulary, false, type, path);
 }

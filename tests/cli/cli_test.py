@@ -155,6 +155,10 @@ class Case(unittest.TestCase):
         logits = {tern("eval", "logits", "-m", self.dir / model, 5, 6, 7)[0] for model in ("unsharded", "shards", "run")}
         self.assertEqual(len(logits), 1)
         self.assertEqual(len(logits.pop().splitlines()), 3)
+        before = sorted(path.name for path in (self.dir / "run").iterdir())
+        self.assertIn("run: expected a place for a Hugging Face directory, it is a training directory",
+                      error("convert", self.dir / "run", self.dir / "run"))
+        self.assertEqual(sorted(path.name for path in (self.dir / "run").iterdir()), before)
         (self.dir / "shards" / files[1]).unlink()
         self.assertIn(f"{files[1]}: cannot open", error("info", self.dir / "shards"))
         tern("convert", self.dir / "run", self.dir / "never", "--shard-size", "much", expect=2)
