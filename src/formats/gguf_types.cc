@@ -13,7 +13,7 @@ struct TensorTypeRow {
   uint32_t id;
   std::string_view name;      // as ggml spells it
   std::optional<DType> type;  // absent: known by name only
-  std::string_view why = "";  // it cannot be read, beyond that nobody wrote it
+  std::string_view why{};     // it cannot be read, beyond that nobody wrote it
 };
 
 constexpr std::string_view kTileOrder =
