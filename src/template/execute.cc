@@ -80,7 +80,7 @@ Interpreter::Flow Interpreter::execute(const Statement& s, Scope& scope) {
       macro.name = s.kind == StatementKind::kMacro ? std::string_view(s.name) : "caller";
       macro.statement = &s;
       macro.scope = &scope;
-      const Value value = Value::object(make_object(std::move(macro)));
+      const Value value = Value::object(make_object(macro));
       if (s.kind == StatementKind::kMacro)
         set(scope, s.name, value);
       else
@@ -136,7 +136,7 @@ void Interpreter::execute_for(const Statement& s, const Value& items, size_t lev
   loop_object.level = level;
   loop_object.statement = s.recursive ? &s : nullptr;
   loop_object.scope = &scope;
-  Object& loop = make_object(std::move(loop_object));
+  Object& loop = make_object(loop_object);
   for (; loop.index < list.items().size(); ++loop.index) {
     heap_.budget().step();
     Scope& inner = make_scope(&scope);
@@ -209,7 +209,7 @@ Value Interpreter::loop_attribute(Object& loop, std::string_view name) {
   method.name = name;
   method.builtin = name == "cycle" ? loop_cycle : loop_changed;
   method.self = Value::object(loop);
-  return Value::object(make_object(std::move(method)));
+  return Value::object(make_object(method));
 }
 
 }  // namespace tern::jinja

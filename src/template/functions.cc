@@ -67,7 +67,7 @@ Value joiner(Interpreter& in, const Value&, const Arguments& a) {
   object.type = Object::Type::kJoiner;
   object.name = "joiner";
   object.self = args[0].is_undefined() ? Value::view(", ") : args[0];
-  return Value::object(in.make_object(std::move(object)));
+  return Value::object(in.make_object(object));
 }
 
 Value raise_exception(Interpreter&, const Value&, const Arguments& a) {

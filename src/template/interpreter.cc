@@ -31,7 +31,7 @@ std::vector<Value> bind(const Arguments& arguments, std::initializer_list<std::s
 
 Object& Interpreter::make_object(Object object) {
   heap_.budget().take(sizeof(Object));
-  return objects_.emplace_back(std::move(object));
+  return objects_.emplace_back(object);
 }
 
 Scope& Interpreter::make_scope(Scope* parent) {
@@ -62,7 +62,7 @@ Value Interpreter::look_up(Scope& scope, std::string_view name) {
   Object object;
   object.name = name;
   object.builtin = function;
-  return Value::object(make_object(std::move(object)));
+  return Value::object(make_object(object));
 }
 
 Value Interpreter::evaluate(const Expr& expr, Scope& scope) {
@@ -287,7 +287,7 @@ Value Interpreter::attribute(const Value& value, std::string_view name) {
     object.name = name;
     object.builtin = method;
     object.self = value;
-    return Value::object(make_object(std::move(object)));
+    return Value::object(make_object(object));
   }
   return subscript(value, Value::view(name), heap_).value;
 }

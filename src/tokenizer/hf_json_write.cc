@@ -81,7 +81,7 @@ bool uses_normalizer(const Vocabulary& vocabulary) {
 
 ordered_json normalizer(const Vocabulary& vocabulary) {
   if (vocabulary.algorithm == TokenAlgorithm::kByteBpe || !uses_normalizer(vocabulary)) return nullptr;
-  const ordered_json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}};
+  ordered_json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}};
   if (vocabulary.space_prefix == SpacePrefix::kNone) return replace;
   const ordered_json prepend = {{"type", "Prepend"}, {"prepend", kMark}};
   return {{"type", "Sequence"}, {"normalizers", ordered_json::array({prepend, replace})}};
