@@ -265,24 +265,15 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   repack_linear(matrix, threads, linear);
 }
 
-Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,
-                   const ChooseForm& choose_form, Threads& threads) {
-  if (config.layers > stored_layers_at_most) {
-    fail("the configuration has {} layers, there are only {} tensors", config.layers, stored_layers_at_most);
-  }
-  const std::vector<TensorSpec> specs = model_tensors(config);
-  std::vector<StoredTensor> stored;
-  for (const TensorSpec& spec : specs) {
-    stored.push_back(find(spec));
-    check_stored_shape(spec, stored.back());
-  }
+Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored& find, const ChooseForm& choose_form,
+                   Threads& threads) {
   const ModelForm form = choose_form(config);
   check_memory(expected_weight_bytes(config, dense_type, form.head.kind, form.layout).total());
   Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
   model.head().layout = head_layout(form.head.kind);
-  for (size_t i = 0; i < specs.size(); ++i) {
-    if (specs[i].is_linear()) model.weights.linear(specs[i]).ternary.layout = form.layout;
-    load_tensor(specs[i], stored[i], threads, model);
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (spec.is_linear()) model.weights.linear(spec).ternary.layout = form.layout;
+    load_tensor(spec, find(spec), threads, model);
   }
   set_head(form.head, threads, model);
   return model;

@@ -44,10 +44,10 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
 // The stored tensors of all specs of a configuration, in their order.
 using FindStored = std::function<StoredTensor(const TensorSpec&)>;
 
-// A model from its stored tensors: finds all, checks all shapes, allocates, loads, makes the head.
-// `stored_layers_at_most` is any bound on the layers that the source can hold (its number of tensors).
-Model load_tensors(const ModelConfig& config, size_t stored_layers_at_most, DType dense_type, const FindStored& find,
-                   const ChooseForm& choose_form, Threads& threads);
+// A model from its stored tensors, whose shapes have been checked: allocates, loads, makes the head. Error when the
+// memory for the weights is not there.
+Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored& find, const ChooseForm& choose_form,
+                   Threads& threads);
 
 // The type that embedding, head and full-precision layers of a model from this tensor should have: bf16 for bf16 files,
 // f32 for all others (f16 and f32 are exact in it).

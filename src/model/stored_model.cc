@@ -31,7 +31,7 @@ Model load_stored(const StoredModel& stored, const ChooseForm& choose_form, Thre
         fail("tensor '{}' has no place in a model of this configuration", tensor.name);
       }
     }
-    return load_tensors(stored.config, stored.tensors.size(), stored.dense_type, stored.find, choose_form, threads);
+    return load_tensors(stored.config, stored.dense_type, stored.find, choose_form, threads);
   });
 }
 

@@ -84,6 +84,17 @@ Value items_of(Interpreter& in, const Value& v, const Arguments& a) {
   return in.heap().list(std::move(items));
 }
 
+// The second of each pair, in the order of the first.
+Value sorted(Interpreter& in, std::vector<std::pair<Value, Value>>& keyed, bool down) {
+  Budget& budget = in.heap().budget();
+  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& x, const auto& y) {
+    return down ? less(y.first, x.first, budget) : less(x.first, y.first, budget);
+  });
+  List items;
+  for (const auto& entry : keyed) items.push_back(entry.second);
+  return in.heap().list(std::move(items));
+}
+
 Value dictsort(Interpreter& in, const Value& v, const Arguments& a) {
   const auto args = bind(a, {"case_sensitive", "by", "reverse"});
   if (!v.is_map()) fail("expected a mapping, found {}", kind_name(v));
@@ -95,14 +106,7 @@ Value dictsort(Interpreter& in, const Value& v, const Arguments& a) {
     keyed.emplace_back(key_of(in, by == "key" ? entry.first : entry.second, Value(), case_sensitive),
                        in.heap().tuple({entry.first, entry.second}));
   }
-  const bool down = truth(args[2]);
-  Budget& budget = in.heap().budget();
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& x, const auto& y) {
-    return down ? less(y.first, x.first, budget) : less(x.first, y.first, budget);
-  });
-  List items;
-  for (const auto& entry : keyed) items.push_back(entry.second);
-  return in.heap().list(std::move(items));
+  return sorted(in, keyed, truth(args[2]));
 }
 
 Value sort(Interpreter& in, const Value& v, const Arguments& a) {
@@ -110,14 +114,7 @@ Value sort(Interpreter& in, const Value& v, const Arguments& a) {
   std::vector<std::pair<Value, Value>> keyed;
   const Value list = list_of(in, v);
   for (const Value& item : list.items()) keyed.emplace_back(key_of(in, item, args[2], truth(args[1])), item);
-  const bool down = truth(args[0]);
-  Budget& budget = in.heap().budget();
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const auto& x, const auto& y) {
-    return down ? less(y.first, x.first, budget) : less(x.first, y.first, budget);
-  });
-  List items;
-  for (const auto& entry : keyed) items.push_back(entry.second);
-  return in.heap().list(std::move(items));
+  return sorted(in, keyed, truth(args[0]));
 }
 
 Value unique(Interpreter& in, const Value& v, const Arguments& a) {

@@ -164,16 +164,21 @@ Signature Parser::signature() {
   return result;
 }
 
+// What a call runs: parameters of its own, and no loop around it that it could leave.
+Statement Parser::with_callable_body(Statement s, std::string_view end) {
+  const size_t loops = std::exchange(loops_, 0);
+  signatures_.push_back(&s.signature);
+  s.bodies.push_back(body(end));
+  signatures_.pop_back();
+  loops_ = loops;
+  return s;
+}
+
 Statement Parser::macro_statement(Statement s) {
   s.kind = StatementKind::kMacro;
   s.name = expect_identifier("the name of the macro");
   s.signature = signature();
-  const size_t loops = std::exchange(loops_, 0);
-  signatures_.push_back(&s.signature);
-  s.bodies.push_back(body("endmacro"));
-  signatures_.pop_back();
-  loops_ = loops;
-  return s;
+  return with_callable_body(std::move(s), "endmacro");
 }
 
 Statement Parser::call_statement(Statement s) {
@@ -182,12 +187,7 @@ Statement Parser::call_statement(Statement s) {
   ExprPtr call = expression();
   if (call->kind != ExprKind::kCall) fail("line {}: expected a call after 'call'", s.line);
   s.expressions.push_back(std::move(call));
-  const size_t loops = std::exchange(loops_, 0);
-  signatures_.push_back(&s.signature);
-  s.bodies.push_back(body("endcall"));
-  signatures_.pop_back();
-  loops_ = loops;
-  return s;
+  return with_callable_body(std::move(s), "endcall");
 }
 
 Statement Parser::with_statement(Statement s) {

@@ -80,6 +80,7 @@ class Parser {
   Statement if_statement(Statement s);
   Statement for_statement(Statement s);
   Statement set_statement(Statement s);
+  Statement with_callable_body(Statement s, std::string_view end);
   Statement macro_statement(Statement s);
   Statement call_statement(Statement s);
   Statement with_statement(Statement s);

@@ -52,6 +52,8 @@ void check_id(const Vocabulary& vocabulary, int32_t id, std::string_view what) {
 
 void check_tokens(const Vocabulary& vocabulary) {
   constexpr size_t kMostTokens = size_t{1} << 30;
+  // An added token is compared at every place where it may begin: a long one would make a hostile text quadratic.
+  constexpr size_t kMostAddedBytes = 1024;
   const std::vector<Token>& tokens = vocabulary.tokens;
   if (tokens.empty()) fail("tokenizer: expected at least one token, the vocabulary is empty");
   if (tokens.size() > kMostTokens)
@@ -67,6 +69,9 @@ void check_tokens(const Vocabulary& vocabulary) {
     const Token& token = tokens[id];
     const bool is_added = token.type == TokenType::kControl || token.type == TokenType::kUserDefined;
     if (is_added && token.bytes.empty()) fail("tokenizer: added token {}: expected a text, it is empty", id);
+    if (is_added && token.bytes.size() > kMostAddedBytes) {
+      fail("tokenizer: added token {}: expected at most {} bytes, it has {}", id, kMostAddedBytes, token.bytes.size());
+    }
     if (std::isnan(token.score))
       fail("tokenizer: token {} ('{}'): expected a score, it is not a number", id, shown_bytes(token.bytes));
     if (is_added) insert_once(added_tokens, id);

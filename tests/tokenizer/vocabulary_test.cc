@@ -155,5 +155,14 @@ TEST(CharVocabulary, OneTokenForEachObservedCharacter) {
   EXPECT_NE(error_of([] { CharVocabularyBuilder().build(); }).find("empty"), std::string::npos);
 }
 
+TEST(Validate, RefusesAddedTokensThatWouldMakeMatchingSlow) {
+  Vocabulary vocabulary = byte_vocabulary();
+  vocabulary.tokens.push_back({std::string(1024, 'x'), TokenType::kUserDefined});
+  validate(vocabulary);
+  vocabulary.tokens.back().bytes += 'x';
+  EXPECT_NE(error_of([&] { validate(vocabulary); }).find("added token 257: expected at most 1024 bytes, it has 1025"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace tern
