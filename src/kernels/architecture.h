@@ -26,6 +26,7 @@ inline Kernels with_integers(Kernels table, const char* name, const IntegerKerne
   table.ternary_gemm = integers.ternary_gemm;
   table.int8_gemm = integers.int8_gemm;
   table.screen_gemm = integers.screen_gemm;
+  table.word_gemm = integers.word_gemm;
   return table;
 }
 

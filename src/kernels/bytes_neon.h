@@ -69,3 +69,18 @@ constexpr size_t kProbeTurns = 1;  // 16 sums, one a register
 
 constexpr uint32_t kInt8Offset = 0;
 inline Bytes64 int8_weights(const int8_t* p) { return load_bytes(p); }
+
+// ---- Words, for word_impl.h ----
+constexpr size_t kWordTileRows = 4;
+
+inline I32x16 add_word_products(I32x16 sum, Bytes64 w, const int16_t* pair) {
+  int32_t both;
+  __builtin_memcpy(&both, pair, 4);
+  const int16x8_t x = vreinterpretq_s16_s32(vdupq_n_s32(both));
+  const auto products = [=](int32x4_t quarter, uint8x16_t bytes) {
+    const int16x8_t words = vreinterpretq_s16_u8(bytes);
+    return vaddq_s32(quarter, vpaddq_s32(vmull_s16(vget_low_s16(words), vget_low_s16(x)), vmull_high_s16(words, x)));
+  };
+  return {products(sum.q0, w.q0), products(sum.q1, w.q1), products(sum.q2, w.q2), products(sum.q3, w.q3)};
+}
+inline void stay_in_registers(I32x16&) {}

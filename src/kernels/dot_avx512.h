@@ -22,3 +22,13 @@ constexpr uint32_t kInt8Offset = 128;
 inline Bytes64 int8_weights(const int8_t* p) {
   return {_mm512_xor_si512(_mm512_loadu_si512(p), _mm512_set1_epi8(static_cast<char>(-128)))};
 }
+
+// ---- Words, for word_impl.h ----
+constexpr size_t kWordTileRows = 16;
+
+inline I32x16 add_word_products(I32x16 sum, Bytes64 w, const int16_t* pair) {
+  int32_t both;
+  __builtin_memcpy(&both, pair, 4);
+  return {_mm512_dpwssd_epi32(sum.all, w.all, _mm512_set1_epi32(both))};
+}
+inline void stay_in_registers(I32x16&) {}

@@ -25,3 +25,14 @@ inline Bytes64 int8_weights(const int8_t* p) {
   const Bytes64 w = load_bytes(p);
   return {_mm256_xor_si256(w.low, flip), _mm256_xor_si256(w.high, flip)};
 }
+
+// ---- Words, for word_impl.h ----
+constexpr size_t kWordTileRows = 4;
+
+inline I32x16 add_word_products(I32x16 sum, Bytes64 w, const int16_t* pair) {
+  int32_t both;
+  __builtin_memcpy(&both, pair, 4);
+  const __m256i x = _mm256_set1_epi32(both);
+  return {_mm256_dpwssd_avx_epi32(sum.low, w.low, x), _mm256_dpwssd_avx_epi32(sum.high, w.high, x)};
+}
+inline void stay_in_registers(I32x16&) {}

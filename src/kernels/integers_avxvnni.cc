@@ -19,9 +19,10 @@ namespace {
 // Their sums, then the tiles:
 #include "kernels/dot_sums_impl.h"
 #include "kernels/integer_tiles_impl.h"
+#include "kernels/word_impl.h"
 
 }  // namespace
 
-constexpr IntegerKernels kAvxVnniIntegers = {ternary_gemm, head_gemm<Int8Tile>, head_gemm<ScreenTile>};
+constexpr IntegerKernels kAvxVnniIntegers = {ternary_gemm, head_gemm<Int8Tile>, head_gemm<ScreenTile>, word_gemm};
 
 }  // namespace tern

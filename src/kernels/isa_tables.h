@@ -10,6 +10,7 @@ struct IntegerKernels {
   decltype(Kernels::ternary_gemm) ternary_gemm;
   decltype(Kernels::int8_gemm) int8_gemm;
   decltype(Kernels::screen_gemm) screen_gemm;
+  decltype(Kernels::word_gemm) word_gemm;
 };
 
 extern const Kernels kScalarKernels;

@@ -28,6 +28,8 @@ constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is b
 
 // The tiles:
 #include "kernels/integer_tiles_impl.h"
+#include "kernels/word_impl.h"
+#include "kernels/word_pack_impl.h"
 
 // The triples:
 #include "kernels/triple_impl.h"

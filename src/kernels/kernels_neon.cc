@@ -25,6 +25,8 @@ constexpr size_t kTileRows = 6;  // 24 accumulators, 4 registers of B, 1 of A
 
 // The tiles:
 #include "kernels/integer_tiles_impl.h"
+#include "kernels/word_impl.h"
+#include "kernels/word_pack_impl.h"
 
 // The triples:
 #include "kernels/triple_impl.h"

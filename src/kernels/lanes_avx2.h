@@ -124,5 +124,20 @@ inline void store_i8(signed char* p, I32x16 a) {
   const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
+inline void store_i16(short* p, I32x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xD8));
+}
+inline __m256i pairs_of(__m256i even, __m256i odd) {
+  return _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xAA);
+}
+inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs_of(even.low, odd.low));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), pairs_of(even.high, odd.high));
+}
+inline I32x16 load_integers(const signed char* p) {
+  return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
+          _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))};
+}
 
 #include "kernels/transpose_avx.h"

@@ -70,5 +70,15 @@ inline int reduce_add(I32x16 a) { return _mm512_reduce_add_epi32(a.all); }
 inline void store_i8(signed char* p, I32x16 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(a.all));
 }
+inline void store_i16(short* p, I32x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(a.all));
+}
+inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
+  const __m512i low_halves = _mm512_and_si512(even.all, _mm512_set1_epi32(0xFFFF));
+  _mm512_storeu_si512(p, _mm512_xor_si512(low_halves, _mm512_slli_epi32(odd.all, 16)));
+}
+inline I32x16 load_integers(const signed char* p) {
+  return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
 
 #include "kernels/transpose_avx.h"

@@ -101,13 +101,14 @@ inline void store_bf16(unsigned short* p, F32x16 a) {
   vst1_u16(p + 12, round_bf16_quarter(a.q3));
 }
 inline F32x16 to_floats(I32x16 a) { return each<F32x16>(vcvtq_f32_s32, a); }
-inline F32x16 load_i8(const signed char* p) {
+inline I32x16 load_integers(const signed char* p) {
   const int8x16_t bytes = vld1q_s8(p);
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
   const int16x8_t high = vmovl_s8(vget_high_s8(bytes));
-  return to_floats({vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)), vmovl_s16(vget_low_s16(high)),
-                    vmovl_s16(vget_high_s16(high))});
+  return {vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)), vmovl_s16(vget_low_s16(high)),
+          vmovl_s16(vget_high_s16(high))};
 }
+inline F32x16 load_i8(const signed char* p) { return to_floats(load_integers(p)); }
 
 inline I32x16 round_to_integer(F32x16 a) { return each<I32x16>(vcvtnq_s32_f32, a); }
 inline I32x16 set1_integers(int32_t x) {
@@ -121,6 +122,15 @@ inline void store_i8(signed char* p, I32x16 a) {
   const int16x8_t low = vcombine_s16(vqmovn_s32(a.q0), vqmovn_s32(a.q1));
   const int16x8_t high = vcombine_s16(vqmovn_s32(a.q2), vqmovn_s32(a.q3));
   vst1q_s8(p, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));
+}
+inline void store_i16(short* p, I32x16 a) {
+  vst1q_s16(p, vcombine_s16(vqmovn_s32(a.q0), vqmovn_s32(a.q1)));
+  vst1q_s16(p + 8, vcombine_s16(vqmovn_s32(a.q2), vqmovn_s32(a.q3)));
+}
+inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
+  const auto words = [](int32x4_t a, int32x4_t b) { return vcombine_s16(vmovn_s32(a), vmovn_s32(b)); };
+  vst2q_s16(p, {{words(even.q0, even.q1), words(odd.q0, odd.q1)}});
+  vst2q_s16(p + 16, {{words(even.q2, even.q3), words(odd.q2, odd.q3)}});
 }
 
 // out[i * 16 + j] = x[j * stride + i] for i, j < 4.

@@ -159,6 +159,25 @@ inline void store_i8(signed char* p, const I32x16& a) {
     p[i] = static_cast<signed char>(x < -128 ? -128 : x > 127 ? 127 : x);
   }
 }
+// Saturated to 16 bits.
+inline void store_i16(short* p, const I32x16& a) {
+  for (int i = 0; i < 16; ++i) {
+    const int x = a.lane[i];
+    p[i] = static_cast<short>(x < -32768 ? -32768 : x > 32767 ? 32767 : x);
+  }
+}
+// The low halves, one of `even` and one of `odd` in turn: 32 words.
+inline void store_pairs(short* p, const I32x16& even, const I32x16& odd) {
+  for (int i = 0; i < 16; ++i) {
+    p[2 * i] = static_cast<short>(even.lane[i]);
+    p[2 * i + 1] = static_cast<short>(odd.lane[i]);
+  }
+}
+inline I32x16 load_integers(const signed char* p) {
+  I32x16 y;
+  for (int i = 0; i < 16; ++i) y.lane[i] = p[i];
+  return y;
+}
 // out[i * 16 + j] = x[j * stride + i] for i, j < 16.
 inline void transpose_block(const float* x, size_t stride, float* out) {
   for (int j = 0; j < 16; ++j) {

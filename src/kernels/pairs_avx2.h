@@ -27,3 +27,15 @@ inline Bytes64 with_sign_of(Bytes64 sign, Bytes64 a) {
 inline void stay_in_registers(I16x32& a) { __asm__("" : "+x"(a.low), "+x"(a.high)); }
 
 constexpr size_t kTileTokens = 4;
+
+// ---- Words, for word_impl.h ----
+constexpr size_t kWordTileRows = 4;  // 8 sums; with 6 rows compilers run out of registers
+
+inline I32x16 add_word_products(I32x16 sum, Bytes64 w, const int16_t* pair) {
+  int32_t both;
+  __builtin_memcpy(&both, pair, 4);
+  const __m256i x = _mm256_set1_epi32(both);
+  return {_mm256_add_epi32(sum.low, _mm256_madd_epi16(w.low, x)),
+          _mm256_add_epi32(sum.high, _mm256_madd_epi16(w.high, x))};
+}
+inline void stay_in_registers(I32x16& a) { __asm__("" : "+x"(a.low), "+x"(a.high)); }

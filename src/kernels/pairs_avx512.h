@@ -19,3 +19,13 @@ inline Bytes64 with_sign_of(Bytes64 sign, Bytes64 a) {
 inline void stay_in_registers(I16x32&) {}  // 32 registers hold what compilers make of the sums
 
 constexpr size_t kTileTokens = 4;
+
+// ---- Words, for word_impl.h ----
+constexpr size_t kWordTileRows = 8;
+
+inline I32x16 add_word_products(I32x16 sum, Bytes64 w, const int16_t* pair) {
+  int32_t both;
+  __builtin_memcpy(&both, pair, 4);
+  return {_mm512_add_epi32(sum.all, _mm512_madd_epi16(w.all, _mm512_set1_epi32(both)))};
+}
+inline void stay_in_registers(I32x16&) {}

@@ -89,10 +89,6 @@ void prepare_input(const Linear& linear, size_t tokens, LinearInput& input) {
   }
 }
 
-void grow(size_t size, Buffer<float>& buffer) {
-  if (buffer.size() < size) buffer = Buffer<float>(size);
-}
-
 // Sums of |w| and w over the matrix: each row by the kernel, the rows in double in their order.
 struct Moments {
   double sum_abs = 0;
@@ -135,16 +131,6 @@ void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads,
         codes.set_row(r, trits);
       }
     });
-  });
-}
-
-// dX = dY B with B (outputs, inputs) already in panels.
-void multiply_panels(MatView<const float> dy, const float* panels, bool accumulate, Threads& threads,
-                     MatView<float> dx) {
-  const size_t panel_stride = dy.cols * kPanel;
-  for_product_ranges(dx.rows, dx.cols, dy.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
-    kernels().gemm_f32(dy.row(t0), dy.stride, 1, panels + c0 / kPanel * panel_stride, panel_stride, t1 - t0, c1 - c0,
-                       dy.cols, accumulate, dx.row(t0) + c0, dx.stride);
   });
 }
 
@@ -245,71 +231,6 @@ void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& thread
   assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
   for_product_ranges(y.rows, y.cols, x.cols, threads,
                      [&](size_t t0, size_t t1, size_t r0, size_t r1) { multiply_dense(w, x, t0, t1, r0, r1, y); });
-}
-
-void pack_input_panels(const LinearInput& input, size_t rows, Threads& threads, Buffer<float>& panels) {
-  if (input.kind == WeightKind::kFull) {
-    pack_input_panels(MatView<const float>(input.real.data(), rows, input.cols), threads, panels);
-    return;
-  }
-  grow(rows * round_up_to_panel(input.cols), panels);
-  const QuantizedRows& x = input.quantized;
-  pack_row_panels(
-      rows, input.cols, threads,
-      [&](size_t n, VecView<float> out) {
-        kernels().dequantize_row(x.q.data() + n * x.stride, x.cols, x.scale[n], out.data());
-      },
-      panels.data());
-}
-
-void pack_input_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels) {
-  const size_t padded = round_up_to_panel(x.cols);
-  grow(x.rows * padded, panels);
-  threads.for_ranges(padded, kPanel, [&](size_t begin, size_t end) {
-    for (size_t c = begin; c < end; c += kPanel) {
-      kernels().pack_panel(x.data + c, x.stride, x.rows, x.cols - c < kPanel ? x.cols - c : kPanel,
-                           panels.data() + c * x.rows);
-    }
-  });
-}
-
-void linear_backward_weights(MatView<const float> dy, const Buffer<float>& input_panels, Threads& threads,
-                             MatView<float> dw) {
-  assert(dw.rows == dy.cols);
-  const size_t panel_stride = dy.rows * kPanel;
-  for_product_ranges(dw.rows, dw.cols, dy.rows, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
-    kernels().gemm_f32(dy.data + r0, 1, dy.stride, input_panels.data() + c0 / kPanel * panel_stride, panel_stride,
-                       r1 - r0, c1 - c0, dy.rows, true, dw.row(r0) + c0, dw.stride);
-  });
-}
-
-void linear_backward_input(const Linear& linear, MatView<const float> dy, bool accumulate, Threads& threads,
-                           Buffer<float>& scratch, MatView<float> dx) {
-  if (linear.kind == WeightKind::kFull) {
-    dense_backward_input(linear.dense, dy, accumulate, threads, scratch, dx);
-    return;
-  }
-  const TernaryMatrix& w = linear.ternary;
-  assert(dy.cols == w.rows && dx.cols == w.cols);
-  grow(w.rows * round_up_to_panel(w.cols), scratch);
-  pack_row_panels(
-      w.rows, w.cols, threads,
-      [&](size_t r, VecView<float> out) {
-        std::vector<int8_t> trits(w.cols);
-        w.get_row(r, trits);
-        kernels().dequantize_row(trits.data(), w.cols, w.scale, out.data());
-      },
-      scratch.data());
-  multiply_panels(dy, scratch.data(), accumulate, threads, dx);
-}
-
-void dense_backward_input(const DenseMatrix& w, MatView<const float> dy, bool accumulate, Threads& threads,
-                          Buffer<float>& scratch, MatView<float> dx) {
-  assert(dy.cols == w.rows && dx.cols == w.cols);
-  grow(w.rows * round_up_to_panel(w.cols), scratch);
-  pack_row_panels(
-      w.rows, w.cols, threads, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, scratch.data());
-  multiply_panels(dy, scratch.data(), accumulate, threads, dx);
 }
 
 }  // namespace tern

@@ -1,8 +1,7 @@
-// Linear layers y = x W^T without bias, with real or ternary weights: forward and backward.
+// Linear layers y = x W^T without bias, with real or ternary weights. Their backward pass is in linear_backward.h.
 //
 // Ternary and binary layers ("BitLinear") multiply the int8 activations of quantize_activations by trits, exactly in
-// integers, and scale the sum: y = (sum q w) * (w_scale * x_scale). The straight-through estimator (Bengio et al. 2013)
-// is the backward pass: identity through both quantizers, so dX uses the ternary W and dW the quantized X.
+// integers, and scale the sum: y = (sum q w) * (w_scale * x_scale).
 #pragma once
 
 #include <cstdint>
@@ -77,19 +76,5 @@ struct LinearOutput {
 void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads);
 // The same for real weights and real activations (the output head).
 void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
-
-// The activations of a group of layers as panels (tokens, cols): the right-hand side of dW, packed once for the group.
-void pack_input_panels(const LinearInput& input, size_t rows, Threads& threads, Buffer<float>& panels);
-void pack_input_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels);
-
-// dW (outputs, inputs) += dY^T X with X in panels. Sums over the tokens in their order.
-void linear_backward_weights(MatView<const float> dy, const Buffer<float>& input_panels, Threads& threads,
-                             MatView<float> dw);
-
-// dX (N, inputs) = or += dY W, W as the forward pass used it. `scratch` is reused between calls.
-void linear_backward_input(const Linear& linear, MatView<const float> dy, bool accumulate, Threads& threads,
-                           Buffer<float>& scratch, MatView<float> dx);
-void dense_backward_input(const DenseMatrix& weights, MatView<const float> dy, bool accumulate, Threads& threads,
-                          Buffer<float>& scratch, MatView<float> dx);
 
 }  // namespace tern

@@ -10,13 +10,6 @@
 namespace tern {
 namespace {
 
-// One linear layer y = x W^T: dW += dy^T x and dx = or += dy W. `panels` holds x.
-void linear_backward(const Linear& linear, MatView<const float> dy, const Buffer<float>& panels, bool accumulate,
-                     Threads& threads, Buffer<float>& scratch, MatView<float> dx, MatView<float> dw) {
-  linear_backward_weights(dy, panels, threads, dw);
-  linear_backward_input(linear, dy, accumulate, threads, scratch, dx);
-}
-
 // Through a sub-norm where there is one: returns the gradient before it (in `before`, or `after` itself without a
 // norm).
 MatView<float> sub_norm_backward(const Buffer<float>& gain, MatView<const float> x, const Buffer<float>& r,
@@ -38,16 +31,16 @@ void ffn_backward(const Model& model, size_t l, size_t N, const LayerActivations
   const MatView<float> dgate = b.dgate.mat(N, c.ffn);
   const MatView<float> dup = b.dup.mat(N, c.ffn);
 
-  pack_input_panels(a.down_input, N, threads, b.panels);
-  linear_backward(w.down, dx, b.panels, false, threads, b.weights, d_down_input, g.mat(TensorRole::kFfnDown, l));
+  pack_backward_input(a.down_input, N, threads, b.linear);
+  linear_backward(w.down, a.down_input, dx, false, threads, b.linear, d_down_input, g.mat(TensorRole::kFfnDown, l));
   const MatView<float> d_glu = sub_norm_backward(w.ffn_sub_norm, a.glu_out.mat(N, c.ffn), a.ffn_sub_r, d_down_input,
                                                  threads, b.d_normed.mat(N, c.ffn), g, TensorRole::kFfnSubNorm, l);
   glu_backward(c.activation, a.gate.mat(N, c.ffn), a.up.mat(N, c.ffn), d_glu, threads, dgate, dup);
 
   const MatView<float> d_ffn_input = b.d_hidden.mat(N, c.dim);
-  pack_input_panels(a.ffn_input, N, threads, b.panels);
-  linear_backward(w.gate, dgate, b.panels, false, threads, b.weights, d_ffn_input, g.mat(TensorRole::kFfnGate, l));
-  linear_backward(w.up, dup, b.panels, true, threads, b.weights, d_ffn_input, g.mat(TensorRole::kFfnUp, l));
+  pack_backward_input(a.ffn_input, N, threads, b.linear);
+  linear_backward(w.gate, a.ffn_input, dgate, false, threads, b.linear, d_ffn_input, g.mat(TensorRole::kFfnGate, l));
+  linear_backward(w.up, a.ffn_input, dup, true, threads, b.linear, d_ffn_input, g.mat(TensorRole::kFfnUp, l));
   rmsnorm_backward(a.x_mid.mat(N, c.dim), w.ffn_norm.view(), a.ffn_r.view(), d_ffn_input, threads, dx,
                    g.vec(TensorRole::kFfnNorm, l));
 }
@@ -64,8 +57,8 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
   const MatView<float> dk = b.dk.mat(N, c.kv_dim());
   const MatView<float> dv = b.dv.mat(N, c.kv_dim());
 
-  pack_input_panels(a.o_input, N, threads, b.panels);
-  linear_backward(w.o, dx, b.panels, false, threads, b.weights, d_o_input, g.mat(TensorRole::kAttnOutput, l));
+  pack_backward_input(a.o_input, N, threads, b.linear);
+  linear_backward(w.o, a.o_input, dx, false, threads, b.linear, d_o_input, g.mat(TensorRole::kAttnOutput, l));
   const MatView<float> d_attn =
       sub_norm_backward(w.attn_sub_norm, a.attn_out.mat(N, c.q_dim()), a.attn_sub_r, d_o_input, threads,
                         b.d_normed.mat(N, c.q_dim()), g, TensorRole::kAttnSubNorm, l);
@@ -75,10 +68,10 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
   rope(model.rope, batch.positions, true, threads, dk);
 
   const MatView<float> d_attn_input = b.d_hidden.mat(N, c.dim);
-  pack_input_panels(a.attn_input, N, threads, b.panels);
-  linear_backward(w.q, dq, b.panels, false, threads, b.weights, d_attn_input, g.mat(TensorRole::kAttnQ, l));
-  linear_backward(w.k, dk, b.panels, true, threads, b.weights, d_attn_input, g.mat(TensorRole::kAttnK, l));
-  linear_backward(w.v, dv, b.panels, true, threads, b.weights, d_attn_input, g.mat(TensorRole::kAttnV, l));
+  pack_backward_input(a.attn_input, N, threads, b.linear);
+  linear_backward(w.q, a.attn_input, dq, false, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnQ, l));
+  linear_backward(w.k, a.attn_input, dk, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnK, l));
+  linear_backward(w.v, a.attn_input, dv, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnV, l));
   rmsnorm_backward(a.x.mat(N, c.dim), w.attn_norm.view(), a.attn_r.view(), d_attn_input, threads, dx,
                    g.vec(TensorRole::kAttnNorm, l));
 }
@@ -104,9 +97,8 @@ void backward(const Model& model, const Batch& batch, const Activations& activat
 
   const TensorRole head = c.tied_head ? TensorRole::kTokenEmbedding : TensorRole::kOutput;
   const MatView<float> d_logit_input = b.d_hidden.mat(N, c.dim);
-  pack_input_panels(activations.logit_input.mat(N, c.dim), threads, b.panels);
-  linear_backward_weights(dlogits, b.panels, threads, gradients.mat(head));
-  dense_backward_input(model.head(), dlogits, false, threads, b.weights, d_logit_input);
+  pack_backward_input(activations.logit_input.mat(N, c.dim), threads, b.linear);
+  dense_backward(model.head(), dlogits, false, threads, b.linear, d_logit_input, gradients.mat(head));
   std::fill_n(dx.data, N * c.dim, 0.0f);
   rmsnorm_backward(activations.selected.mat(N, c.dim), model.weights.output_norm.view(), activations.output_r.view(),
                    d_logit_input, threads, dx, gradients.vec(TensorRole::kOutputNorm));

@@ -6,6 +6,7 @@
 #include "model/batch.h"
 #include "model/kv_cache.h"
 #include "model/weights.h"
+#include "ops/linear_backward.h"
 #include "train/parameters.h"
 
 namespace tern {
@@ -19,8 +20,7 @@ struct BackwardBuffers {
   Buffer<float> d_normed;    // (N, max(H*E, F)) gradient before a sub-norm
   Buffer<float> dq, dk, dv;  // (N, H*E), (N, G*E), (N, G*E)
   Buffer<float> dgate, dup;  // (N, F)
-  Buffer<float> panels;      // activations as the right-hand side of dW
-  Buffer<float> weights;     // weights as the right-hand side of dX
+  LinearBackwardScratch linear;
   AttentionScratch attention;
 };
 

@@ -2,10 +2,13 @@
 // with the activations it used.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
-#include "ops/linear.h"
+#include "ops/linear_backward.h"
 #include "ops/linear_testing.h"
+#include "support/errors.h"
 #include "support/fixture.h"
 #include "tensor/float16.h"
 
@@ -13,20 +16,27 @@ namespace tern::test {
 namespace {
 
 constexpr WeightKind kKinds[] = {WeightKind::kTernary, WeightKind::kBinary, WeightKind::kFull};
+constexpr GradientPrecision kPrecisions[] = {GradientPrecision::kFloat32, GradientPrecision::kInt16};
+
+LinearBackwardScratch scratch_of(GradientPrecision precision) {
+  LinearBackwardScratch scratch;
+  scratch.precision = precision;
+  return scratch;
+}
 
 struct Gradients {
   Matrix dx, dw;
 };
 
-Gradients backward_of(WeightKind kind, const Matrix& w, const Matrix& x, const Matrix& dy, Threads& threads) {
+Gradients backward_of(WeightKind kind, GradientPrecision precision, const Matrix& w, const Matrix& x, const Matrix& dy,
+                      Threads& threads) {
   const Linear linear = make_linear(kind, w.view(), threads);
   LinearInput input(kind, x.rows, x.cols);
   set_input(x.view(), input);
-  Buffer<float> panels, scratch;
+  LinearBackwardScratch scratch = scratch_of(precision);
   Gradients g{stale_matrix(x.rows, x.cols), Matrix(w.rows, w.cols)};
-  pack_input_panels(input, x.rows, threads, panels);
-  linear_backward_weights(dy.view(), panels, threads, g.dw.view());
-  linear_backward_input(linear, dy.view(), false, threads, scratch, g.dx.view());
+  pack_backward_input(input, x.rows, threads, scratch);
+  linear_backward(linear, input, dy.view(), false, threads, scratch, g.dx.view(), g.dw.view());
   return g;
 }
 
@@ -37,7 +47,8 @@ TEST(LinearBackward, IsTheOracles) {
     const Fixture fixture(names[i]);
     for_each_machine([&](Threads& threads) {
       const Gradients g =
-          backward_of(kKinds[i], fixture.floats("W"), fixture.floats("X"), fixture.floats("dY"), threads);
+          backward_of(kKinds[i], GradientPrecision::kFloat32, fixture.floats("W"), fixture.floats("X"),
+                      fixture.floats("dY"), threads);
       expect_near(fixture, "dX", g.dx);
       expect_near(fixture, "dW", g.dw);
     });
@@ -72,96 +83,147 @@ Matrix activations_of(const LinearInput& input, size_t rows) {
   return x;
 }
 
-// sum_k a(i, k) * b(k, j) + start in double, and how far a float chain of as many fused multiply-adds may be from it.
+// sum_k a(i, k) * b(k, j) + start in double, and how far a float chain of as many fused multiply-adds may be from it
+// when every a is wrong by up to `step`.
 template <class A, class B>
-void expect_product(size_t terms, A a, B b, double start, float actual) {
-  double sum = start, magnitude = std::fabs(start);
+void expect_product(size_t terms, A a, B b, double start, double step, float actual) {
+  double sum = start, magnitude = std::fabs(start), slack = 0;
   for (size_t k = 0; k < terms; ++k) {
     const double term = static_cast<double>(a(k)) * static_cast<double>(b(k));
     sum += term;
     magnitude += std::fabs(term);
+    slack += step * std::fabs(static_cast<double>(b(k)));
   }
-  ASSERT_NEAR(static_cast<double>(actual), sum, 1.001 * static_cast<double>(terms) * kUnit * magnitude);
+  ASSERT_NEAR(static_cast<double>(actual), sum, 1.001 * static_cast<double>(terms + 4) * kUnit * magnitude + slack);
 }
+
+// How far dY is from its 16 bits: half a step, and what the two roundings of x * (32767 / a) add to it.
+double half_step(double largest) { return largest / 32767 * (0.5 + 32767 * 2 * kUnit); }
 
 struct Shape {
   size_t tokens, outputs, inputs;
 };
-constexpr Shape kShapes[] = {{1, 1, 1}, {7, 17, 33}, {50, 20, 37}, {100, 35, 18}};
+constexpr Shape kShapes[] = {{1, 1, 1}, {7, 17, 33}, {50, 20, 37}, {100, 35, 18}, {1100, 150, 5}};
+
+void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecision precision) {
+  Threads threads(3);
+  const Linear linear = make_linear(kind, random_matrix(shape.outputs, shape.inputs, 1).view(), threads);
+  LinearInput input(kind, shape.tokens, shape.inputs);
+  set_input(random_matrix(shape.tokens, shape.inputs, 2).view(), input);
+  const Matrix dy = random_matrix(shape.tokens, shape.outputs, 3);
+  const Matrix w = weights_of(linear);
+  const Matrix x = activations_of(input, shape.tokens);
+  const Matrix dx_before = random_matrix(shape.tokens, shape.inputs, 4);
+  const Matrix dw_before = random_matrix(shape.outputs, shape.inputs, 5);
+  const bool words = precision == GradientPrecision::kInt16 && kind != WeightKind::kFull;
+
+  Matrix dx = dx_before, dx_sum = dx_before, dw = dw_before, dw_again(shape.outputs, shape.inputs);
+  LinearBackwardScratch scratch = scratch_of(precision);
+  pack_backward_input(input, shape.tokens, threads, scratch);
+  linear_backward(linear, input, dy.view(), false, threads, scratch, dx.view(), dw.view());
+  linear_backward(linear, input, dy.view(), true, threads, scratch, dx_sum.view(), dw_again.view());
+
+  for (size_t n = 0; n < shape.tokens; ++n) {
+    double largest = 0;
+    for (size_t r = 0; r < shape.outputs; ++r) largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))));
+    const double step = words ? half_step(largest) : 0;
+    for (size_t k = 0; k < shape.inputs; ++k) {
+      const auto dy_n = [&](size_t r) { return dy.at(n, r); };
+      const auto w_k = [&](size_t r) { return w.at(r, k); };
+      expect_product(shape.outputs, dy_n, w_k, 0.0, step, dx.at(n, k));
+      expect_product(shape.outputs, dy_n, w_k, static_cast<double>(dx_before.at(n, k)), step, dx_sum.at(n, k));
+    }
+  }
+  for (size_t r = 0; r < shape.outputs; ++r) {
+    // The terms of dW are dY times the activation's scale, and its integer.
+    const auto term = [&](size_t n) {
+      return words ? static_cast<double>(dy.at(n, r)) * static_cast<double>(input.quantized.scale[n])
+                   : static_cast<double>(dy.at(n, r));
+    };
+    double largest = 0;
+    for (size_t n = 0; n < shape.tokens; ++n) largest = std::max(largest, std::fabs(term(n)));
+    for (size_t k = 0; k < shape.inputs; ++k) {
+      expect_product(
+          shape.tokens, term,
+          [&](size_t n) {
+            return words ? static_cast<float>(input.quantized.q[n * input.quantized.stride + k]) : x.at(n, k);
+          },
+          static_cast<double>(dw_before.at(r, k)), words ? half_step(largest) : 0, dw.at(r, k));
+    }
+  }
+}
 
 TEST(LinearBackward, IsTheProductWithinRounding) {
-  for (const Shape shape : kShapes) {
+  for (const Shape& shape : kShapes) {
     for (const WeightKind kind : kKinds) {
-      Threads threads(3);
-      const Linear linear = make_linear(kind, random_matrix(shape.outputs, shape.inputs, 1).view(), threads);
-      LinearInput input(kind, shape.tokens, shape.inputs);
-      set_input(random_matrix(shape.tokens, shape.inputs, 2).view(), input);
-      const Matrix dy = random_matrix(shape.tokens, shape.outputs, 3);
-      const Matrix w = weights_of(linear);
-      const Matrix x = activations_of(input, shape.tokens);
-      const Matrix dx_before = random_matrix(shape.tokens, shape.inputs, 4);
-      const Matrix dw_before = random_matrix(shape.outputs, shape.inputs, 5);
-
-      Matrix dx = dx_before, dx_sum = dx_before, dw = dw_before;
-      Buffer<float> panels(1), scratch(1);  // too small: they grow
-      pack_input_panels(input, shape.tokens, threads, panels);
-      linear_backward_weights(dy.view(), panels, threads, dw.view());
-      linear_backward_input(linear, dy.view(), false, threads, scratch, dx.view());
-      linear_backward_input(linear, dy.view(), true, threads, scratch, dx_sum.view());
-
-      for (size_t n = 0; n < shape.tokens; ++n) {
-        for (size_t k = 0; k < shape.inputs; ++k) {
-          const auto dy_n = [&](size_t r) { return dy.at(n, r); };
-          const auto w_k = [&](size_t r) { return w.at(r, k); };
-          expect_product(shape.outputs, dy_n, w_k, 0.0, dx.at(n, k));
-          expect_product(shape.outputs, dy_n, w_k, static_cast<double>(dx_before.at(n, k)), dx_sum.at(n, k));
-        }
+      for (const GradientPrecision precision : kPrecisions) {
+        SCOPED_TRACE(testing::Message() << shape.tokens << " tokens, kind " << static_cast<int>(kind) << ", "
+                                        << gradient_precision_name(precision));
+        expect_right_products(shape, kind, precision);
+        if (testing::Test::HasFatalFailure()) return;
       }
-      for (size_t r = 0; r < shape.outputs; ++r) {
-        for (size_t k = 0; k < shape.inputs; ++k) {
-          expect_product(
-              shape.tokens, [&](size_t n) { return dy.at(n, r); }, [&](size_t n) { return x.at(n, k); },
-              static_cast<double>(dw_before.at(r, k)), dw.at(r, k));
-        }
-      }
-      if (HasFatalFailure()) return;
     }
   }
 }
 
 TEST(LinearBackward, IsTheSameEverywhere) {
   for (const WeightKind kind : kKinds) {
-    const Matrix w = random_matrix(45, 51, 6);
-    const Matrix x = random_matrix(90, 51, 7);
-    const Matrix dy = random_matrix(90, 45, 8);
-    expect_same_everywhere([&](Threads& threads) {
-      const Gradients g = backward_of(kind, w, x, dy, threads);
-      std::vector<float> all = g.dx.values;
-      append(g.dw.row(), all);
-      return all;
-    });
+    for (const GradientPrecision precision : kPrecisions) {
+      const Matrix w = random_matrix(45, 51, 6);
+      const Matrix x = random_matrix(540, 51, 7);
+      const Matrix dy = random_matrix(540, 45, 8);
+      expect_same_everywhere([&](Threads& threads) {
+        const Gradients g = backward_of(kind, precision, w, x, dy, threads);
+        std::vector<float> all = g.dx.values;
+        append(g.dw.row(), all);
+        return all;
+      });
+    }
   }
 }
 
-// The gradient of a sum over tokens runs through them in their order, wherever a batch ends.
+// In floats the gradient of a sum over tokens runs through them in their order, wherever a batch ends.
 TEST(LinearBackward, WeightsOfTwoBatchesAreThoseOfOne) {
   for (const WeightKind kind : kKinds) {
     Threads threads(2);
+    const Linear linear = make_linear(kind, random_matrix(18, 20, 8).view(), threads);
     const Matrix x = random_matrix(23, 20, 9);
     const Matrix dy = random_matrix(23, 18, 10);
     LinearInput input(kind, 23, 20);
-    Buffer<float> panels;
-    Matrix whole(18, 20), parts(18, 20);
-    set_input(x.view(), input);
-    pack_input_panels(input, 23, threads, panels);
-    linear_backward_weights(dy.view(), panels, threads, whole.view());
-    for (const auto& [begin, end] : {std::pair<size_t, size_t>{0, 9}, std::pair<size_t, size_t>{9, 23}}) {
+    LinearBackwardScratch scratch = scratch_of(GradientPrecision::kFloat32);
+    Matrix whole(18, 20), parts(18, 20), dx(23, 20);
+    const auto add = [&](size_t begin, size_t end, Matrix& dw) {
       set_input(x.view().row_range(begin, end), input);
-      pack_input_panels(input, end - begin, threads, panels);
-      linear_backward_weights(dy.view().row_range(begin, end), panels, threads, parts.view());
-    }
+      pack_backward_input(input, end - begin, threads, scratch);
+      linear_backward(linear, input, dy.view().row_range(begin, end), false, threads, scratch,
+                      dx.view().row_range(begin, end), dw.view());
+    };
+    add(0, 23, whole);
+    add(0, 9, parts);
+    add(9, 23, parts);
     EXPECT_TRUE(same_bits(whole, parts));
   }
+}
+
+// Rounding to integers must not hide it.
+TEST(LinearBackward, WhatIsNotFiniteShows) {
+  for (const GradientPrecision precision : kPrecisions) {
+    Threads threads(2);
+    Matrix dy = random_matrix(600, 18, 11);
+    dy.view().row(550)[3] = std::numeric_limits<float>::quiet_NaN();
+    const Gradients g =
+        backward_of(WeightKind::kTernary, precision, random_matrix(18, 20, 8), random_matrix(600, 20, 9), dy, threads);
+    EXPECT_TRUE(std::isnan(g.dx.at(550, 0)));
+    EXPECT_TRUE(std::isfinite(g.dx.at(549, 0)));
+    EXPECT_TRUE(std::isnan(g.dw.at(3, 0)));
+  }
+}
+
+TEST(GradientPrecision, HasNames) {
+  for (const GradientPrecision precision : kPrecisions) {
+    EXPECT_EQ(parse_gradient_precision(gradient_precision_name(precision)), precision);
+  }
+  expect_error([] { parse_gradient_precision("int8"); }, "int8");
 }
 
 TEST(DenseBackward, ReadsFloatAndBfloatWeightsAlike) {
@@ -175,14 +237,17 @@ TEST(DenseBackward, ReadsFloatAndBfloatWeightsAlike) {
     repack_dense(w.view(), threads, matrix);
     Matrix& dx = results[type == DType::kF32 ? 0 : 1];
     dx = stale_matrix(6, 30);
-    Buffer<float> scratch;
-    dense_backward_input(matrix, dy.view(), false, threads, scratch, dx.view());
+    Matrix dw(21, 30);
+    LinearBackwardScratch scratch;
+    pack_backward_input(random_matrix(6, 30, 13).view(), threads, scratch);
+    dense_backward(matrix, dy.view(), false, threads, scratch, dx.view(), dw.view());
   }
   EXPECT_TRUE(same_bits(results[0], results[1]));
   for (size_t n = 0; n < 6; ++n) {
     for (size_t k = 0; k < 30; ++k) {
       expect_product(
-          21, [&](size_t r) { return dy.at(n, r); }, [&](size_t r) { return w.at(r, k); }, 0.0, results[0].at(n, k));
+          21, [&](size_t r) { return dy.at(n, r); }, [&](size_t r) { return w.at(r, k); }, 0.0, 0.0,
+          results[0].at(n, k));
     }
   }
 }

@@ -163,6 +163,16 @@ inline __m128i cvtsepi32_epi8(const Integers& a) {
   }
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(y));
 }
+// Saturated to 16 bits.
+inline __m256i cvtsepi32_epi16(const Integers& a) {
+  int16_t y[16];
+  for (int i = 0; i < 16; ++i) {
+    const int32_t x = a.lane[i];
+    y[i] = static_cast<int16_t>(x < -32768 ? -32768 : x > 32767 ? 32767 : x);
+  }
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(y));
+}
+inline void storeu_si512(void* p, const Integers& a) { std::memcpy(p, &a, sizeof(a)); }
 
 // ---- Integer arithmetic ----
 inline int32_t wrapped(uint32_t x) { return static_cast<int32_t>(x); }
@@ -268,15 +278,23 @@ inline Integers dpbusd_epi32(const Integers& src, const Integers& a, const Integ
   });
 }
 
-// The same on 256 bits, in its VEX form (AVX-VNNI).
+// VPDPWSSD: two products of signed words, added to each int32 of src; no saturation.
+inline Integers dpwssd_epi32(const Integers& src, const Integers& a, const Integers& b) {
+  return add_epi32(src, madd_epi16(a, b));
+}
+
+// The same on 256 bits, in their VEX forms (AVX-VNNI).
+inline Integers widened(__m256i x) {
+  Integers y = setzero_si512();
+  std::memcpy(&y, &x, sizeof(x));
+  return y;
+}
+inline __m256i low_half(const Integers& x) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&x)); }
 inline __m256i dpbusd_avx_epi32(__m256i src, __m256i a, __m256i b) {
-  const auto widened = [](__m256i x) {
-    Integers y = setzero_si512();
-    std::memcpy(&y, &x, sizeof(x));
-    return y;
-  };
-  const Integers sums = dpbusd_epi32(widened(src), widened(a), widened(b));
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&sums));
+  return low_half(dpbusd_epi32(widened(src), widened(a), widened(b)));
+}
+inline __m256i dpwssd_avx_epi32(__m256i src, __m256i a, __m256i b) {
+  return low_half(dpwssd_epi32(widened(src), widened(a), widened(b)));
 }
 
 }  // namespace avx512_emulation

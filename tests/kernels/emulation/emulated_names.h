@@ -37,10 +37,14 @@
 #define _mm512_cvtps_epi32 avx512_emulation::cvtps_epi32
 #undef _mm512_cvtsepi32_epi8
 #define _mm512_cvtsepi32_epi8 avx512_emulation::cvtsepi32_epi8
+#undef _mm512_cvtsepi32_epi16
+#define _mm512_cvtsepi32_epi16 avx512_emulation::cvtsepi32_epi16
 #undef _mm512_div_ps
 #define _mm512_div_ps avx512_emulation::div_ps
 #undef _mm512_dpbusd_epi32
 #define _mm512_dpbusd_epi32 avx512_emulation::dpbusd_epi32
+#undef _mm512_dpwssd_epi32
+#define _mm512_dpwssd_epi32 avx512_emulation::dpwssd_epi32
 #undef _mm512_extractf32x8_ps
 #define _mm512_extractf32x8_ps avx512_emulation::extractf32x8_ps
 #undef _mm512_fmadd_ps
@@ -95,6 +99,8 @@
 #define _mm512_srli_epi32 avx512_emulation::srli_epi32
 #undef _mm512_storeu_ps
 #define _mm512_storeu_ps avx512_emulation::storeu_ps
+#undef _mm512_storeu_si512
+#define _mm512_storeu_si512 avx512_emulation::storeu_si512
 #undef _mm512_sub_epi32
 #define _mm512_sub_epi32 avx512_emulation::sub_epi32
 #undef _mm512_sub_ps
@@ -104,6 +110,8 @@
 
 #undef _mm256_dpbusd_avx_epi32
 #define _mm256_dpbusd_avx_epi32 avx512_emulation::dpbusd_avx_epi32
+#undef _mm256_dpwssd_avx_epi32
+#define _mm256_dpwssd_avx_epi32 avx512_emulation::dpwssd_avx_epi32
 
 // An immediate operand becomes a template argument.
 #undef _mm512_cmp_ps_mask

@@ -1,0 +1,236 @@
+#include "ops/linear_backward.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "ops/product_ranges.h"
+
+namespace tern {
+namespace {
+
+template <class T>
+void grow(size_t size, Buffer<T>& buffer) {
+  if (buffer.size() < size) buffer = Buffer<T>(size);
+}
+
+// ---- In floats ----
+
+// dW += dY^T X with X (tokens, inputs) in panels.
+void float_weights(MatView<const float> dy, const Buffer<float>& x, Threads& threads, MatView<float> dw) {
+  const size_t panel_stride = dy.rows * kPanel;
+  for_product_ranges(dw.rows, dw.cols, dy.rows, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
+    kernels().gemm_f32(dy.data + r0, 1, dy.stride, x.data() + c0 / kPanel * panel_stride, panel_stride, r1 - r0,
+                       c1 - c0, dy.rows, true, dw.row(r0) + c0, dw.stride);
+  });
+}
+
+// dX = or += dY W; fill_row(r, out) gives row r of W.
+template <class FillRow>
+void float_input(MatView<const float> dy, const FillRow& fill_row, bool accumulate, Threads& threads,
+                 Buffer<float>& panels, MatView<float> dx) {
+  grow(dy.cols * round_up_to_panel(dx.cols), panels);
+  pack_row_panels(dy.cols, dx.cols, threads, fill_row, panels.data());
+  const size_t panel_stride = dy.cols * kPanel;
+  for_product_ranges(dx.rows, dx.cols, dy.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
+    kernels().gemm_f32(dy.row(t0), dy.stride, 1, panels.data() + c0 / kPanel * panel_stride, panel_stride, t1 - t0,
+                       c1 - c0, dy.cols, accumulate, dx.row(t0) + c0, dx.stride);
+  });
+}
+
+// ---- In words ----
+
+// Packs k rows of n bytes as word panels; fill_row(kk, out) writes row kk.
+template <class FillRow>
+void pack_word_panels(size_t k, size_t n, Threads& threads, const FillRow& fill_row, Buffer<int16_t>& panels) {
+  const size_t pairs = word_pairs(k);
+  grow(pairs * 2 * round_up_to_panel(n), panels);
+  threads.for_ranges(pairs, 8, [&](size_t begin, size_t end) {
+    std::vector<int8_t> even(n), odd(n);
+    for (size_t p = begin; p < end; ++p) {
+      fill_row(2 * p, even);
+      if (2 * p + 1 < k) {
+        fill_row(2 * p + 1, odd);
+      } else {
+        std::fill(odd.begin(), odd.end(), int8_t{0});
+      }
+      kernels().pack_word_pair(even.data(), odd.data(), n, panels.data() + p * kPairWords, pairs * kPairWords);
+    }
+  });
+}
+
+// dY token by token.
+void quantize_gradients(MatView<const float> dy, Threads& threads, LinearBackwardScratch& scratch) {
+  const size_t stride = 2 * word_pairs(dy.cols);
+  grow(dy.rows * stride, scratch.dy_words);
+  grow(dy.rows, scratch.dy_scale);
+  threads.for_ranges(dy.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) {
+      int16_t* words = scratch.dy_words.data() + n * stride;
+      words[stride - 1] = 0;
+      scratch.dy_scale[n] = kernels().quantize_words(dy.row(n), dy.cols, words);
+    }
+  });
+}
+
+// dX from the words of dY; a sum of `outputs` words is within int32 for fewer than 2^16.
+void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, LinearBackwardScratch& scratch,
+                MatView<float> dx) {
+  assert(w.rows < (size_t{1} << 16));
+  pack_word_panels(
+      w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_words);
+  std::vector<float> row_scale(dx.rows);
+  for (size_t n = 0; n < dx.rows; ++n) row_scale[n] = scratch.dy_scale[n] * w.scale;
+  const size_t pairs = word_pairs(w.rows);
+  const size_t panel_stride = pairs * kPairWords;
+  for_product_ranges(dx.rows, dx.cols, w.rows, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
+    kernels().word_gemm(scratch.dy_words.data() + t0 * 2 * pairs, 2 * pairs, 2,
+                        scratch.w_words.data() + c0 / kPanel * panel_stride, panel_stride, t1 - t0, c1 - c0, pairs,
+                        row_scale.data() + t0, accumulate, dx.row(t0) + c0, dx.stride);
+  });
+}
+
+// The columns of dY (up to kColumns of them) over some tokens, as rows of A for a product with X.
+class GradientColumns {
+ public:
+  static constexpr size_t kColumns = 8 * kPanel;
+
+  GradientColumns() : words_(kColumns * kWordRows) {}
+
+  // dy: those columns of `tokens` <= kWordRows tokens, whose activations have the scales x_scale.
+  void quantize(MatView<const float> dy, const float* x_scale, bool finite) {
+    pairs_ = word_pairs(dy.rows);
+    std::array<float, kColumns> inverse;
+    std::fill_n(scale_.begin(), dy.cols, 1e-30f);
+    for (size_t n = 0; n < dy.rows; ++n) kernels().largest_products(dy.row(n), x_scale[n], dy.cols, scale_.data());
+    for (size_t j = 0; j < dy.cols; ++j) {
+      inverse[j] = 32767.0f / scale_[j];
+      scale_[j] = finite ? scale_[j] / 32767.0f : std::numeric_limits<float>::quiet_NaN();
+    }
+    for (size_t p = 0; p < pairs_; ++p) {
+      const size_t n = 2 * p;
+      const bool odd = n + 1 < dy.rows;
+      kernels().quantize_word_pair(dy.row(n), dy.row(odd ? n + 1 : n), x_scale[n], odd ? x_scale[n + 1] : 0.0f,
+                                   inverse.data(), dy.cols, words_.data() + p * kPairWords, pairs_ * kPairWords);
+    }
+  }
+
+  // dw (columns, inputs) += those columns times the same tokens of X, whose word panels begin at `x`.
+  void add_products(const int16_t* x, size_t panel_stride, MatView<float> dw) const {
+    constexpr size_t kInputs = 256;  // stay in the second-level cache while the columns pass by
+    for (size_t c = 0; c < dw.cols; c += kInputs) {
+      const size_t inputs = std::min(kInputs, dw.cols - c);
+      for (size_t r = 0; r < dw.rows; r += kPanel) {
+        kernels().word_gemm(words_.data() + r * 2 * pairs_, 2, kPairWords, x + c / kPanel * panel_stride, panel_stride,
+                            std::min(kPanel, dw.rows - r), inputs, pairs_, scale_.data() + r, true, dw.row(r) + c,
+                            dw.stride);
+      }
+    }
+  }
+
+ private:
+  size_t pairs_ = 0;
+  Buffer<int16_t> words_;  // word panels
+  std::array<float, kColumns> scale_;
+};
+
+// dW from dY and the word panels of X.
+void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
+                  const LinearBackwardScratch& scratch, MatView<float> dw) {
+  const size_t panel_stride = word_pairs(dy.rows) * kPairWords;
+  threads.for_ranges(dw.rows, kPanel, [&](size_t begin, size_t end) {
+    GradientColumns columns;
+    for (size_t r = begin; r < end; r += GradientColumns::kColumns) {
+      const size_t count = std::min(GradientColumns::kColumns, end - r);
+      for (size_t n = 0; n < dy.rows; n += kWordRows) {
+        const size_t tokens = std::min(kWordRows, dy.rows - n);
+        const bool finite = std::all_of(scratch.dy_scale.data() + n, scratch.dy_scale.data() + n + tokens,
+                                        [](float scale) { return std::isfinite(scale); });
+        columns.quantize({dy.row(n) + r, tokens, count, dy.stride}, x.scale.data() + n, finite);
+        columns.add_products(scratch.x_words.data() + n / 2 * kPairWords, panel_stride, dw.row_range(r, r + count));
+      }
+    }
+  });
+}
+
+}  // namespace
+
+std::string_view gradient_precision_name(GradientPrecision precision) {
+  return precision == GradientPrecision::kInt16 ? "int16" : "f32";
+}
+
+GradientPrecision parse_gradient_precision(std::string_view name) {
+  for (const GradientPrecision precision : {GradientPrecision::kInt16, GradientPrecision::kFloat32}) {
+    if (name == gradient_precision_name(precision)) return precision;
+  }
+  fail("gradients: {}, expected int16 or f32", name);
+}
+
+void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, LinearBackwardScratch& scratch) {
+  if (x.kind == WeightKind::kFull) {
+    pack_backward_input(MatView<const float>(x.real.data(), tokens, x.cols), threads, scratch);
+    return;
+  }
+  const QuantizedRows& rows = x.quantized;
+  if (scratch.precision == GradientPrecision::kInt16) {
+    pack_word_panels(
+        tokens, rows.cols, threads,
+        [&](size_t n, VecView<int8_t> out) { std::copy_n(rows.q.data() + n * rows.stride, rows.cols, out.data()); },
+        scratch.x_words);
+    return;
+  }
+  grow(tokens * round_up_to_panel(x.cols), scratch.x);
+  pack_row_panels(
+      tokens, x.cols, threads,
+      [&](size_t n, VecView<float> out) {
+        kernels().dequantize_row(rows.q.data() + n * rows.stride, rows.cols, rows.scale[n], out.data());
+      },
+      scratch.x.data());
+}
+
+void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch) {
+  const size_t padded = round_up_to_panel(x.cols);
+  grow(x.rows * padded, scratch.x);
+  threads.for_ranges(padded, kPanel, [&](size_t begin, size_t end) {
+    for (size_t c = begin; c < end; c += kPanel) {
+      kernels().pack_panel(x.data + c, x.stride, x.rows, x.cols - c < kPanel ? x.cols - c : kPanel,
+                           scratch.x.data() + c * x.rows);
+    }
+  });
+}
+
+void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,
+                     Threads& threads, LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw) {
+  assert(dy.cols == linear.outputs() && dx.cols == linear.inputs() && dw.rows == dy.cols && dw.cols == dx.cols);
+  if (linear.kind == WeightKind::kFull) {
+    dense_backward(linear.dense, dy, accumulate, threads, scratch, dx, dw);
+    return;
+  }
+  const TernaryMatrix& w = linear.ternary;
+  if (scratch.precision == GradientPrecision::kInt16) {
+    quantize_gradients(dy, threads, scratch);
+    word_weights(dy, x.quantized, threads, scratch, dw);
+    word_input(w, accumulate, threads, scratch, dx);
+    return;
+  }
+  float_weights(dy, scratch.x, threads, dw);
+  const auto fill_row = [&](size_t r, VecView<float> out) {
+    std::vector<int8_t> trits(w.cols);
+    w.get_row(r, trits);
+    kernels().dequantize_row(trits.data(), w.cols, w.scale, out.data());
+  };
+  float_input(dy, fill_row, accumulate, threads, scratch.w, dx);
+}
+
+void dense_backward(const DenseMatrix& w, MatView<const float> dy, bool accumulate, Threads& threads,
+                    LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw) {
+  assert(dy.cols == w.rows && dx.cols == w.cols && dw.rows == dy.cols && dw.cols == dx.cols);
+  float_weights(dy, scratch.x, threads, dw);
+  float_input(dy, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, accumulate, threads, scratch.w, dx);
+}
+
+}  // namespace tern

@@ -1,0 +1,44 @@
+// The backward pass of linear layers y = x W^T (linear.h): dX (N, inputs) = dY W and dW (outputs, inputs) = dY^T X.
+//
+// Ternary and binary layers use the straight-through estimator (Bengio et al. 2013): identity through both quantizers,
+// so dX uses the ternary W and dW the quantized X. Both are integers, so rounding dY to 16 bits makes both products
+// exact in int32, at twice the rate of floats; dY is rounded to 2^-16 of the largest |dY| that its sum runs along:
+//  - dX: of the token;
+//  - dW: of the output over 512 tokens, whose scales are part of what is rounded: dY q_scale.
+// That is finer than bf16, the usual precision of gradients, for all but the smallest terms of a sum.
+#pragma once
+
+#include "ops/linear.h"
+
+namespace tern {
+
+// In what the products of ternary and binary layers take dY; layers with real weights take it as it is.
+enum class GradientPrecision : uint8_t { kInt16, kFloat32 };
+std::string_view gradient_precision_name(GradientPrecision precision);  // "int16", "f32"
+GradientPrecision parse_gradient_precision(std::string_view name);      // Error for other names
+
+// What the products read, packed; its memory is reused from call to call.
+struct LinearBackwardScratch {
+  GradientPrecision precision = GradientPrecision::kInt16;
+  // Of the layers at hand:
+  Buffer<float> x;        // panels
+  Buffer<int16_t> x_words;  // word panels
+  Buffer<float> w;
+  Buffer<int16_t> w_words;
+  Buffer<int16_t> dy_words;  // (N, outputs), rows of a whole number of pairs
+  Buffer<float> dy_scale;    // (N)
+};
+
+// Packs the first `tokens` activations of a group of layers as the right-hand side of dW, once for all of the group.
+void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, LinearBackwardScratch& scratch);
+void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch);
+
+// dX = dY W, or dX += dY W with `accumulate`, and dW += dY^T X, after pack_backward_input(x). Where a dY is not finite,
+// neither are the results that it belongs to. With real weights dW sums over the tokens in their order.
+void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,
+                     Threads& threads, LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
+// The same for real weights and real activations (the output head).
+void dense_backward(const DenseMatrix& weights, MatView<const float> dy, bool accumulate, Threads& threads,
+                    LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
+
+}  // namespace tern
