@@ -19,7 +19,7 @@ struct TrainArguments {
   std::string config;
   std::string out;
   std::optional<std::vector<std::string>> data, valid;
-  std::optional<std::string> tokenizer, weights, activation, schedule;
+  std::optional<std::string> tokenizer, weights, activation, schedule, gradients;
   std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens;
   std::optional<int64_t> steps, warmup, checkpoint_every, valid_every;
   std::optional<double> lr, lr_second, lr_end, weight_decay, valid_fraction, rope_theta;
@@ -97,6 +97,7 @@ TrainOptions make_options(const TrainArguments& args) {
   apply(args.checkpoint_every, o.checkpoint_every);
   apply(args.valid_every, o.valid_every);
   if (args.weights) o.model.weights = parse_weight_kind(*args.weights);
+  if (args.gradients) o.gradients = parse_gradient_precision(*args.gradients);
   if (args.activation) o.model.activation = parse_activation(*args.activation);
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
   if (o.data.empty()) fail("--data: expected at least one text file");
@@ -173,6 +174,10 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--batch", a.batch, "Samples a forward pass (default 16)")->group("Schedule");
   command.add_option("--accumulation", a.accumulation, "Forward passes a step (default 1)")->group("Schedule");
   command.add_option("--context", a.context, "Tokens a sample (default 256)")->group("Schedule");
+  command
+      .add_option("--gradients", a.gradients,
+                  "int16 (default) or f32: what ternary and binary layers multiply their gradients in")
+      ->group("Schedule");
   command.add_option("--schedule", a.schedule, "two-stage (default; full: linear), linear or constant")
       ->group("Schedule");
   command.add_option("--lr", a.lr, "Peak learning rate (default by kind and width)")->group("Schedule");

@@ -55,6 +55,8 @@ const std::vector<Key>& keys() {
           "batch", [](TrainOptions & o) -> auto& { return o.batch; }),
       key(
           "accumulation", [](TrainOptions & o) -> auto& { return o.accumulation; }),
+      {"gradients", [](const TrainOptions& o) { return Json(gradient_precision_name(o.gradients)); },
+       [](const Json& value, TrainOptions& o) { o.gradients = parse_gradient_precision(value.get<std::string>()); }},
       key(
           "seed", [](TrainOptions & o) -> auto& { return o.seed; }),
       key(

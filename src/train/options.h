@@ -30,7 +30,9 @@ struct TrainOptions {
   int64_t valid_every = 250;       // steps; 0: only at the end
   size_t valid_tokens = 32768;     // scored by the validations on the way; the last one scores all
 
-  StepShape shape() const { return {context, batch, accumulation}; }
+  GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
+
+  StepShape shape() const { return {context, batch, accumulation, gradients}; }
 };
 
 // Error naming the first option that does not fit.

@@ -31,6 +31,7 @@ TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64
       activations_(config, shape.micro_batch * shape.context, true),
       buffers_(config, shape.micro_batch * shape.context),
       logits_(shape.micro_batch * shape.context * config.vocab) {
+  buffers_.linear.precision = shape.gradients;
   initialize(seed, threads, masters_);
   repack(threads);
 }

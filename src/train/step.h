@@ -19,6 +19,7 @@ struct StepShape {
   size_t context = 0;       // T tokens a sample
   size_t micro_batch = 0;   // B samples a forward pass
   size_t accumulation = 1;  // micro-batches a step
+  GradientPrecision gradients = GradientPrecision::kInt16;
 
   size_t tokens() const { return context * micro_batch * accumulation; }
 };

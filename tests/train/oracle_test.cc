@@ -28,7 +28,7 @@ constexpr size_t kSequences = 2, kContext = 7;
 class Oracle : public testing::TestWithParam<std::string> {
  protected:
   TrainState make_state(Threads& threads) const {
-    TrainState state(config_of(fixture), {kContext, kSequences, 1}, 0, threads);
+    TrainState state(config_of(fixture), {kContext, kSequences, 1, GradientPrecision::kFloat32}, 0, threads);
     set_masters([&](const TensorSpec& spec) { return fixture.floats(tern_name(spec)); }, threads, state);
     return state;
   }
