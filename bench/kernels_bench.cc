@@ -3,6 +3,7 @@
 //   --benchmark_report_aggregates_only]
 // GMAC/s counts multiply-accumulates (two floating-point operations each); GB/s the bytes of the operands, each once.
 #include <benchmark/benchmark.h>
+#include <array>
 
 #include <algorithm>
 #include <cstdint>
@@ -150,6 +151,25 @@ void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t r
     benchmark::ClobberMemory();
   }
   report(state, {static_cast<double>(m * rows * k), static_cast<double>(bytes + q.size() + (out.size() + rows) * 4)});
+}
+
+// Products of gradients in 16 bits; transposed: A as word panels, 16 rows at a time, as the gradients of weights have
+// it.
+void word_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed) {
+  const size_t pairs = word_pairs(k);
+  const std::vector<int16_t> a(round_up_to_panel(m) * 2 * pairs, 300);
+  const std::vector<int16_t> b(round_up_to_panel(n) * 2 * pairs, -1);
+  const std::vector<float> row_scale(m, 0.01f);
+  std::vector<float> c(m * n);
+  for (auto _ : state) {
+    for (size_t i = 0; i < m; i += transposed ? kPanel : m) {
+      table.word_gemm(a.data() + i * 2 * pairs, transposed ? 2 : 2 * pairs, transposed ? kPairWords : 2, b.data(),
+                      pairs * kPairWords, transposed ? std::min(kPanel, m - i) : m, n, pairs, row_scale.data() + i,
+                      false, c.data() + i * n, n);
+    }
+    benchmark::ClobberMemory();
+  }
+  report(state, {static_cast<double>(m * n * k), static_cast<double>((a.size() + b.size()) * 2 + c.size() * 4)});
 }
 
 void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
@@ -303,6 +323,15 @@ void register_table(const Kernels& table) {
       add(prefix + "/triple_gemm" + shape(m, n, k),
           [&table, m, n = n, k = k](auto& s) { triples(s, table, TripleStep::kGemm, m, n, k); });
     }
+  }
+  for (const auto& [m, n, k] :
+       {std::array<size_t, 3>{768, 128, 128}, {768, 256, 128}, {2048, 512, 1536}, {2048, 1536, 512}}) {
+    add(prefix + "/word_gemm" + shape(m, n, k),
+        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, false); });
+  }
+  for (const auto& [m, n, k] : {std::array<size_t, 3>{128, 128, 512}, {256, 128, 512}, {1536, 256, 512}}) {
+    add(prefix + "/word_gemm_transposed_a" + shape(m, n, k),
+        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, true); });
   }
   for (const size_t k : std::initializer_list<size_t>{2560, 6912}) {
     const std::string size = "/k:" + std::to_string(k);

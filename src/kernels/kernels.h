@@ -200,9 +200,9 @@ struct Kernels {
                              const float* inverse, size_t n, int16_t* panels, size_t panel_stride);
   // The same from two rows of bytes as they are.
   void (*pack_word_pair)(const int8_t* even, const int8_t* odd, size_t n, int16_t* panels, size_t panel_stride);
-  // C (m, n) = float(sum of A B over `pairs` pairs) * row_scale[i], or with `accumulate` C = fma(that sum, row_scale[i],
-  // C). A: the pair p of row i at a[i * a_row + p * a_pair], two words side by side. B word panels, panel_stride words
-  // apart. Every sum must lie within int32.
+  // C (m, n) = float(sum of A B over `pairs` pairs) * row_scale[i], or with `accumulate` C = fma(that sum,
+  // row_scale[i], C). A: the pair p of row i at a[i * a_row + p * a_pair], two words side by side. B word panels,
+  // panel_stride words apart. Every sum must lie within int32.
   void (*word_gemm)(const int16_t* a, size_t a_row, size_t a_pair, const int16_t* b, size_t panel_stride, size_t m,
                     size_t n, size_t pairs, const float* row_scale, bool accumulate, float* c, size_t c_stride);
 

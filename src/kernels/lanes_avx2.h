@@ -125,8 +125,7 @@ inline void store_i8(signed char* p, I32x16 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 inline void store_i16(short* p, I32x16 a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
-                      _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xD8));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xD8));
 }
 inline __m256i pairs_of(__m256i even, __m256i odd) {
   return _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xAA);

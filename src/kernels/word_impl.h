@@ -1,7 +1,7 @@
 // Products of words (kernels.h), written once over I32x16; included like integer_tiles_impl.h. Before it come
 //   constexpr size_t kWordTileRows                         rows of C that a tile keeps in registers
-//   I32x16 add_word_products(sum, w, pair)                 sum + one pair of rows of a panel times the two words at `pair`
-//   void stay_in_registers(I32x16&)
+//   I32x16 add_word_products(sum, w, pair)                 sum + one pair of rows of a panel times the two words at
+//   `pair` void stay_in_registers(I32x16&)
 
 struct WordRows {
   const int16_t* a;

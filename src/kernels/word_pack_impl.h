@@ -54,7 +54,8 @@ void quantize_word_pair(const float* even, const float* odd, float even_factor, 
 
 void pack_word_pair(const int8_t* even, const int8_t* odd, size_t n, int16_t* panels, size_t panel_stride) {
   size_t i = 0;
-  for (; i + 16 <= n; i += 16, panels += panel_stride) store_pairs(panels, load_integers(even + i), load_integers(odd + i));
+  for (; i + 16 <= n; i += 16, panels += panel_stride)
+    store_pairs(panels, load_integers(even + i), load_integers(odd + i));
   if (i < n) {
     int8_t first[16] = {}, second[16] = {};
     __builtin_memcpy(first, even + i, n - i);

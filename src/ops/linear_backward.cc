@@ -230,7 +230,8 @@ void dense_backward(const DenseMatrix& w, MatView<const float> dy, bool accumula
                     LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw) {
   assert(dy.cols == w.rows && dx.cols == w.cols && dw.rows == dy.cols && dw.cols == dx.cols);
   float_weights(dy, scratch.x, threads, dw);
-  float_input(dy, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, accumulate, threads, scratch.w, dx);
+  float_input(
+      dy, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, accumulate, threads, scratch.w, dx);
 }
 
 }  // namespace tern

@@ -21,7 +21,7 @@ GradientPrecision parse_gradient_precision(std::string_view name);      // Error
 struct LinearBackwardScratch {
   GradientPrecision precision = GradientPrecision::kInt16;
   // Of the layers at hand:
-  Buffer<float> x;        // panels
+  Buffer<float> x;          // panels
   Buffer<int16_t> x_words;  // word panels
   Buffer<float> w;
   Buffer<int16_t> w_words;

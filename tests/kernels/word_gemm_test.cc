@@ -1,5 +1,5 @@
-// Products of 16-bit words equal an exact integer loop, and their operands are packed as kernels.h says. The packers here
-// are written from that description alone.
+// Products of 16-bit words equal an exact integer loop, and their operands are packed as kernels.h says. The packers
+// here are written from that description alone.
 #include "tests/kernels/kernel_test.h"
 
 namespace tern {
@@ -55,8 +55,8 @@ class WordGemm : public KernelTest {
     }
     table().word_gemm(a.data(), a_row, a_pair, b.data(), pairs * kPairWords, p.m, p.n, pairs, row_scale.data(),
                       accumulate, out.data(), stride);
-    ASSERT_TRUE(same_bits(expected, out)) << "m=" << p.m << " n=" << p.n << " k=" << p.k << " transposed="
-                                          << transposed << " accumulate=" << accumulate;
+    ASSERT_TRUE(same_bits(expected, out))
+        << "m=" << p.m << " n=" << p.n << " k=" << p.k << " transposed=" << transposed << " accumulate=" << accumulate;
   }
 };
 

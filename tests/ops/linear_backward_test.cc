@@ -46,9 +46,8 @@ TEST(LinearBackward, IsTheOracles) {
     SCOPED_TRACE(names[i]);
     const Fixture fixture(names[i]);
     for_each_machine([&](Threads& threads) {
-      const Gradients g =
-          backward_of(kKinds[i], GradientPrecision::kFloat32, fixture.floats("W"), fixture.floats("X"),
-                      fixture.floats("dY"), threads);
+      const Gradients g = backward_of(kKinds[i], GradientPrecision::kFloat32, fixture.floats("W"), fixture.floats("X"),
+                                      fixture.floats("dY"), threads);
       expect_near(fixture, "dX", g.dx);
       expect_near(fixture, "dW", g.dw);
     });

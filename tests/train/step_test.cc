@@ -55,8 +55,8 @@ TEST(TrainState, AccumulationIsABiggerBatch) {
   }
 }
 
-// Rounded to 16 bits on the way, every tensor's gradient is within 2^-11 of its length, a fourth of what bf16's rounding
-// alone may be.
+// Rounded to 16 bits on the way, every tensor's gradient is within 2^-11 of its length, a fourth of what bf16's
+// rounding alone may be.
 TEST(TrainState, Int16GradientsAreThoseOfFloats) {
   for (const NamedConfig& named : small_configs()) {
     Threads threads(2);
