@@ -44,7 +44,7 @@ TEST(PlotAxis, LogarithmicTicks) {
   const PlotAxis axis{1, 1000, true};
   EXPECT_EQ(labels(axis.ticks(12)), (Labels{"1", "2", "5", "10", "20", "50", "100", "200", "500", "1000"}));
   EXPECT_EQ(labels(axis.ticks(5)), (Labels{"1", "10", "100", "1000"}));
-  EXPECT_EQ(labels(axis.ticks(2)), (Labels{"1", "1000"}));
+  EXPECT_EQ(labels(axis.ticks(2)), (Labels{"1", "100"}));
   EXPECT_NEAR(axis.position(10), 1.0 / 3, 1e-12);
   // Less than a decade: the round numbers of a linear axis.
   EXPECT_EQ(labels((PlotAxis{3.1, 3.9, true}.ticks(4))), (Labels{"3.2", "3.4", "3.6", "3.8"}));
@@ -124,11 +124,11 @@ TEST(Plot, BrailleColoursAndRowsOfTheTerminal) {
         for (size_t at = 0; at < text.size(); at += decode_utf8(text, at).size) {
           const char32_t c = decode_utf8(text, at).value;
           braille = braille || (c > 0x2800 && c <= 0x28FF);
-          EXPECT_TRUE(unicode || c < 0x80) << c;
+          EXPECT_TRUE(unicode || c < 0x80) << static_cast<uint32_t>(c);
         }
         EXPECT_EQ(braille, unicode);
         for (const std::string& line : lines) {
-          if (!colour) EXPECT_LE(text_columns(line), columns) << line;
+          EXPECT_TRUE(colour || text_columns(line) <= columns) << line;
         }
       }
     }

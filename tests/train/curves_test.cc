@@ -138,7 +138,7 @@ TEST_F(Curves, ErrorsNameTheLine) {
       {"{\"step\":5,\"loss\":NaN}\n", "line 2: expected a JSON object, got '{\"step\":5,\"loss\":NaN}'"},
       {"{\"step\":5,\"loss\":1e999}\n", "line 2: expected a JSON object, got '{\"step\":5,\"loss\":1e999}'"},
       {"[1]\n", "line 2: expected a JSON object, got '[1]'"},
-      {std::string(100000, '[') + "\n", "line 2: expected a JSON object, got '" + std::string(80, '[') + "'..."},
+      {std::string(100000, '[') + "\n", "line 2: expected a JSON object, got '" + std::string(80, '[') + "...'"},
       {"{\"step\":5,\"loss\":null}\n", "line 2: \"loss\" is 'null', expected a finite number"},
       {"{\"step\":5,\"loss\":\"low\"}\n", "line 2: \"loss\" is '\"low\"', expected a finite number"},
       {"{\"steps\":5,\"valid_loss\":[]}\n", "line 2: \"valid_loss\" is '[]', expected a finite number"},
