@@ -156,11 +156,12 @@ class LiveView {
       size_ = size;
       draw(plot, size);
     } else if ((changed || last) && (last || now_s() - shown_s_ >= kPlainInterval_s)) {
-      shown_s_ = now_s();
       std::string line;
       for (const PlotCurve& curve : plot.curves) line += (line.empty() ? "" : "   ") + curve.label;
-      if (line != line_) std::fputs((line + "\n").c_str(), stdout);
+      if (line == line_) return;
+      std::fputs((line + "\n").c_str(), stdout);
       line_ = line;
+      shown_s_ = now_s();
     }
     std::fflush(stdout);
   }

@@ -76,8 +76,8 @@ def main():
         shape = ["--data", folder / "text.txt", "--tokenizer", "byte", "--dim", 64, "--layers", 1, "--heads", 2, "--ffn", 64,
                  "--context", 32, "--batch", 2, "-t", 1, "--valid-every", 10, "--checkpoint-every", 20]
 
-        def train(*more, kill_at=None):
-            command = [args.tern, "train", "--out", folder / "run", "--tensorboard", folder / "events", *more]
+        def train(*more, out="run", events="events", kill_at=None):
+            command = [args.tern, "train", "--out", folder / out, "--tensorboard", folder / events, *more]
             process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             metrics = folder / "run/metrics.jsonl"
             while kill_at is not None and process.poll() is None:
@@ -93,10 +93,10 @@ def main():
         train("--resume", kill_at=90)
         print("resumed and killed:", check(folder / "run", folder / "events"), "numbers agree")
         config = json.loads((folder / "run/run.json").read_text())
-        config["steps"] = 50
+        config.update(steps=50, warmup=1)
         fresh = folder / "short.json"
         fresh.write_text(json.dumps(config))
-        train("--config", fresh, "--out", folder / "short", "--tensorboard", folder / "short-events")
+        train("--config", fresh, out="short", events="short-events")
         print("whole:", check(folder / "short", folder / "short-events"), "numbers agree")
 
 
