@@ -45,8 +45,7 @@ PY
   row "full, ternarized afterwards" "$(json "$OUT/full.json" parameters)" "$(json "$OUT/posttraining.json" loss)" \
     "$(json "$OUT/posttraining.json" bits_per_byte)"
 } | tee "$OUT/table.md"
-python3 tools/plot_loss.py full="$OUT/full/metrics.jsonl" ternary="$OUT/ternary/metrics.jsonl" \
-  binary="$OUT/binary/metrics.jsonl" --svg "$OUT/loss.svg" --title "tinyshakespeare, character level"
+"$TERN" plot "$OUT/full" "$OUT/ternary" "$OUT/binary" --svg "$OUT/loss.svg" --title "tinyshakespeare, character level"
 python3 - "$OUT" <<'PY'
 import json, sys
 loss = {k: json.load(open(f"{sys.argv[1]}/{k}.json"))["valid_loss"] for k in ("full", "ternary")}

@@ -35,8 +35,7 @@ done
       "$(json "$OUT/$kind.json" bits_per_byte)"
   done
 } | tee "$OUT/table.md"
-python3 tools/plot_loss.py full="$OUT/full/metrics.jsonl" ternary="$OUT/ternary/metrics.jsonl" --svg "$OUT/loss.svg" \
-  --title "Stories, BPE 4096"
+"$TERN" plot "$OUT/full" "$OUT/ternary" --svg "$OUT/loss.svg" --title "Stories, BPE 4096"
 "$TERN" convert "$OUT/ternary" "$OUT/ternary.gguf" --type tq1_0
 "$TERN" convert "$OUT/full" "$OUT/full.gguf"
 for seed in 1 2 3; do

@@ -31,10 +31,12 @@ std::string draw_bar(size_t done, size_t total) {
 
 }  // namespace
 
-bool stderr_is_terminal() {
+bool is_terminal(int descriptor) {
   const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::strcmp(term, "dumb") != 0;
+  return ::isatty(descriptor) == 1 && term != nullptr && std::strcmp(term, "dumb") != 0;
 }
+
+bool stderr_is_terminal() { return is_terminal(STDERR_FILENO); }
 
 std::string format_duration(double seconds) {
   constexpr double kLongest_s = 9999 * 3600.0;

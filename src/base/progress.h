@@ -7,7 +7,8 @@
 
 namespace tern {
 
-// Whether standard error is a terminal that can redraw a line (TERM is set and not "dumb").
+// Whether the file descriptor, or standard error, is a terminal that can redraw a line (TERM is set and not "dumb").
+bool is_terminal(int descriptor);
 bool stderr_is_terminal();
 
 // "1h02m", "3m20s", "12s"; "0s" for a negative number or NaN, at most "9999h00m".

@@ -60,9 +60,9 @@ int run_main(int argc, char** argv) {
       "  tern convert run model.gguf && tern run -m model.gguf -p 'Once upon a time'\n"
       "  tern chat -m model.gguf --system 'Answer in one sentence.'\n"
       "  tern eval perplexity -m model.gguf text.txt");
-  constexpr std::array kCommands = {add_train_command,     add_run_command,     add_chat_command,
-                                    add_eval_command,      add_convert_command, add_info_command,
-                                    add_tokenizer_command, add_bench_command,   add_embed_command};
+  constexpr std::array kCommands = {add_train_command,   add_run_command,  add_chat_command,      add_eval_command,
+                                    add_convert_command, add_info_command, add_tokenizer_command, add_bench_command,
+                                    add_embed_command,   add_plot_command};
   for (const auto add : kCommands) add(app);
   catch_bus_errors();
   try {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/train_watch.h"
 #include "train/trainer.h"
 
 namespace tern {
@@ -29,6 +30,7 @@ struct TrainArguments {
   bool resume = false;
   bool json = false;
   std::string trace;
+  WatchArguments watch;
   int threads = 0;
 };
 
@@ -138,10 +140,12 @@ void train(const CLI::App& command, const TrainArguments& args) {
   TrainHooks hooks;
   hooks.stop = &catch_interrupts();
   hooks.trace = args.trace;
+  TrainWatch watch(args.watch, args.out, hooks);
   if (args.resume) {
     for (const CLI::Option* option : command.get_options()) {
       const std::string name = option->get_name();
-      const bool allowed = name == "--resume" || name == "--out" || name == "--threads" || name == "--json";
+      const bool allowed = name == "--resume" || name == "--out" || name == "--threads" || name == "--json" ||
+                           option->get_group() == kWatchGroup;
       if (option->count() > 0 && !allowed) {
         fail("--resume goes on with the options in {}/{}; leave {} out", args.out, kRunConfigFile, name);
       }
@@ -209,6 +213,7 @@ void add_train_command(CLI::App& app) {
   command.add_option("--trace", a.trace, "Write the initial weights and all samples there, for tools/oracle");
   command.add_flag("--json", a.json, "Print the report as one JSON object");
   add_threads_option(command, a.threads);
+  add_watch_options(command, a.watch);
   add_model_options(command, a);
   add_schedule_options(command, a);
   command.callback([args, &command] { train(command, *args); });

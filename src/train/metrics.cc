@@ -59,6 +59,7 @@ void MetricsLog::add_validation(int64_t steps, const LossSum& loss) {
 void MetricsLog::write_line(const std::string& line) {
   const bool written = std::fputs((line + "\n").c_str(), file_) >= 0 && std::fflush(file_) == 0;
   if (!written) fail("{}: write failed: {}", path_.string(), std::strerror(errno));
+  if (on_line) on_line(line);
 }
 
 }  // namespace tern

@@ -3,7 +3,9 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include "model/score.h"
 
@@ -30,6 +32,8 @@ class MetricsLog {
   void add(const StepMetrics& metrics);
   // The loss on the validation data after `steps` steps.
   void add_validation(int64_t steps, const LossSum& loss);
+
+  std::function<void(std::string_view line)> on_line;  // called, if set, with every line written, without its end
 
  private:
   void write_line(const std::string& line);

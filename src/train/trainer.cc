@@ -34,6 +34,7 @@ class Run {
 
   TrainReport go(bool resume) {
     int64_t step = 0;
+    if (hooks_.on_start) hooks_.on_start(options_, tokenizer_);
     if (resume) {
       step = load_checkpoint(directory_, threads_, state_);
     } else {
@@ -41,6 +42,7 @@ class Run {
     }
     if (!hooks_.trace.empty()) write_trace();
     MetricsLog metrics(directory_ / kMetricsFile, step);
+    metrics.on_line = hooks_.on_metrics;
     TrainReport report;
     const double start = now_s();
     train_steps(step, metrics, report);
@@ -93,6 +95,9 @@ class Run {
   }
 
   void after_step(int64_t steps, MetricsLog& metrics) {
+    if (hooks_.sample_every > 0 && steps % hooks_.sample_every == 0) {
+      hooks_.on_sample(steps, state_.model(), tokenizer_, threads_);
+    }
     if (steps == options_.schedule.steps) return;
     if (steps % options_.checkpoint_every == 0) save_checkpoint(directory_, steps, state_);
     if (options_.valid_every > 0 && steps % options_.valid_every == 0) {

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/threads.h"
 #include "model/score.h"
+#include "tokenizer/tokenizer.h"
 #include "train/options.h"
 
 namespace tern {
@@ -31,6 +33,13 @@ struct TrainHooks {
   // When not empty, the initial masters (init.safetensors) and all samples (batches.bin: int32 (steps, samples, T+1))
   // are written there, for the oracle in tools/oracle.
   std::filesystem::path trace;
+  // Called before the first step of this call and before anything is written into the directory but its data.
+  std::function<void(const TrainOptions&, const Tokenizer&)> on_start;
+  // Called with every line of metrics.jsonl.
+  std::function<void(std::string_view line)> on_metrics;
+  // Called whenever `sample_every` more steps are made, with their number and the model they left; 0: never.
+  int64_t sample_every = 0;
+  std::function<void(int64_t steps, const Model&, const Tokenizer&, Threads&)> on_sample;
 };
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, train.tok, valid.tok,

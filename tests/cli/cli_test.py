@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 from pathlib import Path
 
 from program import SHAPE, TEXT, error, error_line, start, tern
@@ -414,6 +415,75 @@ class Case(unittest.TestCase):
             "num_attention_heads": 512, "tie_word_embeddings": True}))
         for command in (["run", "-m", folder, "-p", "x"], ["bench", "-m", folder]):
             self.assertRegex(error(*command), r"huge: 206\d\.\d GB of memory needed.* \d+\.\d GB available")
+
+    def test_plot_draws_runs(self):
+        d, svg = self.dir, self.dir / "loss.svg"
+        plain = {**os.environ, "LC_ALL": "C"}
+        out, _ = tern("plot", f"mine={d}/run", d / "run/metrics.jsonl", "--width", 70, env=plain)
+        self.assertTrue(out.isascii())
+        self.assertIn("mine:", out)
+        self.assertIn("run:", out)
+        self.assertIn("after 8 steps, validation", out)
+        self.assertTrue(all(len(line) <= 70 for line in out.splitlines()), out)
+        report = json.loads(tern("plot", d / "run", "--json", "--x", "tokens")[0])["runs"][0]
+        lines = [json.loads(line) for line in (d / "run/metrics.jsonl").read_text().splitlines()]
+        self.assertEqual(report["training"], [[64 * (line["step"] + 1), line["loss"]] for line in lines if "loss" in line])
+        self.assertEqual(report["validation"], [[64 * 8, lines[-1]["valid_loss"]]])
+        self.assertTrue(report["finished"])
+        tern("plot", d / "run", d / "run", "--svg", svg, "--title", "a < b", "--log-y", "--smooth", 3)
+        root = xml.etree.ElementTree.parse(svg).getroot()
+        self.assertTrue(root.tag.endswith("svg"))
+        self.assertEqual(len([tag for tag in root.iter() if tag.tag.endswith("polyline")]), 2)
+        out, _ = tern("plot", d / "run", "--follow")  # it has ended, and so does this
+        self.assertIn("run: ", out)
+        (d / "bad.jsonl").write_text('{"step": 0, "loss": 1}\nx\n')
+        for args, part in [
+            ([d / "nowhere"], "nowhere/metrics.jsonl: cannot open"),
+            ([d / "bad.jsonl"], "bad.jsonl: line 2: expected a JSON object, got 'x'"),
+            ([d / "run", "--metric", "zeroes"], "no number 'zeroes' in it; there are"),
+            ([d / "run", "--x", "epochs"], "--x: unknown axis 'epochs'"),
+            ([d / "run", "--width", 5], "--width is 5, expected 20 to"),
+            ([d / "run", "--smooth", 0], "--smooth is 0"),
+        ]:
+            with self.subTest(part=part):
+                self.assertIn(part, error("plot", *args))
+
+    def test_plot_follows_until_interrupted(self):
+        (self.dir / "growing.jsonl").write_text("")
+        follower = start("plot", self.dir / "growing.jsonl", "--follow")
+        with open(self.dir / "growing.jsonl", "a") as file:
+            file.write('{"step": 0, "loss": 4.5}\n')
+        self.assertIn(b"growing: 4.5 after 1 steps", follower.stdout.readline())
+        follower.send_signal(signal.SIGINT)
+        self.assertEqual(follower.communicate(timeout=60)[1], b"")
+        self.assertEqual(follower.returncode, 130)
+
+    def test_samples_change_nothing(self):
+        d = self.dir
+        train = ["train", *self.shape, "--steps", 8]
+        tern(*train, "--out", d / "silent")
+        _, err = tern(*train, "--out", d / "watched", "--sample-every", 3, "--sample-prompt", "the ", "--sample-prompt", "",
+                      "--sample-tokens", 9, "--sample-temperature", 0.5, "--tensorboard", d / "watched/events")
+        self.assertEqual(err.count("sample after "), 4)
+        self.assertIn("\n  | the ", err)
+        losses = [re.sub(r'"tokens_per_second":[^,}]*', "", (d / run / "metrics.jsonl").read_text())
+                  for run in ("silent", "watched")]
+        self.assertEqual(losses[0], losses[1])
+        self.assertEqual((d / "silent/checkpoint.safetensors").read_bytes(), (d / "watched/checkpoint.safetensors").read_bytes())
+        samples = [json.loads(line) for line in (d / "watched/samples.jsonl").read_text().splitlines()]
+        self.assertEqual([(s["steps"], s["prompt"]) for s in samples], [(3, "the "), (3, ""), (6, "the "), (6, "")])
+        self.assertTrue(all(0 < s["tokens"] <= 9 for s in samples), samples)
+        self.assertEqual(len(list((d / "watched/events").iterdir())), 1)
+        tern("train", "--resume", "--out", d / "watched", "--sample-every", 8, "--tensorboard", d / "watched/events")
+        self.assertEqual(len(list((d / "watched/events").iterdir())), 2)
+        for args, part in [
+            (["--sample-every", 2, "--sample-prompt", "x" * 40], "40 tokens, expected fewer than the 32 of the context"),
+            (["--sample-every", -1], "--sample-every is -1"),
+            (["--sample-every", 2, "--sample-tokens", 0], "--sample-tokens is 0"),
+            (["--sample-every", 2, "--sample-temperature", -1], "--sample-temperature: "),
+        ]:
+            with self.subTest(part=part):
+                self.assertIn(part, error(*train, "--out", d / "refused", *args))
 
     def test_full_disk_leaves_earlier_files(self):
         def limited():
