@@ -107,6 +107,39 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::release(size_t offset, size_t size) const {
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t begin = std::min(offset, size_) / page * page;
+  const size_t end = begin + std::min(size + (offset - begin), size_ - begin);
+  if (end > begin) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
+InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
+  Descriptor file{open_for_reading(path_)};
+  size_ = regular_file_size(file.fd, path_);
+  fd_ = std::exchange(file.fd, -1);
+}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), offset_(other.offset_), size_(other.size_) {}
+
+size_t InputFile::read(std::span<char> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t count = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset_ + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("{}: read failed: {}", path_.string(), reason());
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  offset_ += done;
+  return done;
+}
+
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp-" + std::to_string(::getpid())) {
   // The final rename would replace a device or a pipe by a plain file.
