@@ -108,10 +108,14 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::release(size_t offset, size_t size) const {
-  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t begin = std::min(offset, size_) / page * page;
-  const size_t end = begin + std::min(size + (offset - begin), size_ - begin);
-  if (end > begin) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+  // A page that is read brings others along, as far as one page table reaches: 2 MiB of addresses.
+  constexpr uintptr_t kReach = uintptr_t{2} << 20;
+  if (offset >= size_) return;
+  const auto map = reinterpret_cast<uintptr_t>(data_);
+  const uintptr_t first = map + offset, last = first + std::min(size, size_ - offset);
+  const uintptr_t begin = std::max(map, first / kReach * kReach);
+  const uintptr_t end = std::min(map + size_, (last + kReach - 1) / kReach * kReach);
+  ::madvise(const_cast<std::byte*>(data_) + (begin - map), end - begin, MADV_DONTNEED);
 }
 
 InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {

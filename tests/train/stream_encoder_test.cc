@@ -92,7 +92,7 @@ TEST(StreamEncoder, PiecesGiveTheIdsOfTheWhole) {
           size_t pieces = 0;
           ASSERT_EQ(in_pieces(tokenizer, text, piece, chunk, &pieces), whole) << seed << " " << piece << " " << chunk;
           if (piece == 1 && chunk == 1) {
-            EXPECT_GT(pieces, 30u);
+            EXPECT_GT(pieces, 10u);
           }
         }
       }
