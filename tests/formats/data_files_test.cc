@@ -92,7 +92,7 @@ TEST(JsonLine, AnythingElseIsAnError) {
   };
   for (const auto& [line, part] : cases) {
     SCOPED_TRACE(line.substr(0, 40));
-    expect_error([&text = line] { json_line_text(line, "text"); }, part);
+    expect_error([&text = line] { json_line_text(text, "text"); }, part);
   }
   const std::string good = R"({"id": [1, {"a": null}], "text": "tëxt \u00e9"})";
   for (size_t size = 0; size < good.size(); ++size) {
