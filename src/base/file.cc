@@ -107,6 +107,43 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::release(size_t offset, size_t size) const {
+  // A page that is read brings others along, as far as one page table reaches: 2 MiB of addresses.
+  constexpr uintptr_t kReach = uintptr_t{2} << 20;
+  if (offset >= size_) return;
+  const auto map = reinterpret_cast<uintptr_t>(data_);
+  const uintptr_t first = map + offset, last = first + std::min(size, size_ - offset);
+  const uintptr_t begin = std::max(map, first / kReach * kReach);
+  const uintptr_t end = std::min(map + size_, (last + kReach - 1) / kReach * kReach);
+  ::madvise(const_cast<std::byte*>(data_) + (begin - map), end - begin, MADV_DONTNEED);
+}
+
+InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)) {
+  Descriptor file{open_for_reading(path_)};
+  size_ = regular_file_size(file.fd, path_);
+  fd_ = std::exchange(file.fd, -1);
+}
+
+InputFile::~InputFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+InputFile::InputFile(InputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)), offset_(other.offset_), size_(other.size_) {}
+
+size_t InputFile::read(std::span<char> out) {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t count = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset_ + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail("{}: read failed: {}", path_.string(), reason());
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  offset_ += done;
+  return done;
+}
+
 AtomicFile::AtomicFile(std::filesystem::path path)
     : path_(std::move(path)), temporary_(path_.string() + ".tmp-" + std::to_string(::getpid())) {
   // The final rename would replace a device or a pipe by a plain file.

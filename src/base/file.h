@@ -1,7 +1,9 @@
 // Files: read whole or mapped, written beside and renamed so that a reader never sees half a file.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,12 +30,37 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
 
   Bytes bytes() const { return {data_, size_}; }
+  // The pages of [offset, offset + size) no longer count as this process's memory until they are read again.
+  void release(size_t offset, size_t size) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+};
+
+// A regular file that is read as a stream from its beginning. Move-only.
+class InputFile {
+ public:
+  explicit InputFile(std::filesystem::path path);
+  ~InputFile();
+  InputFile(InputFile&& other) noexcept;
+  InputFile& operator=(InputFile&&) = delete;
+
+  // Fills `out` but at the file's end; returns how many bytes there were. Error when the system says one.
+  size_t read(std::span<char> out);
+  // The next read() begins at byte `offset`.
+  void seek(uint64_t offset) { offset_ = offset; }
+  uint64_t offset() const { return offset_; }
+  uint64_t size() const { return size_; }  // when it was opened
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+  uint64_t offset_ = 0;
+  uint64_t size_ = 0;
 };
 
 // A file under construction: bytes go to "PATH.tmp-PID"; commit() flushes them to the disk and renames the file to

@@ -20,7 +20,7 @@ struct TrainArguments {
   std::string config;
   std::string out;
   std::optional<std::vector<std::string>> data, valid;
-  std::optional<std::string> tokenizer, weights, activation, schedule, gradients;
+  std::optional<std::string> text_key, cache, tokenizer, weights, activation, schedule, gradients;
   std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens;
   std::optional<int64_t> steps, warmup, checkpoint_every, valid_every;
   std::optional<double> lr, lr_second, lr_end, weight_decay, valid_fraction, rope_theta;
@@ -74,6 +74,8 @@ TrainOptions make_options(const TrainArguments& args) {
   if (!fresh) o = options_from_json(read_file(args.config), args.config, o);
   apply(args.data, o.data);
   apply(args.valid, o.valid);
+  apply(args.text_key, o.text_key);
+  apply(args.cache, o.cache);
   apply(args.tokenizer, o.tokenizer);
   apply(args.dim, o.model.dim);
   apply(args.layers, o.model.layers);
@@ -102,7 +104,7 @@ TrainOptions make_options(const TrainArguments& args) {
   if (args.gradients) o.gradients = parse_gradient_precision(*args.gradients);
   if (args.activation) o.model.activation = parse_activation(*args.activation);
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
-  if (o.data.empty()) fail("--data: expected at least one text file");
+  if (o.data.empty()) fail("--data: expected at least one source");
   if (o.tokenizer.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
   fill_widths(o.model);
   fill_schedule(args, fresh, o);
@@ -158,6 +160,21 @@ void train(const CLI::App& command, const TrainArguments& args) {
   print_report(args, start_training(options, args.out, hooks, threads));
 }
 
+void add_data_options(CLI::App& command, TrainArguments& a) {
+  command
+      .add_option("--data", a.data,
+                  "Sources: text, JSON lines (*.jsonl), token shards (*.tok), gzip or zstd of these texts, folders "
+                  "and patterns; PATH:WEIGHT for all of them makes a mixture (default: they count by their tokens)")
+      ->group("Data");
+  command.add_option("--valid", a.valid, "The same to validate on (default: the end of every data file)")
+      ->group("Data");
+  command.add_option("--valid-fraction", a.valid_fraction, "Part of every data file kept for that (default 0.1)")
+      ->group("Data");
+  command.add_option("--text-key", a.text_key, "Where the text is in a JSON line (default text)")->group("Data");
+  command.add_option("--cache", a.cache, "Folder for token shards that runs share (default: each run keeps its own)")
+      ->group("Data");
+}
+
 void add_model_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--weights", a.weights, "ternary, binary or full (default ternary)")->group("Model");
   command.add_option("--dim", a.dim, "Width of the residual stream (default 256)")->group("Model");
@@ -198,11 +215,9 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
 
 void add_train_command(CLI::App& app) {
   auto args = std::make_shared<TrainArguments>();
-  CLI::App& command = *app.add_subcommand("train", "Train a model on text files");
+  CLI::App& command = *app.add_subcommand("train", "Train a model on text");
   TrainArguments& a = *args;
-  command.add_option("--data", a.data, "Text files");
-  command.add_option("--valid", a.valid, "Text files to validate on (default: the end of every data file)");
-  command.add_option("--valid-fraction", a.valid_fraction, "Part of every data file kept for that (default 0.1)");
+  add_data_options(command, a);
   command.add_option("--tokenizer", a.tokenizer, "A file with a tokenizer, or 'byte' or 'char': made from the data");
   command.add_option("--out", a.out, "Training directory")->required();
   command.add_option("--config", a.config, "JSON file of options, as a training directory's run.json");

@@ -1,7 +1,7 @@
 #include "formats/token_file.h"
 
 #include <algorithm>
-#include <array>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -11,27 +11,36 @@
 namespace tern {
 namespace {
 
-constexpr std::string_view kMagic = "TERNTOK1";
-constexpr uint32_t kVersion = 1;
-constexpr size_t kBufferBytes = size_t{1} << 16;  // a multiple of 8: the checksum goes word by word
+constexpr uint32_t kVersion = 2;
+constexpr uint32_t kIdsAlone = 0;
 constexpr uint32_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
 
 size_t id_bytes(uint32_t vocabulary_size) { return vocabulary_size <= 65536 ? sizeof(uint16_t) : sizeof(uint32_t); }
 
-uint64_t complete_checksum(TokenChecksum checksum, const TokenFileInfo& info, uint64_t count) {
+uint64_t checksum_of(Bytes bytes) {
+  TokenChecksum checksum;
+  checksum.add(bytes);
+  return checksum.value();
+}
+
+uint64_t header_checksum(const TokenFileInfo& info, uint64_t count, Bytes table) {
+  TokenChecksum checksum;
   checksum.add(kVersion);
   checksum.add(info.vocabulary_hash);
   checksum.add(info.vocabulary_size);
+  checksum.add(kIdsAlone);
   checksum.add(count);
+  checksum.add(table);
   return checksum.value();
 }
 
 std::string header_text(const TokenFileInfo& info, uint64_t count, uint64_t checksum) {
   ByteWriter header;
-  header.write_text(kMagic);
+  header.write_text(kTokenFileMagic);
   header.write(kVersion);
   header.write(info.vocabulary_hash);
   header.write(info.vocabulary_size);
+  header.write(kIdsAlone);
   header.write(count);
   header.write(checksum);
   return header.text();
@@ -65,7 +74,7 @@ TokenFileWriter::TokenFileWriter(std::filesystem::path path, TokenFileInfo info)
   if (info.vocabulary_size == 0 || info.vocabulary_size > kMaxVocabulary) {
     fail("{}: expected a vocabulary of 1 to {} tokens, got {}", path_.string(), kMaxVocabulary, info.vocabulary_size);
   }
-  buffer_.reserve(kBufferBytes);
+  buffer_.reserve(kTokenBlockBytes);
   file_.write(header_text(info_, 0, 0));
 }
 
@@ -77,19 +86,22 @@ void TokenFileWriter::add(std::span<const int32_t> ids) {
     const auto* begin = reinterpret_cast<const std::byte*>(&id);  // little-endian: the low bytes come first
     buffer_.insert(buffer_.end(), begin, begin + width_);
     ++count_;
-    if (buffer_.size() == kBufferBytes) flush();
+    if (buffer_.size() == kTokenBlockBytes) flush();
   }
 }
 
 void TokenFileWriter::flush() {
-  checksum_.add(buffer_);
+  if (buffer_.empty()) return;
+  table_.push_back(checksum_of(buffer_));
   file_.write(Bytes(buffer_));
   buffer_.clear();
 }
 
 void TokenFileWriter::finish() {
   flush();
-  file_.rewrite(0, as_bytes(header_text(info_, count_, complete_checksum(checksum_, info_, count_))));
+  const Bytes table = std::as_bytes(std::span(table_));
+  file_.write(table);
+  file_.rewrite(0, as_bytes(header_text(info_, count_, header_checksum(info_, count_, table))));
   file_.commit();
 }
 
@@ -106,12 +118,15 @@ TokenFile::TokenFile(Bytes bytes, std::string name, std::optional<uint64_t> expe
 void TokenFile::parse(std::optional<uint64_t> expected_hash, Check check) {
   with_context(name_, [&] {
     ByteReader reader(bytes_);
-    const std::string_view magic = reader.take_text(kMagic.size(), "magic");
-    if (magic != kMagic) fail("expected the magic {}, got {}; is it a token shard?", quote(kMagic), quote(magic));
+    const std::string_view magic = reader.take_text(kTokenFileMagic.size(), "magic");
+    if (magic != kTokenFileMagic) {
+      fail("expected the magic {}, got {}; is it a token shard?", quote(kTokenFileMagic), quote(magic));
+    }
     const auto version = reader.read<uint32_t>("version");
     if (version != kVersion) fail("token shard version: expected {}, got {}", kVersion, version);
     info_.vocabulary_hash = reader.read<uint64_t>("vocabulary hash");
     info_.vocabulary_size = reader.read<uint32_t>("vocabulary size");
+    const auto kind = reader.read<uint32_t>("kind");
     count_ = reader.read<uint64_t>("number of tokens");
     checksum_ = reader.read<uint64_t>("checksum");
     if (expected_hash && *expected_hash != info_.vocabulary_hash) {
@@ -120,36 +135,66 @@ void TokenFile::parse(std::optional<uint64_t> expected_hash, Check check) {
     if (info_.vocabulary_size == 0 || info_.vocabulary_size > kMaxVocabulary) {
       fail("vocabulary size: expected 1 to {}, got {}", kMaxVocabulary, info_.vocabulary_size);
     }
+    if (kind != kIdsAlone) fail("token shard kind: expected {}, got {}", kIdsAlone, kind);
     width_ = id_bytes(info_.vocabulary_size);
-    const size_t expected = checked_mul(count_, width_, "size of the tokens");
+    const size_t id_size = checked_mul(count_, width_, "size of the tokens");
+    const size_t blocks = id_size / kTokenBlockBytes + (id_size % kTokenBlockBytes != 0);
+    const size_t expected = checked_add(id_size, blocks * sizeof(uint64_t), "size of the tokens and the table");
     if (reader.remaining() != expected) {
       fail("{} tokens: expected {} bytes after the header, got {}; is the file truncated?", count_, expected,
            reader.remaining());
     }
-    ids_ = reader.take(expected, "tokens");
+    ids_ = reader.take(id_size, "tokens");
+    table_ = reader.take(blocks * sizeof(uint64_t), "table");
+    const uint64_t actual = header_checksum(info_, count_, table_);
+    if (actual != checksum_) {
+      fail("header and table: expected the checksum {:016x}, got {:016x}; the file is damaged", checksum_, actual);
+    }
+    block_is_checked_ = std::make_unique<std::atomic<bool>[]>(blocks);
     if (check == Check::kEverything) check_everything();
   });
 }
 
 void TokenFile::check_everything() const {
-  TokenChecksum checksum;
-  checksum.add(ids_);
-  const uint64_t actual = complete_checksum(checksum, info_, count_);
-  if (actual != checksum_) fail("checksum: expected {:016x}, got {:016x}; the file is damaged", checksum_, actual);
-  std::array<int32_t, 4096> block{};
-  for (uint64_t begin = 0; begin < count_; begin += block.size()) {
-    load(begin, std::span(block).first(std::min<size_t>(block.size(), count_ - begin)));
+  const size_t ids_per_block = kTokenBlockBytes / width_;
+  std::vector<int32_t> ids(std::min<uint64_t>(ids_per_block, count_));
+  for (uint64_t begin = 0; begin < count_; begin += ids_per_block) {
+    load(begin, std::span(ids).first(std::min<uint64_t>(ids_per_block, count_ - begin)));
   }
 }
 
+// Two threads may check one block: both find the same.
+void TokenFile::check_block(size_t block) const {
+  if (block_is_checked_[block].load(std::memory_order_relaxed)) return;
+  const size_t begin = block * kTokenBlockBytes;
+  const uint64_t actual = checksum_of(ids_.subspan(begin, std::min(kTokenBlockBytes, ids_.size() - begin)));
+  uint64_t expected = 0;
+  std::memcpy(&expected, table_.data() + block * sizeof(expected), sizeof(expected));
+  if (actual != expected) {
+    fail("block {} of {} (tokens {} to {}): expected the checksum {:016x}, got {:016x}; the file is damaged", block,
+         table_.size() / sizeof(expected), begin / width_,
+         std::min<uint64_t>(count_, (begin + kTokenBlockBytes) / width_) - 1, expected, actual);
+  }
+  block_is_checked_[block].store(true, std::memory_order_relaxed);
+}
+
 void TokenFile::load(uint64_t begin, std::span<int32_t> out) const {
-  const std::byte* at = ids_.data() + begin * width_;
+  if (out.empty()) return;
+  const size_t first_byte = begin * width_;
+  const size_t end_byte = first_byte + out.size() * width_;
+  const size_t first_block = first_byte / kTokenBlockBytes, last_block = (end_byte - 1) / kTokenBlockBytes;
+  for (size_t block = first_block; block <= last_block; ++block) check_block(block);
+  const std::byte* at = ids_.data() + first_byte;
   for (size_t i = 0; i < out.size(); ++i) {
     const uint32_t id = load_id(at + i * width_, width_);
     if (id >= info_.vocabulary_size) {
       fail("token {}: expected an id below {}, got {}", begin + i, info_.vocabulary_size, id);
     }
     out[i] = static_cast<int32_t>(id);
+  }
+  if (map_) {
+    const size_t from = static_cast<size_t>(ids_.data() - bytes_.data()) + first_block * kTokenBlockBytes;
+    map_->release(from, (last_block - first_block + 1) * kTokenBlockBytes);
   }
 }
 

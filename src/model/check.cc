@@ -1,5 +1,6 @@
 #include "model/check.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -86,12 +87,17 @@ void check_tokens(const StoredModel& model, Problems& problems) {
 
 // Shards of a training directory: checksum, and every id below the vocabulary.
 void check_shards(const std::filesystem::path& directory, size_t vocab, Problems& problems) {
-  for (const char* name : {"train.tok", "valid.tok"}) {
-    if (!std::filesystem::exists(directory / name)) continue;
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".tok") paths.push_back(entry.path());
+  }
+  std::sort(paths.begin(), paths.end());
+  for (const std::filesystem::path& path : paths) {
     passes(problems, [&] {
-      const TokenFile shard(directory / name);
+      const TokenFile shard(path);
       if (shard.info().vocabulary_size > vocab) {
-        fail("{}: ids below {}, the embedding has {} rows", name, shard.info().vocabulary_size, vocab);
+        fail("{}: ids below {}, the embedding has {} rows", path.filename().string(), shard.info().vocabulary_size,
+             vocab);
       }
     });
   }

@@ -33,10 +33,10 @@ Scorer::Scorer(const ModelConfig& config, size_t context, KvType kv_type)
       activations_(config, windows_ * context, false),
       logits_(windows_ * context * config.vocab) {}
 
-LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip) {
+LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip,
+                      LossSum total) {
   if (tokens.size() < 2) fail("expected at least 2 tokens to score, got {}", tokens.size());
   check_tokens(tokens, model.config.vocab);  // the last one is a target only, which forward() does not see
-  LossSum total;
   const size_t targets = tokens.size() - 1;
   std::vector<double> losses(windows_ * context_);
   Batch batch;

@@ -26,8 +26,9 @@ class Scorer {
 
   // -log p of tokens[1..] in consecutive windows that do not overlap: window w sees tokens [w*context, (w+1)*context)
   // and predicts each one's successor, so every token but the first is predicted once. The sum runs in the tokens'
-  // order; the first `skip` predictions of every window have no part in it.
-  LossSum score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip = 0);
+  // order, on from `total`; the first `skip` predictions of every window have no part in it.
+  LossSum score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip = 0,
+                LossSum total = {});
 
  private:
   size_t context_;

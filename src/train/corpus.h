@@ -1,36 +1,58 @@
-// From text files to the token shards of a training directory.
+// From data files to token shards, and from shards to what samples are drawn from.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
+#include "train/data_items.h"
+#include "train/data_loader.h"
+#include "train/data_manifest.h"
 #include "train/options.h"
 
 namespace tern {
 
-struct Corpus {
-  std::vector<int32_t> train;
-  std::vector<int32_t> valid;
-};
-
-inline constexpr const char* kTrainShard = "train.tok";
-inline constexpr const char* kValidShard = "valid.tok";
-
-// The validation part of a text is its end: the cut is after the line that contains byte size * (1 - fraction).
-size_t validation_cut(std::string_view text, double fraction);
+// The validation part of a text or of JSON lines is the end: where it begins, in bytes of the decompressed file, is
+// after the line that contains byte size * (1 - fraction); the size for a fraction of 0. Memory does not depend on the
+// size.
+uint64_t validation_cut(const std::filesystem::path& path, double fraction);
 
 // The tokenizer that options.tokenizer names: a tokenizer.json (or a directory holding one), or "byte" or "char", made
 // from the data.
 Vocabulary make_run_vocabulary(const TrainOptions& options);
 
-// Tokenizes the data and writes train.tok and valid.tok into `directory`. The name of a special token in the text (as
-// <|endoftext|>) becomes that token; an end-of-text token closes every file. Error for an empty text or too few tokens.
-void write_shards(const TrainOptions& options, const Tokenizer& tokenizer, const std::filesystem::path& directory);
+// Makes the run's shards, or finds them, and returns which they are.
+//
+// The text of each source becomes a shard train-K.tok, what is kept for validation (the end of each file, or the
+// sources of options.valid) valid-K.tok, K from 1: in `directory`, or, where options.cache names a folder, there, under
+// a name that depends on everything that the ids depend on, and then only if it is not there yet. Token shards among
+// the data are used where they are; their last tokens are the validation part. The name of a special token in a text
+// (as
+// <|endoftext|>) becomes that token; an end-of-text token closes every document. Without weights all sources are one,
+// in the order given. Error for files that cannot be read, an empty text, a shard of another vocabulary, too few
+// tokens.
+DataManifest prepare_data(const TrainOptions& options, const Tokenizer& tokenizer,
+                          const std::filesystem::path& directory);
 
-// Reads and checks both shards; Error when they are damaged or made with another vocabulary.
-Corpus read_shards(const Tokenizer& tokenizer, const std::filesystem::path& directory);
+// The open shards of a run. Their blocks are checked when they are first needed.
+class Corpus {
+ public:
+  // Error when a shard is missing, damaged, of another vocabulary, or not the one of the manifest.
+  Corpus(const DataManifest& manifest, const Tokenizer& tokenizer, const std::filesystem::path& directory);
+
+  const Mixture& train() const { return train_; }
+  const TokenSequence& valid() const { return valid_; }
+
+ private:
+  const TokenFile& open(const ShardRange& range, uint64_t hash, const std::filesystem::path& directory);
+  TokenSequence sequence(const std::vector<ShardRange>& ranges, uint64_t hash, const std::filesystem::path& directory);
+
+  std::vector<std::unique_ptr<TokenFile>> files_;  // sequences point to them
+  Mixture train_;
+  TokenSequence valid_;
+};
 
 }  // namespace tern

@@ -48,6 +48,10 @@ const std::vector<Key>& keys() {
       key(
           "valid_fraction", [](TrainOptions & o) -> auto& { return o.valid_fraction; }),
       key(
+          "text_key", [](TrainOptions & o) -> auto& { return o.text_key; }),
+      key(
+          "cache", [](TrainOptions & o) -> auto& { return o.cache; }),
+      key(
           "tokenizer", [](TrainOptions & o) -> auto& { return o.tokenizer; }),
       key(
           "context", [](TrainOptions & o) -> auto& { return o.context; }),

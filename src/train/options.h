@@ -16,9 +16,11 @@ namespace tern {
 
 struct TrainOptions {
   ModelConfig model;               // vocab and context are filled in from the tokenizer and `context`
-  std::vector<std::string> data;   // text files
-  std::vector<std::string> valid;  // text files; empty: the last part of every data file
+  std::vector<std::string> data;   // sources, each a path or a path and a weight (data_items.h)
+  std::vector<std::string> valid;  // paths; empty: the last part of every data file
   double valid_fraction = 0.1;     // of each data file, without `valid`
+  std::string text_key = "text";   // of JSON lines
+  std::string cache;               // folder of token shards that runs share; empty: the training directory
   std::string tokenizer;           // tokenizer.json, or "byte" or "char": made from the data
   size_t context = 256;
   size_t batch = 16;        // samples a forward pass

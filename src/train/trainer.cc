@@ -14,9 +14,15 @@
 #include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/metrics.h"
+#include "train/validation.h"
 
 namespace tern {
 namespace {
+
+DataManifest read_manifest(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / kDataManifestFile;
+  return manifest_from_json(read_file(path), path.string());
+}
 
 // One call of the trainer: everything that lives from its first to its last step.
 class Run {
@@ -27,8 +33,8 @@ class Run {
         hooks_(hooks),
         threads_(threads),
         tokenizer_(read_hf_tokenizer(directory / kTokenizerFile)),
-        corpus_(read_shards(tokenizer_, directory)),
-        loader_{corpus_.train, options.context, options.seed, 0, 1},
+        corpus_(read_manifest(directory), tokenizer_, directory),
+        loader_{corpus_.train(), options.context, options.seed, 0, 1},
         state_(options.model, options.shape(), options.seed, threads),
         scorer_(options.model, options.context) {}
 
@@ -46,9 +52,9 @@ class Run {
     TrainReport report;
     const double start = now_s();
     train_steps(step, metrics, report);
-    report.valid = scorer_.score(state_.model(), corpus_.valid, threads_);
+    report.valid = validate(corpus_.valid().size());
     metrics.add_validation(report.steps, report.valid);
-    report.valid_bytes = tokenizer_.decode(corpus_.valid, true).size();
+    report.valid_bytes = text_bytes(tokenizer_, corpus_.valid());
     report.parameters = parameter_count(options_.model);
     report.seconds = now_s() - start;
     return report;
@@ -101,10 +107,12 @@ class Run {
     if (steps == options_.schedule.steps) return;
     if (steps % options_.checkpoint_every == 0) save_checkpoint(directory_, steps, state_);
     if (options_.valid_every > 0 && steps % options_.valid_every == 0) {
-      const size_t count = std::min(corpus_.valid.size(), options_.valid_tokens + 1);
-      const LossSum loss = scorer_.score(state_.model(), std::span(corpus_.valid).first(count), threads_);
-      metrics.add_validation(steps, loss);
+      metrics.add_validation(steps, validate(std::min<uint64_t>(corpus_.valid().size(), options_.valid_tokens + 1)));
     }
+  }
+
+  LossSum validate(uint64_t tokens) {
+    return score_tokens(state_.model(), corpus_.valid(), tokens, options_.context, threads_, scorer_);
   }
 
   void write_trace() {
@@ -122,7 +130,7 @@ class Run {
     AtomicFile batches(hooks_.trace / "batches.bin");
     for (int64_t step = 0; step < options_.schedule.steps; ++step) {
       for (size_t sample = 0; sample < options_.batch * options_.accumulation; ++sample) {
-        batches.write(std::as_bytes(loader_.sample(step, sample)));
+        batches.write(std::as_bytes(loader_.sample(step, sample).tokens()));
       }
     }
     batches.commit();
@@ -154,7 +162,8 @@ TrainReport start_training(const TrainOptions& given, const std::filesystem::pat
   make_directories(directory);
   write_hf_tokenizer(vocabulary, directory / kTokenizerFile);
   write_file(directory / "tokenizer_config.json", format_hf_tokenizer_config(vocabulary));
-  write_shards(options, Tokenizer(vocabulary), directory);
+  const DataManifest manifest = prepare_data(options, Tokenizer(vocabulary), directory);
+  write_file(directory / kDataManifestFile, manifest_to_json(manifest));
   write_file(directory / kRunConfigFile, options_to_json(options));
   return Run(options, directory, hooks, threads).go(false);
 }

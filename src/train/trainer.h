@@ -42,15 +42,15 @@ struct TrainHooks {
   std::function<void(int64_t steps, const Model&, const Tokenizer&, Threads&)> on_sample;
 };
 
-// Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, train.tok, valid.tok,
-// metrics.jsonl and checkpoint.safetensors.
+// Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, data.json, token
+// shards (corpus.h), metrics.jsonl and checkpoint.safetensors.
 TrainReport start_training(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks,
                            Threads& threads);
 
 // Goes on with the run in `directory` from its checkpoint, exactly as if it had not stopped.
 TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads);
 
-// Names in the training directory besides those of model/load.h and corpus.h.
+// Names in the training directory besides those of model/load.h, corpus.h and data_manifest.h.
 inline constexpr const char* kMetricsFile = "metrics.jsonl";
 
 }  // namespace tern

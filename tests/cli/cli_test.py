@@ -4,6 +4,7 @@
 usage: cli_test.py TERN [unittest arguments]
 """
 import csv
+import gzip
 import json
 import math
 import os
@@ -61,6 +62,24 @@ class Case(unittest.TestCase):
         (self.dir / "bad.json").write_text('{"stepz": 3}')
         message = error("train", "--config", self.dir / "bad.json", "--out", self.dir / "never")
         self.assertIn('unknown key "stepz"', message)
+
+    def test_mixtures_streams_and_the_cache(self):
+        lines = "".join(json.dumps({"id": n, "body": f"line {n} of them"}) + "\n" for n in range(400))
+        (self.dir / "lines.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+        shape = [*SHAPE, "--text-key", "body", "--steps", 3, "--json", "--cache", self.dir / "shards"]
+        sources = ["--data", f"{self.dir}/text.txt:0.7", f"{self.dir}/lines.jsonl.gz:0.3"]
+        reports = []
+        for name in ("mixed-1", "mixed-2"):
+            out, err = tern("train", *sources, *shape, "--out", self.dir / name)
+            reports.append(json.loads(out)["valid_loss"])
+            self.assertEqual(err.count("from the cache"), 0 if name == "mixed-1" else 2, err)
+        self.assertEqual(reports[0], reports[1])
+        self.assertEqual(len(list((self.dir / "shards").glob("*.tok"))), 4)
+        data = json.loads((self.dir / "mixed-1/data.json").read_text())
+        self.assertEqual([source["weight"] for source in data["train"]], [0.7, 0.3])
+        config = json.loads((self.dir / "mixed-1/run.json").read_text())
+        self.assertEqual((config["text_key"], config["data"]), ("body", sources[1:]))
+        tern("train", "--resume", "--out", self.dir / "mixed-1")
 
     def test_eval_convert_run_agree(self):
         losses, texts = set(), set()
@@ -200,6 +219,7 @@ class Case(unittest.TestCase):
     def test_errors_are_one_line(self):
         d = self.dir
         (d / "empty.txt").write_text("")
+        (d / "bad.jsonl").write_text('{"text": "a"}\n{"text"\n')
         (d / "broken.gguf").write_bytes(b"GGUF\x03\x00\x00")
         cases = [
             (["run", "-m", d / "missing.gguf", "-p", "x"], "missing.gguf: no such file"),
@@ -228,6 +248,8 @@ class Case(unittest.TestCase):
             (["train", *self.shape, "--out", d / "a", "--weights", "quaternary"], "unknown weight kind"),
             (["train", "--out", d / "text.txt/a", *self.shape], "text.txt/a"),
             (["train", "--data", d / "empty.txt", "--tokenizer", "byte", "--out", d / "a"], "empty.txt"),
+            (["train", "--data", d / "bad.jsonl", "--tokenizer", "byte", "--out", d / "a"], "bad.jsonl: line 2: not valid JSON"),
+            (["train", "--data", f"{d}/text.txt:0", "--tokenizer", "byte", "--out", d / "a"], "'0' is not a number above 0"),
             (["train", "--resume", "--out", d / "run", "--lr", 1], "leave --lr out"),
             (["info", d / "run", "-t", -1], "--threads is -1"),
             (["tokenizer", "train", "--out", d / "t.json", d / "empty.txt"], "empty"),

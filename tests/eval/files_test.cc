@@ -212,8 +212,8 @@ TEST_F(DamagedRun, ATruncatedCheckpointIsAnError) {
 }
 
 TEST_F(DamagedRun, DamagedShardsAndOptionsStopTheResume) {
-  write_changed("train.tok", [](std::string& text) { text[text.size() / 2] ^= 1; });
-  expect_error([&] { resume_training(run_, {}, threads_); }, "train.tok");
+  write_changed("valid-1.tok", [](std::string& text) { text[text.size() / 2] ^= 1; });
+  expect_error([&] { resume_training(run_, {}, threads_); }, "valid-1.tok: block 0 of 1");
   write_changed(kRunConfigFile, [](std::string& text) { text.resize(text.size() / 2); });
   expect_error([&] { resume_training(run_, {}, threads_); }, kRunConfigFile);
 }

@@ -29,19 +29,23 @@ std::vector<int32_t> all_ids(const TokenFile& file) {
 
 TEST(TokenFile, GoldenBytes) {
   const std::string text = shard_of({1, 2, 299}, 300);
-  // FNV-1a over 64-bit words by hand: the ids in one word, then version, hash, vocabulary size and count.
-  uint64_t checksum = 0xCBF29CE484222325u;
-  for (const uint64_t word : {uint64_t{0x012B00020001u}, uint64_t{1}, kHash, uint64_t{300}, uint64_t{3}}) {
-    checksum = (checksum ^ word) * 0x100000001B3u;
+  // FNV-1a over 64-bit words by hand: the ids in one word; then version, hash, vocabulary size, kind, count and table.
+  constexpr uint64_t kFirst = 0xCBF29CE484222325u, kFactor = 0x100000001B3u;
+  const uint64_t block = (kFirst ^ 0x012B00020001u) * kFactor;
+  uint64_t checksum = kFirst;
+  for (const uint64_t word : {uint64_t{2}, kHash, uint64_t{300}, uint64_t{0}, uint64_t{3}, block}) {
+    checksum = (checksum ^ word) * kFactor;
   }
   ByteWriter expected;
   expected.write_text("TERNTOK1");
-  expected.write(uint32_t{1});
+  expected.write(uint32_t{2});
   expected.write(kHash);
   expected.write(uint32_t{300});
+  expected.write(uint32_t{0});
   expected.write(uint64_t{3});
   expected.write(checksum);
   for (const int id : {1, 2, 299}) expected.write(static_cast<uint16_t>(id));
+  expected.write(block);
   EXPECT_EQ(text, expected.text());
 }
 
@@ -52,7 +56,8 @@ TEST(TokenFile, RoundTripsBothWidths) {
       for (size_t i = 0; i < count; ++i) ids[i] = static_cast<int32_t>(i * 7919 % vocabulary_size);
       if (count > 0) ids.back() = static_cast<int32_t>(vocabulary_size - 1);
       const std::string text = shard_of(ids, vocabulary_size);
-      EXPECT_EQ(text.size(), 40 + count * (vocabulary_size <= 65536 ? 2 : 4));
+      const size_t bytes = count * (vocabulary_size <= 65536 ? 2 : 4);
+      EXPECT_EQ(text.size(), 44 + bytes + 8 * ((bytes + 65535) / 65536));
       const TokenFile file(as_bytes(text), "t.tok", kHash);
       EXPECT_EQ(file.info().vocabulary_size, vocabulary_size);
       EXPECT_EQ(file.info().vocabulary_hash, kHash);
@@ -100,8 +105,7 @@ TEST(TokenFile, EveryPrefixAndEveryBitFlipIsRefused) {
     const auto open = [](Bytes bytes) { TokenFile file(bytes, "t.tok"); };
     test::expect_prefixes_fail(text, open);
     EXPECT_EQ(test::refused_bit_flips(text, open), 8 * text.size());
-    test::expect_prefixes_fail(text,
-                               [](Bytes bytes) { TokenFile file(bytes, "t.tok", {}, TokenFile::Check::kHeader); });
+    test::expect_prefixes_fail(text, [](Bytes bytes) { TokenFile file(bytes, "t.tok", {}, TokenFile::Check::kOnUse); });
   }
 }
 
@@ -118,17 +122,41 @@ TEST(TokenFile, BadFilesAreNamed) {
   };
   expect_error([&] { open("short"); }, "t.tok: magic: expected 8 bytes");
   expect_error([&] { open(changed(0, 'X')); }, "t.tok: expected the magic 'TERNTOK1', got 'XERNTOK1'");
-  expect_error([&] { open(changed(8, 2)); }, "version: expected 1, got 2");
+  expect_error([&] { open(changed(8, 1)); }, "version: expected 2, got 1");
   expect_error([&] { open(good, 7); }, "expected hash 0000000000000007, got 0123456789abcdef");
   expect_error([&] { open(changed(20, 0)); }, "vocabulary size: expected 1 to");
-  expect_error([&] { open(good + "x"); }, "3 tokens: expected 6 bytes after the header, got 7");
-  expect_error([&] { open(changed(31, '\x80')); }, "size of the tokens");
-  expect_error([&] { open(changed(40, 4)); }, "checksum: expected");
-  expect_error([&] { open(changed(40, 10)); }, "checksum: expected");
-  const std::string out_of_range = changed(42, 10);
-  const TokenFile unchecked = open(out_of_range, kHash, TokenFile::Check::kHeader);
-  std::vector<int32_t> ids(3);
-  expect_error([&] { unchecked.read(0, ids); }, "t.tok: token 1: expected an id below 10, got 10");
+  expect_error([&] { open(changed(24, 1)); }, "kind: expected 0, got 1");
+  expect_error([&] { open(good + "x"); }, "3 tokens: expected 14 bytes after the header, got 15");
+  expect_error([&] { open(changed(35, '\x80')); }, "size of the tokens");
+  expect_error([&] { open(changed(36, 4)); }, "header and table: expected the checksum");
+  expect_error([&] { open(changed(50, 4)); }, "header and table: expected the checksum");
+  expect_error([&] { open(changed(44, 4)); }, "t.tok: block 0 of 1 (tokens 0 to 2): expected the checksum");
+}
+
+// Only what is read is checked: damage is found where it is, with its block, and not elsewhere.
+TEST(TokenFile, BlocksAreCheckedOnUse) {
+  for (const uint32_t vocabulary_size : {300u, 70000u}) {
+    const size_t per_block = kTokenBlockBytes / (vocabulary_size <= 65536 ? 2 : 4);
+    std::vector<int32_t> ids(3 * per_block + 10);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i % 299);
+    std::string text = shard_of(ids, vocabulary_size);
+    text[44 + kTokenBlockBytes + 100] ^= 1;
+    const TokenFile file(as_bytes(text), "t.tok", kHash, TokenFile::Check::kOnUse);
+    const auto read = [&](size_t begin, size_t count) {
+      std::vector<int32_t> out(count);
+      file.read(begin, out);
+      return out;
+    };
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      EXPECT_EQ(read(0, per_block), std::vector<int32_t>(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(per_block)));
+      EXPECT_EQ(read(2 * per_block, per_block + 10),
+                std::vector<int32_t>(ids.begin() + static_cast<ptrdiff_t>(2 * per_block), ids.end()));
+      const std::string place = fmt::format("t.tok: block 1 of 4 (tokens {} to {})", per_block, 2 * per_block - 1);
+      expect_error([&] { read(per_block, 1); }, place);
+      expect_error([&] { read(per_block - 1, 2); }, place);
+    }
+    expect_error([&] { TokenFile(as_bytes(text), "t.tok"); }, "block 1 of 4");
+  }
 }
 
 TEST(TokenFile, IdsOutOfRangeAreFoundBehindAGoodChecksum) {
@@ -136,10 +164,10 @@ TEST(TokenFile, IdsOutOfRangeAreFoundBehindAGoodChecksum) {
   const uint32_t smaller = 9;
   std::memcpy(text.data() + 20, &smaller, sizeof(smaller));
   TokenChecksum checksum;
-  checksum.add(as_bytes(text).subspan(40));
-  for (const uint64_t word : {uint64_t{1}, kHash, uint64_t{smaller}, uint64_t{3}}) checksum.add(word);
+  for (const uint64_t word : {uint64_t{2}, kHash, uint64_t{smaller}, uint64_t{0}, uint64_t{3}}) checksum.add(word);
+  checksum.add(as_bytes(text).subspan(50));
   const uint64_t value = checksum.value();
-  std::memcpy(text.data() + 32, &value, sizeof(value));
+  std::memcpy(text.data() + 36, &value, sizeof(value));
   expect_error([&] { TokenFile file(as_bytes(text), "t.tok"); }, "t.tok: token 2: expected an id below 9, got 9");
 }
 

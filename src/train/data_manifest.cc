@@ -1,0 +1,77 @@
+#include "train/data_manifest.h"
+
+#include <charconv>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace tern {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json range_json(const ShardRange& range) {
+  return {{"file", range.file.string()},
+          {"begin", range.begin},
+          {"count", range.count},
+          {"checksum", fmt::format("{:016x}", range.checksum)}};
+}
+
+Json ranges_json(const std::vector<ShardRange>& ranges) {
+  Json list = Json::array();
+  for (const ShardRange& range : ranges) list.push_back(range_json(range));
+  return list;
+}
+
+uint64_t parse_number(const Json& value) {
+  if (!value.is_number_unsigned()) fail("expected a whole number, got {}", value.dump());
+  return value.get<uint64_t>();
+}
+
+uint64_t parse_checksum(const std::string& text) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (error != std::errc() || end != text.data() + text.size()) fail("expected a checksum, got '{}'", text);
+  return value;
+}
+
+std::vector<ShardRange> parse_ranges(const Json& list) {
+  std::vector<ShardRange> ranges;
+  for (const Json& entry : list) {
+    ranges.push_back({entry.at("file").get<std::string>(), parse_number(entry.at("begin")),
+                      parse_number(entry.at("count")), parse_checksum(entry.at("checksum").get<std::string>())});
+  }
+  return ranges;
+}
+
+}  // namespace
+
+std::string manifest_to_json(const DataManifest& manifest) {
+  Json train = Json::array();
+  for (const ManifestSource& source : manifest.train) {
+    train.push_back({{"name", source.name}, {"weight", source.weight}, {"shards", ranges_json(source.shards)}});
+  }
+  const Json json = {{"train", train}, {"valid", ranges_json(manifest.valid)}};
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+DataManifest manifest_from_json(std::string_view text, std::string_view where) {
+  return with_context(std::string(where), [&] {
+    DataManifest manifest;
+    try {
+      const Json json = Json::parse(text);
+      for (const Json& source : json.at("train")) {
+        const auto weight = source.at("weight").get<double>();
+        if (!(weight > 0)) fail("expected a weight above 0, got {}", weight);
+        manifest.train.push_back({source.at("name").get<std::string>(), weight, parse_ranges(source.at("shards"))});
+      }
+      manifest.valid = parse_ranges(json.at("valid"));
+    } catch (const Json::exception&) {
+      fail("expected the list of a run's token shards, it is something else");
+    }
+    return manifest;
+  });
+}
+
+}  // namespace tern
