@@ -91,13 +91,18 @@ Tokenizer open_tokenizer(const CLI::App& command) {
   return Tokenizer(load_vocabulary(command.get_option("--tokenizer")->as<std::string>()));
 }
 
-std::string format_ids(const std::vector<int32_t>& ids) {
-  std::string line;
-  for (int32_t id : ids) {
-    if (!line.empty()) line += ' ';
-    line += std::to_string(id);
+// In parts: as text, the ids of a long input are several times as large as the input.
+void write_ids(const std::vector<int32_t>& ids) {
+  constexpr size_t kPart = size_t{64} << 10;
+  std::string part;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) part += ' ';
+    part += std::to_string(ids[i]);
+    if (part.size() < kPart) continue;
+    write_stdout(part);
+    part.clear();
   }
-  return line + "\n";
+  write_stdout(part + "\n");
 }
 
 // Each record ends with a byte of 0; the last may end with the text.
@@ -116,9 +121,8 @@ void run_encode(const CLI::App& command) {
   const bool add_bos = tokenizer.add_bos() && command.count("--no-bos") == 0;
   const bool parse_special = command.count("--no-special") == 0;
   if (command.count("--null") > 0) {
-    for_each_record(text, [&](std::string_view record) {
-      write_stdout(format_ids(tokenizer.encode(record, add_bos, parse_special)));
-    });
+    for_each_record(text,
+                    [&](std::string_view record) { write_ids(tokenizer.encode(record, add_bos, parse_special)); });
     return;
   }
   const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, parse_special);
@@ -126,7 +130,7 @@ void run_encode(const CLI::App& command) {
     write_stdout(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}.dump() + "\n");
     return;
   }
-  write_stdout(format_ids(ids));
+  write_ids(ids);
 }
 
 std::vector<int32_t> parse_ids(std::string_view text) {
