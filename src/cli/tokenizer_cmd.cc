@@ -47,7 +47,8 @@ Vocabulary train_bpe(const CLI::App& command, const std::vector<std::string>& pa
   options.vocab_size = command.get_option("--vocab")->as<size_t>();
   options.split = parse_split_rule(command.get_option("--split")->as<std::string>());
   BpeTrainer trainer(options);
-  bytes = add_files(paths, [&](std::string_view text) { trainer.add_text(text); });
+  Threads threads = make_threads(command.get_option("--threads")->as<int>());
+  bytes = add_files(paths, [&](std::string_view text) { trainer.add_text(text, threads); });
   Vocabulary vocabulary = trainer.train();
   if (vocabulary.tokens.size() < options.vocab_size) {
     std::cerr << "note: the text has no more pairs to merge: the vocabulary has " << vocabulary.tokens.size()
@@ -177,6 +178,7 @@ void add_tokenizer_train(CLI::App& parent) {
   command->add_option("--split", "Where merges end: gpt2 or llama3")
       ->default_str("gpt2")
       ->check(CLI::IsMember({"gpt2", "llama3"}));
+  command->add_option("-t,--threads", "Threads; 0: one for every available processor")->default_str("0");
   add_flag(*command, "--json", "Report as JSON");
   command->add_option("TEXT", "Text files; <|endoftext|> in them separates documents")
       ->expected(0, 1 << 20)

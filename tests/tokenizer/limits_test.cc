@@ -112,9 +112,13 @@ TEST_P(Limits, LongRunsAreShortRunsRepeated) {
   const std::string_view name = GetParam();
   const bool has_bytes = name != "scores_unknown" && name != "hf_no-bytes";
   const SpacePrefix prefix = tokenizer.vocabulary().space_prefix;
-  // A prefix that depends on the text's first space does not give it back as it was.
+  // A prefix that depends on the text's first space gives it back with one space more or less.
   const bool keeps_space = prefix == SpacePrefix::kNone || prefix == SpacePrefix::kEach;
-  const auto seen = [&](std::string_view text) { return text.substr(!keeps_space && text.starts_with(' ') ? 1 : 0); };
+  const auto is_text = [&](std::string_view decoded, std::string_view text) {
+    const size_t more = decoded.size() > text.size() ? 1 : 0, less = decoded.size() < text.size() ? 1 : 0;
+    const bool begins_with_space = (more == 0 || decoded[0] == ' ') && (less == 0 || text[0] == ' ');
+    return (keeps_space ? more + less == 0 : begins_with_space) && decoded.substr(more) == text.substr(less);
+  };
   for (const std::string& unit : kUnits) {
     SCOPED_TRACE(testing::PrintToString(unit));
     const size_t periods = kBytes / (unit.size() * kPeriod);
@@ -122,7 +126,7 @@ TEST_P(Limits, LongRunsAreShortRunsRepeated) {
     const std::string text = repeated(unit, kShort + periods * kPeriod);
     const Ids much = tokenizer.encode(text, false, true);
     const bool comes_back = has_bytes && unit != "\xE2\x96\x81";  // which is a space to SentencePiece
-    EXPECT_TRUE(!comes_back || seen(tokenizer.decode(much)) == seen(text));
+    EXPECT_TRUE(!comes_back || is_text(tokenizer.decode(much), text));
     ASSERT_GE(much.size(), little.size());
     ASSERT_EQ((much.size() - little.size()) % periods, 0u);
     const size_t period = (much.size() - little.size()) / periods;
