@@ -102,8 +102,10 @@ void decode_llama3(benchmark::State& state) {
   });
 }
 
+// On as many threads as the argument says.
 void train_4096(benchmark::State& state) {
   guarded(state, [&] {
+    Threads threads(static_cast<int>(state.range(0)));
     std::vector<std::string> texts;
     size_t bytes = 0;
     for (int part = 0; part < 5; ++part) {
@@ -112,7 +114,7 @@ void train_4096(benchmark::State& state) {
     }
     for (auto _ : state) {
       BpeTrainer trainer({.vocab_size = 4096});
-      for (const std::string& text : texts) trainer.add_text(text);
+      for (const std::string& text : texts) trainer.add_text(text, threads);
       benchmark::DoNotOptimize(trainer.train());
     }
     count_bytes(state, bytes);
@@ -183,7 +185,7 @@ BENCHMARK(encode_llama3_lines)->Unit(benchmark::kMillisecond);
 BENCHMARK(encode_llama3_regex)->Unit(benchmark::kMillisecond);
 BENCHMARK(encode_llama2)->Unit(benchmark::kMillisecond);
 BENCHMARK(decode_llama3)->Unit(benchmark::kMillisecond);
-BENCHMARK(train_4096)->Unit(benchmark::kMillisecond);
+BENCHMARK(train_4096)->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime()->UseRealTime();
 BENCHMARK(set_llama3_from_texts)->Unit(benchmark::kMillisecond);
 BENCHMARK(construct_llama3)->Unit(benchmark::kMillisecond);
 BENCHMARK(validate_llama3)->Unit(benchmark::kMillisecond);

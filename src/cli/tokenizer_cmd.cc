@@ -47,7 +47,8 @@ Vocabulary train_bpe(const CLI::App& command, const std::vector<std::string>& pa
   options.vocab_size = command.get_option("--vocab")->as<size_t>();
   options.split = parse_split_rule(command.get_option("--split")->as<std::string>());
   BpeTrainer trainer(options);
-  bytes = add_files(paths, [&](std::string_view text) { trainer.add_text(text); });
+  Threads threads = make_threads(command.get_option("--threads")->as<int>());
+  bytes = add_files(paths, [&](std::string_view text) { trainer.add_text(text, threads); });
   Vocabulary vocabulary = trainer.train();
   if (vocabulary.tokens.size() < options.vocab_size) {
     std::cerr << "note: the text has no more pairs to merge: the vocabulary has " << vocabulary.tokens.size()
@@ -91,13 +92,18 @@ Tokenizer open_tokenizer(const CLI::App& command) {
   return Tokenizer(load_vocabulary(command.get_option("--tokenizer")->as<std::string>()));
 }
 
-std::string format_ids(const std::vector<int32_t>& ids) {
-  std::string line;
-  for (int32_t id : ids) {
-    if (!line.empty()) line += ' ';
-    line += std::to_string(id);
+// In parts: as text, the ids of a long input are several times as large as the input.
+void write_ids(const std::vector<int32_t>& ids) {
+  constexpr size_t kPart = size_t{64} << 10;
+  std::string part;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i > 0) part += ' ';
+    part += std::to_string(ids[i]);
+    if (part.size() < kPart) continue;
+    write_stdout(part);
+    part.clear();
   }
-  return line + "\n";
+  write_stdout(part + "\n");
 }
 
 // Each record ends with a byte of 0; the last may end with the text.
@@ -116,9 +122,8 @@ void run_encode(const CLI::App& command) {
   const bool add_bos = tokenizer.add_bos() && command.count("--no-bos") == 0;
   const bool parse_special = command.count("--no-special") == 0;
   if (command.count("--null") > 0) {
-    for_each_record(text, [&](std::string_view record) {
-      write_stdout(format_ids(tokenizer.encode(record, add_bos, parse_special)));
-    });
+    for_each_record(text,
+                    [&](std::string_view record) { write_ids(tokenizer.encode(record, add_bos, parse_special)); });
     return;
   }
   const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, parse_special);
@@ -126,7 +131,7 @@ void run_encode(const CLI::App& command) {
     write_stdout(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}.dump() + "\n");
     return;
   }
-  write_stdout(format_ids(ids));
+  write_ids(ids);
 }
 
 std::vector<int32_t> parse_ids(std::string_view text) {
@@ -173,6 +178,7 @@ void add_tokenizer_train(CLI::App& parent) {
   command->add_option("--split", "Where merges end: gpt2 or llama3")
       ->default_str("gpt2")
       ->check(CLI::IsMember({"gpt2", "llama3"}));
+  command->add_option("-t,--threads", "Threads; 0: one for every available processor")->default_str("0");
   add_flag(*command, "--json", "Report as JSON");
   command->add_option("TEXT", "Text files; <|endoftext|> in them separates documents")
       ->expected(0, 1 << 20)

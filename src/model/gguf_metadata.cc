@@ -14,6 +14,7 @@ constexpr const char* kSplitKey = "tern.tokenizer.split";  // split rules that n
 constexpr const char* kPreSplitsKey = "tern.tokenizer.pre_splits";
 constexpr const char* kPrefixKey = "tern.tokenizer.space_prefix";
 constexpr const char* kFuseKey = "tern.tokenizer.fuse_unk";
+constexpr const char* kNfcKey = "tern.tokenizer.nfc";
 
 struct Pre {
   const char* name;  // tokenizer.ggml.pre
@@ -89,6 +90,7 @@ void read_prefix(const GgufFile& file, Vocabulary& vocabulary) {
   const auto prefix = file.optional_string(kPrefixKey);
   if (prefix) vocabulary.space_prefix = with_context(file.name(), [&] { return parse_space_prefix(*prefix); });
   vocabulary.fuse_unk = file.optional_boolean(kFuseKey).value_or(false);
+  vocabulary.nfc = file.optional_boolean(kNfcKey).value_or(false);
 }
 
 void read_special_ids(const GgufFile& file, Vocabulary& vocabulary) {
@@ -260,6 +262,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
     writer.add_string(kPrefixKey, space_prefix_name(prefix));
   }
   if (vocabulary.fuse_unk) writer.add_bool(kFuseKey, true);
+  if (vocabulary.nfc) writer.add_bool(kNfcKey, true);
   writer.add_strings("tokenizer.ggml.tokens", texts);
   writer.add_i32s("tokenizer.ggml.token_type", types);
   if (vocabulary.algorithm != TokenAlgorithm::kSpm) {

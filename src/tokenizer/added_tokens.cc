@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "tokenizer/normalize.h"
 #include "tokenizer/unicode.h"
 
 namespace tern {
@@ -30,7 +31,8 @@ AddedTokenMatcher::AddedTokenMatcher(const Vocabulary& vocabulary, bool with_con
     const Token& token = vocabulary.tokens[id];
     const bool is_wanted = token.type == TokenType::kUserDefined || (with_control && token.type == TokenType::kControl);
     if (!is_wanted || token.bytes.empty() || token.normalized != normalized) continue;
-    const std::string text = !normalized || by_bytes ? token.bytes : prefix + spaces_of_marks(token.bytes);
+    std::string text = normalized && vocabulary.nfc ? to_nfc(token.bytes) : token.bytes;
+    if (normalized && !by_bytes) text = prefix + spaces_of_marks(text);
     patterns_.push_back({text, static_cast<int32_t>(id), token.strip_left, token.strip_right, token.single_word});
     begins_pattern_[static_cast<uint8_t>(text[0])] = true;
   }

@@ -156,6 +156,7 @@ void BpeMerger::encode(std::string_view piece, Scratch& scratch, std::vector<int
   if (piece.size() >= kNone)
     fail("tokenizer: expected a piece of less than 4 GiB between splits, it has {} bytes", piece.size());
   scratch.units.clear();
+  scratch.units.reserve(piece.size());
   append_units(piece, scratch.units);
   scratch.units.size() <= kShort ? merge_short(scratch.units, ids) : merge_long(scratch, ids);
 }
@@ -192,50 +193,98 @@ void BpeMerger::merge_short(const std::vector<int32_t>& units, std::vector<int32
   for (size_t i = 0; i < size; ++i) append_id(parts[i].id, first, ids);
 }
 
-// A linked list of symbols and a heap of the pairs that can merge. A merge leaves stale candidates in the heap; they
-// show by a pair whose rank is not theirs. Where it is theirs by chance, it is the candidate that was pushed for it.
-void BpeMerger::merge_long(Scratch& scratch, std::vector<int32_t>& ids) const {
-  std::vector<Scratch::Symbol>& symbols = scratch.symbols;
-  std::vector<Scratch::Candidate>& heap = scratch.heap;
-  constexpr int32_t kGone = -1;
-  symbols.clear();
-  for (size_t i = 0; i < scratch.units.size(); ++i) {
-    symbols.push_back({scratch.units[i], static_cast<uint32_t>(i) - 1, static_cast<uint32_t>(i) + 1});
+// The symbols lie where the units of the piece were: one of one unit is its id there. A longer one is its id in its
+// first place and minus its length in the second and the last, which lead to its neighbours, and in the place where its
+// right half began. So whatever place has been a symbol and is none any more holds a negative number.
+class BpeMerger::Symbols {
+ public:
+  static constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
+
+  explicit Symbols(std::vector<int32_t>& units) : units_(units) {}
+
+  bool is_symbol(size_t at) const { return units_[at] >= 0; }
+  int32_t id(size_t at) const { return units_[at]; }
+  // kNowhere where there is none.
+  size_t next(size_t at) const {
+    const size_t after = at + length(at);
+    return after < units_.size() ? after : kNowhere;
   }
-  symbols.front().previous = kNone;
-  symbols.back().next = kNone;
-  const auto pair_at = [&](uint32_t at) -> const PairEntry* {
-    const Scratch::Symbol& symbol = symbols[at];
-    return symbol.id == kGone || symbol.next == kNone ? nullptr : find_pair(symbol.id, symbols[symbol.next].id);
+  size_t previous(size_t at) const {
+    if (at == 0) return kNowhere;
+    const int32_t before = units_[at - 1];
+    return before < 0 ? at - static_cast<size_t>(-int64_t{before}) : at - 1;
+  }
+  // Makes the symbol at `left` and the next one, at `right`, a symbol `id`.
+  void merge(size_t left, size_t right, int32_t id) {
+    const size_t after = right + length(right);
+    const auto mark = static_cast<int32_t>(-static_cast<int64_t>(after - left));
+    units_[left] = id;
+    units_[left + 1] = units_[right] = units_[after - 1] = mark;
+  }
+
+ private:
+  size_t length(size_t at) const {
+    const bool is_long = at + 1 < units_.size() && units_[at + 1] < 0;
+    return is_long ? static_cast<size_t>(-int64_t{units_[at + 1]}) : 1;
+  }
+
+  std::vector<int32_t>& units_;
+};
+
+// A heap of the pairs that can merge. A merge leaves stale candidates in it; they show by a pair whose rank is not
+// theirs. Where it is theirs by chance, it is the candidate that was pushed for it. The heap never has more room than
+// there are units: when it is full, the pairs that are left, one fewer for each merge so far, make it anew. From one
+// time to the next the merges double at least, so all that takes O(n log n) too.
+void BpeMerger::merge_long(Scratch& scratch, std::vector<int32_t>& ids) const {
+  Symbols symbols(scratch.units);
+  std::vector<Scratch::Candidate>& heap = scratch.heap;
+  const size_t size = scratch.units.size();
+  const auto pair_at = [&](size_t at) -> const PairEntry* {
+    const size_t next = symbols.is_symbol(at) ? symbols.next(at) : Symbols::kNowhere;
+    return next == Symbols::kNowhere ? nullptr : find_pair(symbols.id(at), symbols.id(next));
+  };
+  const auto add = [&](size_t at) {
+    const PairEntry* pair = pair_at(at);
+    if (pair != nullptr) heap.push_back({pair->rank, static_cast<uint32_t>(at)});
+    return pair != nullptr;
+  };
+  const auto fill = [&] {
+    heap.clear();
+    for (size_t at = 0; at < size; ++at) add(at);
+    std::make_heap(heap.begin(), heap.end(), is_later);
+    scratch.candidates += size;
+  };
+  const auto push = [&](size_t at) {
+    if (heap.size() == size) {
+      fill();
+    } else if (add(at)) {
+      std::push_heap(heap.begin(), heap.end(), is_later);
+    }
   };
   heap.clear();
-  for (uint32_t at = 0; at < symbols.size(); ++at) {
-    if (const PairEntry* pair = pair_at(at)) heap.push_back({pair->rank, at});
-  }
-  std::make_heap(heap.begin(), heap.end(), is_later);
-  const auto push = [&](uint32_t at) {
-    const PairEntry* pair = pair_at(at);
-    if (pair == nullptr) return;
-    heap.push_back({pair->rank, at});
-    std::push_heap(heap.begin(), heap.end(), is_later);
-  };
+  heap.reserve(size);
+  fill();
+  size_t merges = 0;
   while (!heap.empty()) {
     std::pop_heap(heap.begin(), heap.end(), is_later);
     const Scratch::Candidate best = heap.back();
     heap.pop_back();
+    ++scratch.candidates;
     const PairEntry* pair = pair_at(best.at);
     if (pair == nullptr || pair->rank != best.rank) continue;
-    Scratch::Symbol& left = symbols[best.at];
-    Scratch::Symbol& right = symbols[left.next];
-    left.id = pair->result;
-    left.next = right.next;
-    right.id = kGone;
-    if (left.next != kNone) symbols[left.next].previous = best.at;
-    if (left.previous != kNone) push(left.previous);
+    symbols.merge(best.at, symbols.next(best.at), pair->result);
+    ++merges;
+    const size_t previous = symbols.previous(best.at);
+    if (previous != Symbols::kNowhere) push(previous);
     push(best.at);
   }
   const size_t first = ids.size();
-  for (uint32_t at = 0; at != kNone; at = symbols[at].next) append_id(symbols[at].id, first, ids);
+  // A piece that is most of a text shall not have its ids copied to ever larger places.
+  const size_t count = size - merges;
+  if (ids.capacity() - first < count) ids.reserve(std::max(first + count, 2 * ids.capacity()));
+  for (const int32_t id : scratch.units) {
+    if (id >= 0) append_id(id, first, ids);
+  }
 }
 
 }  // namespace tern

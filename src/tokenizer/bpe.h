@@ -19,18 +19,14 @@ class BpeMerger {
  public:
   // Memory that encode() uses again from call to call.
   struct Scratch {
-    struct Symbol {
-      int32_t id;
-      uint32_t previous;
-      uint32_t next;
-    };
     struct Candidate {
       int32_t rank;
       uint32_t at;
     };
-    std::vector<int32_t> units;
-    std::vector<Symbol> symbols;
-    std::vector<Candidate> heap;
+    std::vector<int32_t> units;   // at most one for a byte of the piece
+    std::vector<Candidate> heap;  // room for as many as there are units
+    uint64_t candidates =
+        0;  // of all pieces, taken from the heap or put into it anew: what the merging of long ones costs
   };
 
   // `vocabulary` must be valid (validate()), outlive this object and keep its tokens where they are.
@@ -44,6 +40,7 @@ class BpeMerger {
   int32_t token_id(std::string_view bytes) const { return tokens_.find(bytes); }
 
  private:
+  class Symbols;
   struct PairEntry {
     uint64_t key = kEmptyKey;  // left << 32 | right
     int32_t rank = -1;

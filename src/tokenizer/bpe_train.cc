@@ -4,10 +4,11 @@
 #include <limits>
 #include <queue>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "tokenizer/basic_vocabularies.h"
-#include "tokenizer/piece_hash.h"
 
 namespace tern {
 
@@ -20,12 +21,13 @@ class BpeMergeLoop {
     for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
       ids_.emplace(vocabulary.tokens[id].bytes, static_cast<int32_t>(id));
     }
-    if (trainer.bytes_.size() >= kNone) {
-      fail("BPE training: expected less than 4 GiB of distinct pre-tokens, there are {} bytes", trainer.bytes_.size());
+    const std::string& all = trainer.counts_.bytes();
+    if (all.size() >= kNone) {
+      fail("BPE training: expected less than 4 GiB of distinct pre-tokens, there are {} bytes", all.size());
     }
-    symbols_.reserve(trainer.bytes_.size());
-    for (const BpeTrainer::Piece& piece : trainer.pieces_) {
-      const std::string_view bytes = std::string_view(trainer.bytes_).substr(piece.at, piece.size);
+    symbols_.reserve(all.size());
+    for (const PieceCounts::Piece& piece : trainer.counts_.pieces()) {
+      const std::string_view bytes = std::string_view(all).substr(piece.at, piece.size);
       for (size_t i = 0; i < bytes.size(); ++i) {
         const auto at = static_cast<uint32_t>(symbols_.size());
         const auto word = static_cast<uint32_t>(weights_.size());
@@ -160,8 +162,7 @@ class BpeMergeLoop {
   std::priority_queue<Candidate, std::vector<Candidate>, IsLess> heap_;
 };
 
-BpeTrainer::BpeTrainer(const BpeTrainOptions& options)
-    : options_(options), pre_tokenizer_(options.split), slots_(1024) {
+BpeTrainer::BpeTrainer(const BpeTrainOptions& options) : options_(options), pre_tokenizer_(options.split) {
   constexpr size_t kLeast = 257, kMost = size_t{1} << 24;
   if (options.vocab_size < kLeast || options.vocab_size > kMost) {
     fail("BPE training: vocabulary size: expected {} (256 bytes and {}) to {}, it is {}", kLeast, kEndOfText, kMost,
@@ -169,47 +170,59 @@ BpeTrainer::BpeTrainer(const BpeTrainOptions& options)
   }
 }
 
-void BpeTrainer::add_text(std::string_view text) {
+namespace {
+
+void count_pieces(const PreTokenizer& pre_tokenizer, std::string_view text, PieceCounts& counts) {
   for_each_document(text, [&](std::string_view document) {
-    pre_tokenizer_.split(document, [&](std::string_view piece) { count(piece); });
+    pre_tokenizer.split(document, [&](std::string_view piece) { counts.add(piece); });
   });
 }
 
-void BpeTrainer::count(std::string_view piece) {
-  const uint64_t hash = piece_hash(piece);
-  const size_t mask = slots_.size() - 1;
-  size_t slot = hash & mask;
-  while (slots_[slot] != 0) {
-    Piece& known = pieces_[slots_[slot] - 1];
-    if (known.hash == hash && std::string_view(bytes_).substr(known.at, known.size) == piece) {
-      ++known.count;
-      return;
-    }
-    slot = (slot + 1) & mask;
+// The first place from `from` on where the text may be cut without any piece becoming another: where a document ends,
+// or where white space follows a letter, which every rule here but kNone and kRegex cuts at, and says so without
+// looking back further.
+size_t next_cut(std::string_view text, size_t from, SplitRule rule) {
+  const size_t document_end = std::min(text.find(kEndOfText, from), text.size());
+  if (rule == SplitRule::kNone || rule == SplitRule::kRegex) return document_end;
+  const auto is_letter = [](char byte) { return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'); };
+  for (size_t at = std::max<size_t>(from, 1); at < document_end; ++at) {
+    if (text[at] == ' ' && is_letter(text[at - 1])) return at;
   }
-  if (piece.size() > std::numeric_limits<uint32_t>::max() || pieces_.size() >= std::numeric_limits<uint32_t>::max()) {
-    fail("BPE training: expected less than 2^32 pre-tokens of less than 4 GiB, there are {}, this one has {} bytes",
-         pieces_.size(), piece.size());
-  }
-  pieces_.push_back({bytes_.size(), static_cast<uint32_t>(piece.size()), hash, 1});
-  bytes_ += piece;
-  slots_[slot] = static_cast<uint32_t>(pieces_.size());
-  if (pieces_.size() * 2 > slots_.size()) grow_slots();
+  return document_end;
 }
 
-void BpeTrainer::grow_slots() {
-  slots_.assign(slots_.size() * 2, 0);
-  const size_t mask = slots_.size() - 1;
-  for (size_t index = 0; index < pieces_.size(); ++index) {
-    size_t slot = pieces_[index].hash & mask;
-    while (slots_[slot] != 0) slot = (slot + 1) & mask;
-    slots_[slot] = static_cast<uint32_t>(index + 1);
+}  // namespace
+
+void BpeTrainer::add_text(std::string_view text) {
+  count_pieces(pre_tokenizer_, text, counts_);
+  counts_.check();
+}
+
+void BpeTrainer::add_text(std::string_view text, Threads& threads) {
+  constexpr size_t kLeastPart = size_t{1} << 16;
+  const auto most = std::min(static_cast<size_t>(threads.count()), text.size() / kLeastPart);
+  if (most <= 1 || options_.split == SplitRule::kRegex) {  // PCRE2 may fail, which no thread of a pool must
+    add_text(text);
+    return;
   }
+  std::vector<size_t> cuts = {0};
+  for (size_t part = 1; part < most; ++part) {
+    cuts.push_back(next_cut(text, std::max(cuts.back(), text.size() / most * part), options_.split));
+  }
+  cuts.push_back(text.size());
+  std::vector<PieceCounts> parts(most);
+  threads.for_ranges(most, 1, [&](size_t begin, size_t end) {
+    for (size_t part = begin; part < end; ++part) {
+      count_pieces(pre_tokenizer_, text.substr(cuts[part], cuts[part + 1] - cuts[part]), parts[part]);
+    }
+  });
+  for (const PieceCounts& part : parts) counts_.add(part);
+  counts_.check();
 }
 
 Vocabulary BpeTrainer::train(const std::function<void(size_t done, size_t total)>& progress) const {
   constexpr size_t kProgressEvery = 256;
-  if (pieces_.empty()) fail("BPE training: expected text, it is empty");
+  if (counts_.pieces().empty()) fail("BPE training: expected text, it is empty");
   Vocabulary vocabulary = begin_byte_vocabulary(options_.split);
   const size_t wanted_tokens = options_.vocab_size - 1;  // without <|endoftext|>
   const size_t wanted_merges = wanted_tokens - vocabulary.tokens.size();

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <string>
 #include <string_view>
-#include <vector>
 
+#include "base/threads.h"
+#include "tokenizer/piece_counts.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/vocabulary.h"
 
@@ -27,28 +27,19 @@ class BpeTrainer {
 
   // A text is at least one document: no pre-token crosses its ends, nor <|endoftext|> in it, which is not learnt from.
   void add_text(std::string_view text);
+  // The same on threads, however many they are.
+  void add_text(std::string_view text, Threads& threads);
 
   // Ids: 0..255 the bytes, the merges in order, last <|endoftext|>. Smaller than vocab_size when the texts have no more
   // pairs to merge. `progress` is called now and then with the merges done and wanted. Error when no text was added.
   Vocabulary train(const std::function<void(size_t done, size_t total)>& progress = {}) const;
 
  private:
-  struct Piece {
-    size_t at;  // its bytes in bytes_
-    uint32_t size;
-    uint64_t hash;
-    int64_t count;
-  };
   friend class BpeMergeLoop;
-
-  void count(std::string_view piece);
-  void grow_slots();
 
   BpeTrainOptions options_;
   PreTokenizer pre_tokenizer_;
-  std::string bytes_;
-  std::vector<Piece> pieces_;    // in order of first appearance
-  std::vector<uint32_t> slots_;  // open addressing: index into pieces_ + 1, 0 is empty
+  PieceCounts counts_;  // of the pre-tokens
 };
 
 }  // namespace tern

@@ -80,11 +80,14 @@ bool uses_normalizer(const Vocabulary& vocabulary) {
 }
 
 ordered_json normalizer(const Vocabulary& vocabulary) {
-  if (vocabulary.algorithm == TokenAlgorithm::kByteBpe || !uses_normalizer(vocabulary)) return nullptr;
-  ordered_json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}};
-  if (vocabulary.space_prefix == SpacePrefix::kNone) return replace;
-  const ordered_json prepend = {{"type", "Prepend"}, {"prepend", kMark}};
-  return {{"type", "Sequence"}, {"normalizers", ordered_json::array({prepend, replace})}};
+  ordered_json steps = ordered_json::array();
+  if (vocabulary.nfc) steps.push_back({{"type", "NFC"}});
+  if (vocabulary.algorithm != TokenAlgorithm::kByteBpe && uses_normalizer(vocabulary)) {
+    if (vocabulary.space_prefix != SpacePrefix::kNone) steps.push_back({{"type", "Prepend"}, {"prepend", kMark}});
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}});
+  }
+  if (steps.size() <= 1) return steps.empty() ? ordered_json(nullptr) : steps[0];
+  return {{"type", "Sequence"}, {"normalizers", steps}};
 }
 
 ordered_json pre_tokenizer(const Vocabulary& vocabulary) {

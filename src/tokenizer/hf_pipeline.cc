@@ -47,6 +47,7 @@ bool is_string_pattern(const json& step, std::string_view text, std::string_view
 struct Normalizer {
   bool puts_mark_first = false;
   bool marks_spaces = false;
+  bool nfc = false;
 };
 
 Normalizer read_normalizer(const json& root) {
@@ -59,8 +60,10 @@ Normalizer read_normalizer(const json& root) {
     } else if (type == "Replace" && is_string_pattern(*step, " ", "normalizer.Replace") &&
                expect_text(require(*step, "content", "normalizer.Replace"), "normalizer.Replace") == kMark) {
       result.marks_spaces = true;
+    } else if (type == "NFC") {
+      result.nfc = true;  // before or after the others is the same: nothing composes with a space or U+2581
     } else {
-      fail("normalizer: expected Prepend and Replace that write spaces as U+2581, or null; '{}' is not supported",
+      fail("normalizer: expected NFC, and Prepend and Replace that write spaces as U+2581; '{}' is not supported",
            shown(type));
     }
   }
@@ -177,7 +180,9 @@ void check_decoder(const json& root, TokenAlgorithm algorithm) {
 }  // namespace
 
 void read_hf_pipeline(const json& root, Vocabulary& vocabulary) {
-  read_pre_tokenizer(root, read_normalizer(root), vocabulary);
+  const Normalizer normalizer = read_normalizer(root);
+  vocabulary.nfc = normalizer.nfc;
+  read_pre_tokenizer(root, normalizer, vocabulary);
   check_decoder(root, vocabulary.algorithm);
 }
 

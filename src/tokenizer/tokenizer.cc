@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
+#include "tokenizer/normalize.h"
 #include "tokenizer/piece_cache.h"
 #include "tokenizer/pretokenize.h"
 
@@ -143,6 +144,7 @@ void Tokenizer::Parts::encode_segment(std::string_view text, bool is_first, cons
   constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581: the same as a space to SentencePiece
   std::string changed;
   std::string_view seen = text;
+  if (vocabulary.nfc && may_change_in_nfc(seen)) seen = changed = to_nfc(seen);
   const bool has_marks = vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kMark) != std::string_view::npos;
   if (has_marks) seen = changed = spaces_of_marks(seen);
   if (vocabulary.space_prefix == SpacePrefix::kEach) seen = changed = ' ' + std::string(seen);

@@ -16,7 +16,8 @@ namespace tern {
 // Immutable after construction: one object may be used by any number of threads at once.
 //
 // decode(encode(text)) == text for any bytes, valid UTF-8 or not, unless the vocabulary lacks bytes, an added token
-// strips white space, a space prefix depends on the text's first space, or U+2581 stands for a space (not in kByteBpe).
+// strips white space, text is normalized (then it is the normalized text), a space prefix depends on the text's first
+// space, or U+2581 stands for a space (not in kByteBpe).
 class Tokenizer {
  public:
   // Error when the vocabulary is not consistent (validate()) or its regular expression does not compile.

@@ -198,7 +198,8 @@ uint64_t vocabulary_hash(const Vocabulary& vocabulary) {
   hash.add_number(static_cast<uint64_t>(vocabulary.algorithm));
   hash.add_number(static_cast<uint64_t>(vocabulary.split));
   hash.add_text(vocabulary.split_regex);
-  hash.add_number((vocabulary.ignore_merges ? 1u : 0u) | prefix_bits(vocabulary) | (vocabulary.fuse_unk ? 32u : 0u));
+  hash.add_number((vocabulary.ignore_merges ? 1u : 0u) | prefix_bits(vocabulary) | (vocabulary.fuse_unk ? 32u : 0u) |
+                  (vocabulary.nfc ? 64u : 0u));
   if (!vocabulary.pre_splits.empty()) hash.add_number(vocabulary.pre_splits.size());
   for (const std::string& regex : vocabulary.pre_splits) hash.add_text(regex);
   hash.add_number(vocabulary.tokens.size());

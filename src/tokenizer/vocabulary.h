@@ -75,6 +75,7 @@ struct Vocabulary {
   std::vector<std::string> pre_splits;
   bool ignore_merges = false;  // a piece that is a token as a whole is that token, whatever the merges say
   bool fuse_unk = false;       // characters without a token that stand side by side become one unk_id
+  bool nfc = false;            // text between added tokens is brought into Unicode's normalization form C
   SpacePrefix space_prefix = SpacePrefix::kNone;
   std::optional<int32_t> bos_id;
   std::vector<int32_t> eos_ids;  // every id that ends a text; the first is the one to write

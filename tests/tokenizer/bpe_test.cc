@@ -88,6 +88,30 @@ TEST(Bpe, AMillionOfOneLetter) {
   EXPECT_EQ(ids, std::vector<int32_t>(1024, previous));
 }
 
+// The worst there is: pairs that all merge, in an order that leaves as many stale candidates as it can. What is taken
+// from the heap grows by log n a unit at most, and the heap by nothing at all.
+TEST(Bpe, CandidatesGrowAsTheSizeDoes) {
+  std::mt19937 random(9);
+  for (int round = 0; round < 12; ++round) {
+    const Vocabulary vocabulary = random_vocabulary(random, 20 + random() % 200);
+    const BpeMerger merger(vocabulary);
+    std::string unit;
+    for (size_t i = random() % 5 + 1; i > 0; --i) unit += static_cast<char>('a' + random() % 3);
+    std::string piece;
+    while (piece.size() < (size_t{1} << 19)) piece += unit;
+    BpeMerger::Scratch scratch;
+    std::vector<int32_t> ids;
+    merger.encode(piece, scratch, ids);
+    EXPECT_LE(scratch.candidates, piece.size() * 20) << unit;
+    EXPECT_LE(scratch.heap.capacity(), piece.size()) << unit;
+    EXPECT_LE(scratch.units.capacity(), piece.size()) << unit;
+    EXPECT_LE(ids.capacity(), ids.size()) << unit;
+    std::string bytes;
+    for (const int32_t id : ids) bytes += vocabulary.tokens[static_cast<size_t>(id)].bytes;
+    EXPECT_TRUE(bytes == piece) << unit;
+  }
+}
+
 TEST(Bpe, IgnoreMergesTakesWholeTokens) {
   Vocabulary vocabulary = begin_byte_vocabulary(SplitRule::kNone);
   vocabulary.tokens.push_back({.bytes = "abc"});  // no merges lead to it

@@ -122,6 +122,41 @@ TEST(BpeTrain, OneLongPreToken) {
   EXPECT_EQ(trainer.train().tokens.size(), 2000u);
 }
 
+// The counts are those of one thread, in the same order, wherever the text is cut.
+TEST(BpeTrain, AnyNumberOfThreadsGivesTheSameVocabulary) {
+  std::mt19937 random(17);
+  for (const SplitRule split :
+       {SplitRule::kGpt2, SplitRule::kLlama3, SplitRule::kSpaces, SplitRule::kChar, SplitRule::kNone}) {
+    std::string text;
+    while (text.size() < (size_t{1} << 18)) {
+      // Unlike most texts this has letters beside white space of every kind, half characters and many documents.
+      text += random_text(random, 40, true) + " end " + std::string(random() % 3, '\n') + "<|endoftext";
+      if (random() % 2 == 0) text += "|>";
+    }
+    for (const size_t repeat : {1, 4}) {
+      std::string all;
+      for (size_t i = 0; i < repeat; ++i) all += text;
+      const auto vocabulary_by = [&](int count) {
+        Threads threads(count);
+        BpeTrainer trainer({.vocab_size = 600, .split = split});
+        trainer.add_text(all, threads);
+        trainer.add_text("the end", threads);
+        return trainer.train();
+      };
+      BpeTrainer alone({.vocab_size = 600, .split = split});
+      alone.add_text(all);
+      alone.add_text("the end");
+      const Vocabulary expected = alone.train();
+      EXPECT_EQ(expected.merges.size() > 100, split != SplitRule::kChar);
+      for (const int count : {1, 2, 3, 7}) {
+        const Vocabulary vocabulary = vocabulary_by(count);
+        EXPECT_EQ(vocabulary.merges, expected.merges) << split_rule_name(split) << ", " << count << " threads";
+        EXPECT_EQ(vocabulary_hash(vocabulary), vocabulary_hash(expected)) << split_rule_name(split);
+      }
+    }
+  }
+}
+
 TEST(BpeTrain, BadInput) {
   EXPECT_NE(error_of([] { BpeTrainer({.vocab_size = 256}); }).find("it is 256"), std::string::npos);
   EXPECT_NE(error_of([] { train_on("", 300); }).find("empty"), std::string::npos);

@@ -174,7 +174,7 @@ TEST(HfJson, WhatIsNotUnderstoodIsNamed) {
   has(message_after([](json& f) { f["model"]["dropout"] = 0.1; }), "dropout");
   has(message_after([](json& f) { f["model"]["end_of_word_suffix"] = "</w>"; }), "end_of_word_suffix");
   has(message_after([](json& f) { f["model"]["unk_token"] = "?"; }), "unk_token");
-  has(message_after([](json& f) { f["normalizer"] = {{"type", "NFC"}}; }), "'NFC' is not supported");
+  has(message_after([](json& f) { f["normalizer"] = {{"type", "NFKC"}}; }), "'NFKC' is not supported");
   has(message_after([](json& f) { f["pre_tokenizer"] = nullptr; }), "pre_tokenizer");
   has(message_after([](json& f) { f["pre_tokenizer"] = {{"type", "Whitespace"}}; }), "'Whitespace'");
   has(message_after([](json& f) { f["pre_tokenizer"] = split_step("("); }), "regular expression");

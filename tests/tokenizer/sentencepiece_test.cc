@@ -1,53 +1,18 @@
 #include "tokenizer/sentencepiece_file.h"
 
-#include "base/bytes.h"
 #include "base/file.h"
+#include "support/sentencepiece.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer_testing.h"
 
 namespace tern {
 namespace {
 
+using test::Message;
+using test::piece;
 using Ids = std::vector<int32_t>;
 
-// Just enough of a protocol buffer writer.
-class Message {
- public:
-  Message& number(uint64_t field, uint64_t value) {
-    varint(field << 3);
-    varint(value);
-    return *this;
-  }
-  Message& real(uint64_t field, float value) {
-    varint(field << 3 | 5);
-    bytes_.write(value);
-    return *this;
-  }
-  Message& text(uint64_t field, std::string_view value) {
-    varint(field << 3 | 2);
-    varint(value.size());
-    bytes_.write_text(value);
-    return *this;
-  }
-  const std::string& bytes() const { return bytes_.text(); }
-
- private:
-  void varint(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_.write(static_cast<uint8_t>(value | 0x80));
-    bytes_.write(static_cast<uint8_t>(value));
-  }
-
-  ByteWriter bytes_;
-};
-
 constexpr uint64_t kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6;
-
-std::string piece(std::string_view text, float score, uint64_t type = 1) {
-  Message message;
-  message.text(1, text).real(2, score);
-  if (type != 1) message.number(3, type);
-  return message.bytes();
-}
 
 struct Parts {
   std::vector<std::string> pieces = {piece("<unk>", 0, kUnknown),

@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "llama_cpp_vectors.h"
-#include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/llama2c_file.h"
 #include "tokenizer/tiktoken_file.h"
@@ -84,25 +83,6 @@ TEST(Vectors, Stories260K) {
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, true, false), true), text);
   EXPECT_EQ(tokenizer.token_bytes(3 + '\n'), "\n");
   EXPECT_NE(error_of([] { read_llama2c_tokenizer(data_path("ckpt/stories260K/tok512.bin"), 32000); }).find("512"), 0u);
-}
-
-TEST(Vectors, RoundTripOverRealTexts) {
-  const std::vector<std::string> names = {"text/tinyshakespeare/input.txt", "text/tinystories/valid.txt",
-                                          "text/wikitext2/wiki.test.raw", "text/books_kids/part-04.txt"};
-  for (const std::string& name : names) TERN_REQUIRE_DATA(name);
-  CharVocabularyBuilder characters;
-  BpeTrainer gpt2({.vocab_size = 2048}), llama3({.vocab_size = 2048, .split = SplitRule::kLlama3});
-  for (const std::string& name : names) {
-    const std::string text = read_file(data_path(name));
-    characters.add_text(text), gpt2.add_text(text), llama3.add_text(text);
-  }
-  for (const Vocabulary& vocabulary : {byte_vocabulary(), characters.build(), gpt2.train(), llama3.train()}) {
-    const Tokenizer tokenizer{vocabulary};
-    for (const std::string& name : names) {
-      const std::string text = read_file(data_path(name));
-      ASSERT_EQ(tokenizer.decode(tokenizer.encode(text, false, true)), text) << name;
-    }
-  }
 }
 
 TEST(TiktokenFile, BadInput) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the worst texts cost: seconds of processor time and peak memory of `tern tokenizer encode` on long runs of one thing.
 
-Usage: tokenizer_limits.py --tern build/release/src/cli/tern [--megabytes N] TOKENIZER...
+Usage: tokenizer_limits.py --tern build/release/tern [--megabytes N] TOKENIZER...
 
 A table line for each tokenizer and text. Time should grow as the size does, memory by a small factor of it.
 """
@@ -15,6 +15,7 @@ import tempfile
 TEXTS = {
     "letters": b"a", "spaces": b" ", "newlines": b"\n", "digits": b"7", "upper case": b"A", "apostrophes": b"'",
     "emoji": "🦙".encode(), "CJK": "中".encode(), "invalid": b"\xff", "spaces and letters": b"  a", "marks": "▁".encode(),
+    "pairs": b"ab",
 }
 
 
