@@ -35,7 +35,7 @@ struct TrainHooks {
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, train.tok, valid.tok,
 // metrics.jsonl and checkpoint.safetensors.
-TrainReport start_training(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks,
+TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
                            Threads& threads);
 
 // Goes on with the run in `directory` from its checkpoint, exactly as if it had not stopped.
