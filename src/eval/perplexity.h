@@ -18,9 +18,8 @@ enum class Convention : uint8_t {
   // once. So it is the validation loss of the trainer, bit for bit, with keys and values in f32.
   kTern,
   // llama.cpp's llama-perplexity: the text is plain text (no special tokens in it), cut into windows of `context`
-  // tokens
-  // whose rest is dropped; the first token of a window becomes BOS where the vocabulary adds one; the tokens of the
-  // second half but the first are predicted.
+  // tokens whose rest is dropped; the first token of a window becomes BOS where the vocabulary adds one; the tokens of
+  // the second half but the first are predicted.
   kLlamaCpp,
 };
 Convention parse_convention(std::string_view name);  // "tern", "llama.cpp"; Error for other names

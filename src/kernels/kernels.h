@@ -1,11 +1,10 @@
 // The hot loops of tern, one table of function pointers for each instruction set. kernels() is the table in use.
 //
 // The contract of every kernel, on every instruction set:
-//  - Integers are exact. Floats are the same bits: reductions run over 16 virtual lanes (element i belongs to lane i %
-//  16)
-//    that are added in a fixed tree, matrix products add their terms one after the other in the order of k with fused
-//    multiply-adds, and exp is the same polynomial. So a model trained or evaluated on one processor gives the same
-//    numbers on another (docs/numerics.md).
+//  - Integers are exact. Floats are the same bits: reductions run over 16 virtual lanes (lane l has the elements i with
+//    i % 16 = l) that are added in a fixed tree, matrix products add their terms one after the other in the order of k
+//    with fused multiply-adds, and exp is the same polynomial. So a model trained or evaluated on one processor gives
+//    the same numbers on another (docs/numerics.md).
 //  - No threads, no allocation, no exceptions. Pointers need no alignment unless a line says so. Outputs do not overlap
 //    inputs unless a line says "in place". A matrix without columns (k = 0) still has an address, one without rows
 //    needs none.
@@ -38,10 +37,9 @@ inline constexpr size_t kTernaryBlockBytes = 64;
 // ceil(k / 48) blocks of 320 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
 // triple c / 16 * 4 + i as its trit f where f < 3, to triple 12 + i as its trit c / 16 where f = 3, so that a triple's
 // first trits are fields of one byte of the ternary panels. A triple of trits w0, w1, w2 is the number n = w0 + 3 w1 +
-// 9 w2, -13..13. Triples 8h..8h+7 of all rows are half h of the block, 160 bytes: for row r, at p = r / 4 % 2 * 16 + r
-// / 8 * 4
-// + r % 4, bit 7 - j of the byte p says whether n < 0 in triple 8h + j, and nibble j % 2 (0: the low one) of the byte
-// 32 + j / 2 * 32 + p is |n|. Missing rows and columns are trits 0.
+// 9 w2, -13..13. Triples 8h..8h+7 of all rows are half h of the block, 160 bytes: for row r, with p = (r / 4 % 2) * 16
+// + (r / 8) * 4 + r % 4, bit 7 - j of the byte p says whether n < 0 in triple 8h + j, and nibble j % 2 (0: the low one)
+// of the byte 32 + (j / 2) * 32 + p is |n|. Missing rows and columns are trits 0.
 inline constexpr size_t kTriplePanel = 32;
 inline constexpr size_t kTripleColumns = 48;
 inline constexpr size_t kTripleBlockBytes = 320;
@@ -80,10 +78,9 @@ struct AdamWStep {
   float gradient_scale;  // multiplies every gradient (clipping)
 };
 
-// Scores of `rows` queries with the keys of one block, (rows, columns) with rows `stride` apart; columns is a multiple
-// of
-// 16. The queries are those of consecutive tokens, rows_per_token (heads) each: row i sees the block's first keys + i /
-// rows_per_token keys, at least one, or all of them when that is more than there are.
+// Scores of `rows` queries with the keys of one block, (rows, columns) with rows `stride` apart; `columns` is a
+// multiple of 16. The queries are those of consecutive tokens, rows_per_token (heads) each: row i sees the block's
+// first keys + i / rows_per_token keys, at least one, or all of them when that is more than there are.
 struct ScoreTile {
   float* scores;
   size_t stride;

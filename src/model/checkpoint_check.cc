@@ -2,7 +2,10 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "formats/token_file.h"
+#include "model/load.h"
+#include "model/stored_model.h"
 
 namespace tern {
 namespace {
@@ -14,6 +17,12 @@ uint64_t hash(Bytes first, Bytes second) {
   data.add(name.value());
   data.add(second);
   return mix_bits(data.value());
+}
+
+const std::string& metadata_entry(const SafetensorsFile& file, const char* key) {
+  const auto entry = file.metadata().find(key);
+  if (entry == file.metadata().end()) fail("{}: expected the metadata entry '{}', there is none", file.name(), key);
+  return entry->second;
 }
 
 }  // namespace
@@ -28,14 +37,18 @@ std::string checkpoint_checksum(std::span<const NamedTensor> tensors,
   return fmt::format("{:016x}", sum);
 }
 
-void check_checkpoint(const SafetensorsFile& file) {
-  const auto stored = file.metadata().find(kChecksumKey);
-  if (stored == file.metadata().end())
-    fail("{}: expected the metadata entry '{}', there is none", file.name(), kChecksumKey);
+ModelConfig checked_config(const SafetensorsFile& file) {
+  const std::string& stored = metadata_entry(file, kChecksumKey);
   const std::string actual = checkpoint_checksum(file.tensors(), file.metadata());
-  if (stored->second != actual) {
-    fail("{}: damaged: expected the checksum {}, its content has {}", file.name(), stored->second, actual);
+  if (stored != actual) {
+    fail("{}: damaged: expected the checksum {}, its content has {}", file.name(), quote(stored), actual);
   }
+  const ModelConfig config = config_from_json(metadata_entry(file, kCheckpointConfigKey), file.name());
+  with_context(file.name(), [&] {
+    validate(config);
+    check_layer_count(config, file.tensors().size());
+  });
+  return config;
 }
 
 }  // namespace tern

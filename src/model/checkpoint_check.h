@@ -1,4 +1,5 @@
-// The checksum of training checkpoints, so that a flipped bit is an error and not a slightly different model.
+// What is checked of every training checkpoint before anything else of it is used: the checksum, so that a flipped bit
+// is an error and not a slightly different model, and the configuration.
 #pragma once
 
 #include <map>
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "formats/safetensors.h"
+#include "model/config.h"
 #include "tensor/named_tensor.h"
 
 namespace tern {
@@ -16,7 +18,8 @@ inline constexpr const char* kChecksumKey = "checksum";
 std::string checkpoint_checksum(std::span<const NamedTensor> tensors,
                                 const std::map<std::string, std::string>& metadata);
 
-// Error when the file's checksum is missing or not that of its content.
-void check_checkpoint(const SafetensorsFile& file);
+// The model's configuration. Error when the checksum is missing or not that of the file's content, or when the
+// configuration is missing, breaks a rule of model/config.h, or has more layers than the file has tensors.
+ModelConfig checked_config(const SafetensorsFile& file);
 
 }  // namespace tern

@@ -30,7 +30,7 @@ struct ModelDescription {
   bool chat_template = false;
 };
 
-// Loads what load_model() takes, and describes it.
+// Loads what load_model() takes, and describes it. Error when it cannot be loaded.
 ModelDescription describe_model(const std::filesystem::path& path, Threads& threads);
 
 }  // namespace tern

@@ -25,11 +25,15 @@ GgufArchitecture gguf_architecture(const std::string& name);
 // The architecture that holds this graph; Error when there is none (ReLU^2 without sub-norms).
 GgufArchitecture gguf_architecture_for(const ModelConfig& config);
 
+// A file's configuration, valid by validate(). Error naming the key that is missing, of another type or out of range.
 ModelConfig read_gguf_config(const GgufFile& file);
+// A file's tokenizer, if it has one. Error, likewise, for one that is broken or works in a way that tern does not know.
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file);
 
 inline constexpr const char* kGgufChatTemplateKey = "tokenizer.chat_template";
 
+// The inverse of the two: what GGUF has no key for stands in keys "tern.*", which other programs pass over. Error for a
+// graph that no architecture holds.
 void write_gguf_config(const ModelConfig& config, const std::string& name, GgufWriter& writer);
 void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer);
 

@@ -48,7 +48,7 @@ void take_role(TensorRole role, ByteReader& reader, StoredModel& stored) {
     if (spec.role != role) continue;
     NamedTensor tensor;
     tensor.name = tern_name(spec);
-    tensor.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+    tensor.shape = spec.shape();
     tensor.data = reader.take(spec.elements() * sizeof(float), tensor.name);
     stored.tensors.push_back(std::move(tensor));
   }

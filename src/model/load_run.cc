@@ -9,21 +9,12 @@ namespace tern {
 StoredModel open_run(const std::filesystem::path& path) {
   auto owned = std::make_unique<SafetensorsFile>(path / kCheckpointFile);
   const SafetensorsFile& file = *owned;
-  check_checkpoint(file);
-  const auto config_text = file.metadata().find(kCheckpointConfigKey);
-  if (config_text == file.metadata().end()) {
-    fail("{}: expected the metadata entry '{}', there is none", file.name(), kCheckpointConfigKey);
-  }
   StoredModel stored;
-  stored.config = config_from_json(config_text->second, file.name());
+  stored.config = checked_config(file);
   stored.source = "run";
   stored.name = directory_name(path);
   stored.where = file.name();
   stored.tensors = file.tensors();
-  with_context(stored.where, [&] {
-    validate(stored.config);
-    check_layer_count(stored.config, stored.tensors.size());
-  });
   // The embedding enters the forward pass in bf16, as in training.
   stored.dense_type = DType::kBF16;
   stored.read_vocabulary = [path]() -> std::optional<Vocabulary> {

@@ -222,9 +222,8 @@ float read_scale(const NamedTensor& tensor) {
 }
 
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
-  std::vector<size_t> expected = {spec.rows, spec.cols};
+  std::vector<size_t> expected = spec.shape();
   if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
-  if (spec.is_norm()) expected.erase(expected.begin());
   if (stored.tensor.shape != expected) {
     fail("tensor '{}': expected the shape [{}], it is [{}]", stored.tensor.name, fmt::join(expected, ", "),
          fmt::join(stored.tensor.shape, ", "));

@@ -8,6 +8,7 @@
 #include "model/checkpoint_check.h"
 #include "model/hf_config.h"
 #include "model/load.h"
+#include "model/load_tensor.h"
 #include "model/save.h"
 #include "model/save_tensor.h"
 #include "quant/dequantize.h"
@@ -106,20 +107,17 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
                      const std::filesystem::path& path, uint64_t shard_bytes) {
   check_real(type);
   const SafetensorsFile file(run / kCheckpointFile);
-  check_checkpoint(file);
-  const auto config_text = file.metadata().find(kCheckpointConfigKey);
-  if (config_text == file.metadata().end())
-    fail("{}: expected the metadata entry '{}'", file.name(), kCheckpointConfigKey);
-  const ModelConfig config = config_from_json(config_text->second, file.name());
+  const ModelConfig config = checked_config(file);
   std::vector<OutputTensor> tensors;
   for (const TensorSpec& spec : model_tensors(config)) {
     const NamedTensor* master = file.find(master_name(spec));
     if (master == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), master_name(spec));
+    with_context(file.name(), [&] { check_stored_shape(spec, StoredTensor{*master, std::nullopt, false}); });
     OutputTensor out;
     out.name = hf_name(spec);
     // Embedding and head enter the forward pass in bf16, so that is what other programs should see.
     out.type = spec.is_norm() ? DType::kF32 : spec.is_linear() ? type : DType::kBF16;
-    out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+    out.shape = spec.shape();
     out.produce = [master, spec, stored = out.type](const ByteSink& sink) {
       std::vector<float> row(spec.cols);
       std::vector<std::byte> bytes;

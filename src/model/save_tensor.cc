@@ -113,7 +113,7 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
   OutputTensor out;
   out.name = std::move(name);
   out.type = type;
-  out.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+  out.shape = spec.shape();
   out.produce = [&model, spec, type, neighbour_rope, scale](const ByteSink& sink) {
     std::vector<float> row(spec.cols);
     std::vector<std::byte> bytes;

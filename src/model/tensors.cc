@@ -72,6 +72,10 @@ bool TensorSpec::in_layer() const {
   return role != TensorRole::kTokenEmbedding && role != TensorRole::kOutputNorm && role != TensorRole::kOutput;
 }
 
+std::vector<size_t> TensorSpec::shape() const {
+  return is_norm() ? std::vector<size_t>{cols} : std::vector<size_t>{rows, cols};
+}
+
 std::vector<TensorSpec> model_tensors(const ModelConfig& c) {
   std::vector<TensorSpec> list;
   list.push_back({TensorRole::kTokenEmbedding, 0, c.vocab, c.dim});

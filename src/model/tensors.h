@@ -34,6 +34,8 @@ struct TensorSpec {
   size_t cols = 0;
 
   size_t elements() const { return rows * cols; }
+  // As files hold it: (cols) for norms, else (rows, cols).
+  std::vector<size_t> shape() const;
   // The matrices that are ternary in a ternary model; all others stay real.
   bool is_linear() const;
   bool is_norm() const;
@@ -53,6 +55,6 @@ std::string tern_name(const TensorSpec& spec);
 std::string gguf_name(const TensorSpec& spec);
 // The name of a matrix' separate scale in GGUF: "blk.0.attn_q.scale".
 std::string gguf_scale_name(const TensorSpec& spec);
-std::string hf_name(const TensorSpec& spec, HfNames names = HfNames::kTransformers);
+std::string hf_name(const TensorSpec& spec, HfNames world = HfNames::kTransformers);
 
 }  // namespace tern

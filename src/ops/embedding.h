@@ -9,10 +9,10 @@
 
 namespace tern {
 
-// x[n] = table[tokens[n]]; tokens must lie in [0, table.rows).
+// x[n] = table[tokens[n]] for x (N, D), table (V, D) and tokens (N), which must lie in [0, V).
 void embed(const DenseMatrix& table, VecView<const int32_t> tokens, Threads& threads, MatView<float> x);
 
-// dtable[tokens[n]] += dx[n], in the order of n.
+// dtable[tokens[n]] += dx[n], in the order of n: dx (N, D), dtable (V, D).
 void embed_backward(VecView<const int32_t> tokens, MatView<const float> dx, Threads& threads, MatView<float> dtable);
 
 }  // namespace tern

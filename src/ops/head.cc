@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "ops/linear.h"
 #include "ops/product_ranges.h"
 
@@ -57,7 +58,7 @@ HeadKind parse_head_kind(std::string_view name) {
   for (HeadKind kind : {HeadKind::kExact, HeadKind::kInt8, HeadKind::kScreened}) {
     if (name == head_kind_name(kind)) return kind;
   }
-  fail("unknown head '{}', expected exact, int8 or screened", name);
+  fail("unknown head {}, expected exact, int8 or screened", quote(name));
 }
 
 // quantize_row rounds w * (127 / max|w|), whose size is at most 127 (1 + 2^-23): -128 never comes out.

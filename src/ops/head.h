@@ -1,9 +1,8 @@
 // The output head: logits (N, V) = x (N, D) W^T, exactly or with fewer bytes of W read.
 //
 //   exact     W in f32 or bf16 (dense_forward).
-//   int8      W as int8 with a scale a row (absmax), x quantized to int8 by the model's quantizer: half the bytes of
-//   bf16.
-//             logit = (sum_k w q * row scale) * token scale, the sum exact in int32.
+//   int8      W as int8 with a scale a row (absmax), x quantized to int8 by the model's quantizer: half the bytes
+//             of bf16. logit = (sum_k w q * row scale) * token scale, the sum exact in int32.
 //   screened  W as 2 bits, then the exact logits of all rows that could be the largest (ops/screen.h): an eighth.
 //
 // Every kind gives the same bits on every thread count, instruction set and batch.
@@ -34,6 +33,7 @@ struct Int8Matrix {
   Buffer<float> scale;  // (V)
 };
 
+// Each row of `weights` (V, D; either layout) by absmax; D at most 65,535, where the sums stay exact in int32.
 Int8Matrix make_int8_matrix(const DenseMatrix& weights, Threads& threads);
 
 // What a kind needs beside the real weights.
@@ -55,7 +55,7 @@ DenseLayout head_layout(HeadKind kind);
 // that they are never in memory twice. Error for a kind that weights of this shape cannot have.
 Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weights);
 
-// `weights` are those that the head was made of.
+// logits (N, V) of x (N, D); `weights` (V, D) are those that the head was made of.
 void head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
                   MatView<float> logits);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "kernels/kernels.h"
 #include "tensor/float16.h"
 
@@ -91,7 +92,7 @@ KvType parse_kv_type(std::string_view name) {
   for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
     if (name == kv_type_name(type)) return type;
   }
-  fail("unknown type '{}' of keys and values, expected f32, bf16 or int8", name);
+  fail("unknown type {} of keys and values, expected f32, bf16 or int8", quote(name));
 }
 
 size_t kv_element_bytes(KvType type) { return type == KvType::kF32 ? 4 : type == KvType::kBF16 ? 2 : 1; }

@@ -19,11 +19,11 @@ class MachineMeter {
  public:
   static constexpr size_t kReadBytes = size_t{512} << 20;
 
-  // Fills kReadBytes of memory, held as long as the object lives. The pool must outlive it.
+  // Fills kReadBytes of memory, held as long as the object lives. `threads` must outlive it.
   explicit MachineMeter(Threads& threads);
 
   // Measures each rate once more (about a tenth of a second). On a machine that others use, a rate is the best of many
-  // measurements.
+  // measurements. Error when the memory does not hold what was written into it.
   void measure();
   const MachineRates& best() const { return best_; }
 
@@ -40,9 +40,8 @@ class MachineMeter {
 };
 
 // Seconds that the threads take to read all bytes of a file, or of the files in a directory, into new memory, and do
-// nothing with them.
-// The first reading may come from the disk; later ones tell how fast the system's cache of files gives them out. Error
-// when they cannot be read whole.
+// nothing with them. The first reading may come from the disk; later ones tell how fast the system's cache of files
+// gives them out. Error when they cannot be read whole.
 double file_read_seconds(const std::filesystem::path& path, Threads& threads);
 
 }  // namespace tern

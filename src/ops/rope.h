@@ -21,8 +21,8 @@ struct RopeTable {
   RopeTable(size_t head_dim, size_t positions, double theta);
 };
 
-// Rotates every head of x (N, heads * E) in place; positions (N). `inverse` turns back: the backward pass, because a
-// rotation's transpose is its inverse.
+// Rotates every head of x (N, heads * E) in place, by positions (N), each below the table's number of them. `inverse`
+// turns back: the backward pass, because a rotation's transpose is its inverse.
 void rope(const RopeTable& table, VecView<const int32_t> positions, bool inverse, Threads& threads, MatView<float> x);
 
 }  // namespace tern

@@ -18,7 +18,9 @@ std::string real_text(double value) {
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific);
   const std::string_view text(buffer.data(), static_cast<size_t>(end.ptr - buffer.data()));
   const size_t e = text.find('e');
-  const int exponent = std::atoi(std::string(text.substr(e + 1)).c_str());
+  const size_t digits = text[e + 1] == '+' ? e + 2 : e + 1;  // from_chars takes no plus sign
+  int exponent = 0;
+  std::from_chars(text.data() + digits, text.data() + text.size(), exponent);
   if (exponent < -4 || exponent >= 16) return std::string(text);
   const auto fixed = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::fixed);
   std::string result(buffer.data(), static_cast<size_t>(fixed.ptr - buffer.data()));

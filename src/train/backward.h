@@ -13,7 +13,8 @@ namespace tern {
 
 // Buffers of the backward pass, reused from step to step.
 struct BackwardBuffers {
-  BackwardBuffers(const ModelConfig& config, size_t max_tokens);
+  // For batches of up to N tokens.
+  BackwardBuffers(const ModelConfig& config, size_t N);
 
   Buffer<float> dx;          // (N, D) gradient of the residual stream
   Buffer<float> d_hidden;    // (N, max(D, H*E, F)) gradient of a linear layer's input

@@ -42,7 +42,7 @@ void save_checkpoint(const std::filesystem::path& directory, int64_t step, const
       const MatView<float> values = group.values->mat(i);
       NamedTensor tensor;
       tensor.name = group.prefix + tern_name(spec);
-      tensor.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+      tensor.shape = spec.shape();
       tensor.data = std::as_bytes(std::span<const float>(values.data, spec.elements()));
       tensors.push_back(std::move(tensor));
     }
@@ -57,9 +57,7 @@ void save_checkpoint(const std::filesystem::path& directory, int64_t step, const
 
 int64_t load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
   const SafetensorsFile file(directory / kCheckpointFile);
-  check_checkpoint(file);
-  const ModelConfig config = config_from_json(file.metadata().at(kCheckpointConfigKey), file.name());
-  if (config != state.model().config)
+  if (checked_config(file) != state.model().config)
     fail("{}: the checkpoint is of another model than {} describes", file.name(), kRunConfigFile);
   for (const Group& group : groups(state)) {
     for (size_t i = 0; i < group.values->specs().size(); ++i) {

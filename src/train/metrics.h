@@ -23,14 +23,15 @@ struct StepMetrics {
 class MetricsLog {
  public:
   // Opens the file for appending. Lines of steps from `first_step` on, which a run that was killed after its checkpoint
-  // left behind, and a broken last line are taken out first.
+  // left behind, and a broken last line are taken out first. Error when it cannot be read or written.
   MetricsLog(const std::filesystem::path& path, int64_t first_step);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;
 
+  // Writes a line at once; Error when it cannot be written.
   void add(const StepMetrics& metrics);
-  // The loss on the validation data after `steps` steps.
+  // Likewise: the loss on the validation data after `steps` steps.
   void add_validation(int64_t steps, const LossSum& loss);
 
   std::function<void(std::string_view line)> on_line;  // called, if set, with every line written, without its end

@@ -43,7 +43,7 @@ void validate(const TrainOptions& options);
 // The JSON object of run.json and of `tern train --config`; keys not given keep the value in `base`. Error for unknown
 // keys and wrong types.
 std::string options_to_json(const TrainOptions& options);
-TrainOptions options_from_json(std::string_view json, std::string_view where, const TrainOptions& base);
+TrainOptions options_from_json(std::string_view text, std::string_view where, const TrainOptions& base);
 
 // Peak learning rates by kind and size for small models, with their source (docs/training.md): ternary and binary
 // models want several times the rate of full precision ones.

@@ -122,7 +122,7 @@ class Run {
       const TensorSpec& spec = state_.masters().specs()[i];
       NamedTensor tensor;
       tensor.name = tern_name(spec);
-      tensor.shape = spec.is_norm() ? std::vector<size_t>{spec.cols} : std::vector<size_t>{spec.rows, spec.cols};
+      tensor.shape = spec.shape();
       tensor.data = std::as_bytes(std::span<const float>(state_.masters().mat(i).data, spec.elements()));
       tensors.push_back(output_tensor(tensor));
     }

@@ -44,7 +44,7 @@ struct TrainHooks {
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, data.json, token
 // shards (corpus.h), metrics.jsonl and checkpoint.safetensors.
-TrainReport start_training(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks,
+TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
                            Threads& threads);
 
 // Goes on with the run in `directory` from its checkpoint, exactly as if it had not stopped.

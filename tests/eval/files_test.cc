@@ -10,6 +10,7 @@
 #include "formats/safetensors.h"
 #include "infer/decoder.h"
 #include "infer/session.h"
+#include "model/checkpoint_check.h"
 #include "model/load.h"
 #include "model/save.h"
 #include "quant/dequantize.h"
@@ -201,6 +202,38 @@ TEST_F(DamagedRun, DamagedExportsAreModelsOrErrors) {
   expect_model_or_error(gguf, gguf, 900, threads_);  // configuration and the first metadata
   expect_model_or_error(hf / "config.json", hf, 100000, threads_);
   expect_model_or_error(hf / "model.safetensors", hf, 2500, threads_);
+}
+
+TEST_F(DamagedRun, ACheckpointWhoseConfigurationDoesNotFitIsAnError) {
+  const SafetensorsFile file(run_ / kCheckpointFile);
+  std::vector<OutputTensor> tensors;
+  for (const NamedTensor& tensor : file.tensors()) tensors.push_back(output_tensor(tensor));
+  const auto expect_refused = [&](std::map<std::string, std::string> metadata, const std::string& part) {
+    metadata[kChecksumKey] = checkpoint_checksum(file.tensors(), metadata);
+    write_safetensors(run_ / kCheckpointFile, tensors, metadata);  // a new file; `file` stays the old one
+    expect_error([&] { load_model(run_, threads_); }, part);
+    expect_error([&] { save_hf_masters(run_, nullptr, DType::kF32, directory_ / "hf"); }, part);
+    EXPECT_THROW(resume_training(run_, {}, threads_), Error);
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "hf"));
+  };
+  std::map<std::string, std::string> metadata = file.metadata();
+  metadata.erase(kCheckpointConfigKey);
+  expect_refused(metadata, "metadata entry 'config', there is none");
+
+  ModelConfig config = config_from_json(file.metadata().at(kCheckpointConfigKey), "config");
+  const auto with_config = [&](const ModelConfig& changed) {
+    metadata[kCheckpointConfigKey] = config_to_json(changed);
+    return metadata;
+  };
+  ModelConfig deep = config;
+  deep.layers = size_t{1} << 24;
+  expect_refused(with_config(deep), "layers, there are only");
+  ModelConfig odd = config;
+  odd.head_dim = 7;
+  expect_refused(with_config(odd), "head_dim 7 is odd");
+  ModelConfig wide = config;
+  wide.ffn += 4;
+  expect_refused(with_config(wide), "expected the shape");
 }
 
 TEST_F(DamagedRun, ATruncatedCheckpointIsAnError) {
