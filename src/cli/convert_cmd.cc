@@ -33,21 +33,26 @@ size_t size_on_disk(const std::filesystem::path& path) {
 }
 
 void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
-  const Vocabulary* vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
   const ModelConfig& config = loaded.model.config;
-  const DType type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
+  SaveOptions options;
+  options.type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
+  options.vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
+  options.chat_template = loaded.chat_template;
+  options.embedding_hints = loaded.embedding;
+  options.shard_bytes = args.shard_bytes;
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
-    const auto embedding = args.embedding.empty() ? std::nullopt : std::optional(parse_dtype(args.embedding));
-    save_gguf(loaded.model, vocabulary, loaded.name, type, out, embedding, loaded.chat_template);
+    options.name = loaded.name;
+    if (!args.embedding.empty()) options.embedding_type = parse_dtype(args.embedding);
+    save_gguf(loaded.model, out, options);
     return;
   }
   if (!args.embedding.empty()) fail("--embedding {}: only for GGUF files", args.embedding);
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
-    save_hf(loaded.model, vocabulary, type, out, args.shard_bytes, loaded.chat_template);
+    save_hf(loaded.model, out, options);
   } else if (loaded.source == "run" && !args.ternarize) {
-    save_hf_masters(args.in, vocabulary, type, out, args.shard_bytes);
+    save_hf_masters(args.in, out, options);
   } else {
     fail(
         "--type {}: a Hugging Face directory of a {} model holds packed trits (leave --type out) or master weights, "

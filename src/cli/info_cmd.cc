@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "infer/decoder.h"
+#include "infer/embedder.h"
 #include "model/check.h"
 #include "model/describe.h"
 #include "model/stored_model.h"
@@ -69,6 +70,7 @@ Json describe(const std::string& path, const ModelDescription& d) {
   if (d.ternary_share) json["default_layout"] = ternary_layout_name(default_ternary_layout(c));
   if (d.vocabulary) json["tokenizer"] = describe_tokenizer(*d.vocabulary);
   json["chat_template"] = d.chat_template;
+  if (d.embedding.pooling) json["pooling"] = pooling_name(*d.embedding.pooling);
   return json;
 }
 

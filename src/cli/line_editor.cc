@@ -22,12 +22,15 @@ std::filesystem::path history_path() {
   return {};
 }
 
+constexpr char kEndOfInputKey = 4;  // Ctrl-D
+
 struct LineEditor::Parts {
   EditLine* editor = nullptr;
   History* history = nullptr;
   std::filesystem::path path;
   std::string prompt;
   std::atomic<bool>* interrupted = nullptr;
+  bool typed_ahead = false;  // what is read was typed before the prompt
 
   static char* prompt_of(EditLine* editor) {
     void* parts = nullptr;
@@ -48,15 +51,24 @@ struct LineEditor::Parts {
     return -1;
   }
 
+  static bool input_waits() {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    return ::poll(&input, 1, 0) > 0;
+  }
+
   static int get_character(EditLine* editor, wchar_t* character) {
     void* client = nullptr;
     el_get(editor, EL_CLIENTDATA, &client);
     const std::atomic<bool>& interrupted = *static_cast<Parts*>(client)->interrupted;
     std::mbstate_t state{};
+    bool& typed_ahead = static_cast<Parts*>(client)->typed_ahead;
     while (true) {
+      typed_ahead = typed_ahead && input_waits();
       char byte = 0;
       const int count = read_byte(interrupted, byte);
       if (count <= 0) return count;
+      // Ctrl-D that was typed while the terminal kept lines comes as the byte 0 once it does not (n_tty of Linux).
+      if (typed_ahead && byte == 0) byte = kEndOfInputKey;
       const size_t size = std::mbrtowc(character, &byte, 1, &state);
       if (size == static_cast<size_t>(-2)) continue;  // the character goes on
       if (size == static_cast<size_t>(-1)) {
@@ -97,6 +109,7 @@ LineEditor::~LineEditor() {
 LineEditor::Result LineEditor::read(const std::string& prompt) {
   Parts& p = *parts_;
   p.prompt = prompt;
+  p.typed_ahead = true;
   int count = 0;
   const char* line = el_gets(p.editor, &count);
   if (p.interrupted->exchange(false)) {

@@ -10,12 +10,11 @@
 #include "base/threads.h"
 #include "model/activations.h"
 #include "model/kv_cache.h"
+#include "model/load.h"
 #include "model/weights.h"
 
 namespace tern {
 
-// Which hidden states make the vector. In a causal model only the last one has seen the whole text.
-enum class Pooling : uint8_t { kLast, kMean, kFirst };
 std::string_view pooling_name(Pooling pooling);  // "last", "mean", "first"
 Pooling parse_pooling(std::string_view name);    // Error for other names
 

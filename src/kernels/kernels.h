@@ -118,10 +118,11 @@ struct Kernels {
   // trits = clamp(round_half_even(w * inverse_scale), -1, 1)
   void (*ternarize_row)(const float* w, size_t n, float inverse_scale, int8_t* trits);
 
-  // Gated linear units: y = act(gate) * up with act = SiLU (x * sigmoid(x)) or ReLU^2 (max(x, 0)^2), and their
-  // derivatives.
+  // Gated linear units: y = act(gate) * up with act = SiLU (x * sigmoid(x)), ReLU^2 (max(x, 0)^2) or GELU by tanh
+  // (x * sigmoid(2 * sqrt(2/pi) * (x + 0.044715 * x^3))), and derivatives of the first two.
   void (*silu_glu)(const float* gate, const float* up, size_t n, float* y);
   void (*relu2_glu)(const float* gate, const float* up, size_t n, float* y);
+  void (*gelu_glu)(const float* gate, const float* up, size_t n, float* y);
   void (*silu_glu_backward)(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup);
   void (*relu2_glu_backward)(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup);
 

@@ -197,6 +197,18 @@ void row_relu2_glu(const float* gate, const float* up, size_t n, float* y) {
   });
 }
 
+// (1 + tanh(u)) / 2 = sigmoid(2u).
+void row_gelu_glu(const float* gate, const float* up, size_t n, float* y) {
+  constexpr float kTwiceRootTwoOverPi = 1.59576912160573f;
+  constexpr float kCubic = 0.044715f;
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 g = block.load(gate + i);
+    const F32x16 polynomial = fma(mul(set1(kCubic), mul(g, g)), g, g);
+    const F32x16 act = mul(g, sigmoid_of(mul(set1(kTwiceRootTwoOverPi), polynomial)));
+    block.store(y + i, mul(act, block.load(up + i)));
+  });
+}
+
 // act = g*s, s = sigmoid(g): dup = dy*act, dgate = dy*up*s*(1 + g*(1 - s)).
 void row_silu_glu_backward(const float* gate, const float* up, const float* dy, size_t n, float* dgate, float* dup) {
   const F32x16 one = set1(1.0f);

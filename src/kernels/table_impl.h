@@ -19,6 +19,7 @@ constexpr Kernels make_table(const char* name) {
           row_ternarize,
           row_silu_glu,
           row_relu2_glu,
+          row_gelu_glu,
           row_silu_glu_backward,
           row_relu2_glu_backward,
           row_rotate_pairs,

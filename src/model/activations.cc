@@ -10,6 +10,7 @@ Activations::Activations(const ModelConfig& c, size_t max_tokens_, bool keep_lay
       output_r(max_tokens),
       logit_input(max_tokens * c.dim),
       selected(max_tokens * c.dim),
+      normed(c.input_norms || c.post_norms ? max_tokens * c.dim : 0),
       wide(max_tokens * std::max({c.dim, c.q_dim(), c.ffn})),
       k(max_tokens * c.kv_dim()),
       v(max_tokens * c.kv_dim()) {

@@ -43,6 +43,7 @@ struct Activations {
   Buffer<float> output_r;     // (rows with logits)
   Buffer<float> logit_input;  // (rows with logits, D): normalized, what the head reads
   Buffer<float> selected;     // (rows with logits, D): x_out at those rows
+  Buffer<float> normed;       // (N, D) with input_norms or post_norms: a norm's result, used at once
   Buffer<float> wide;         // (N, max(D, H*E, F)): a linear layer's result or a normalized row, used at once
   Buffer<float> k, v;         // (N, G*E): before they go into the cache
   AttentionScratch attention;

@@ -61,6 +61,20 @@ void validate(const ModelConfig& c) {
     fail("model: rope_theta is {}, expected a positive number", c.rope_theta);
   }
   if (!(c.norm_eps > 0 && c.norm_eps < 1)) fail("model: norm_eps is {}, expected between 0 and 1", c.norm_eps);
+  if (c.input_norms && !c.sub_norms) fail("model: input_norms without sub_norms: every projection has a norm or none");
+  check_extent("window_pattern", c.window_pattern);
+  if (!(c.window_theta > 0 && std::isfinite(c.window_theta))) {
+    fail("model: window_theta is {}, expected a positive number", c.window_theta);
+  }
+}
+
+std::string_view untrainable_detail(const ModelConfig& c) {
+  if (c.activation == Activation::kGelu) return "the activation gelu";
+  if (c.input_norms) return "input_norms";
+  if (c.qk_norms) return "qk_norms";
+  if (c.post_norms) return "post_norms";
+  if (c.scaled_embedding) return "scaled_embedding";
+  return c.window > 0 ? "window" : "";
 }
 
 size_t parameter_count(const ModelConfig& config) {
@@ -94,12 +108,23 @@ WeightKind parse_weight_kind(std::string_view name) {
   fail("unknown weight kind {}, expected ternary, binary or full", quote(name));
 }
 
-std::string_view activation_name(Activation activation) { return activation == Activation::kSilu ? "silu" : "relu2"; }
+std::string_view activation_name(Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return "silu";
+    case Activation::kRelu2:
+      return "relu2";
+    case Activation::kGelu:
+      return "gelu";
+  }
+  return "";
+}
 
 Activation parse_activation(std::string_view name) {
-  if (name == "silu") return Activation::kSilu;
-  if (name == "relu2") return Activation::kRelu2;
-  fail("unknown activation {}, expected silu or relu2", quote(name));
+  for (Activation activation : {Activation::kSilu, Activation::kRelu2, Activation::kGelu}) {
+    if (activation_name(activation) == name) return activation;
+  }
+  fail("unknown activation {}, expected silu, relu2 or gelu", quote(name));
 }
 
 std::string config_to_json(const ModelConfig& c) {
@@ -116,6 +141,13 @@ std::string config_to_json(const ModelConfig& c) {
                                        {"activation", activation_name(c.activation)},
                                        {"sub_norms", c.sub_norms},
                                        {"tied_head", c.tied_head},
+                                       {"input_norms", c.input_norms},
+                                       {"qk_norms", c.qk_norms},
+                                       {"post_norms", c.post_norms},
+                                       {"scaled_embedding", c.scaled_embedding},
+                                       {"window", c.window},
+                                       {"window_pattern", c.window_pattern},
+                                       {"window_theta", c.window_theta},
                                        {"weights", weight_kind_name(c.weights)}};
   return json.dump(2) + "\n";
 }
@@ -151,6 +183,20 @@ ModelConfig config_from_json(std::string_view text, std::string_view where) {
       c.sub_norms = field<bool>(value, key, where);
     else if (key == "tied_head")
       c.tied_head = field<bool>(value, key, where);
+    else if (key == "input_norms")
+      c.input_norms = field<bool>(value, key, where);
+    else if (key == "qk_norms")
+      c.qk_norms = field<bool>(value, key, where);
+    else if (key == "post_norms")
+      c.post_norms = field<bool>(value, key, where);
+    else if (key == "scaled_embedding")
+      c.scaled_embedding = field<bool>(value, key, where);
+    else if (key == "window")
+      c.window = size_field(value, key, where);
+    else if (key == "window_pattern")
+      c.window_pattern = size_field(value, key, where);
+    else if (key == "window_theta")
+      c.window_theta = field<double>(value, key, where);
     else if (key == "weights")
       c.weights = name_field(value, key, where, parse_weight_kind);
     else

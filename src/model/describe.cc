@@ -1,5 +1,7 @@
 #include "model/describe.h"
 
+#include <fmt/core.h>
+
 #include "model/gguf_metadata.h"
 #include "model/load.h"
 #include "model/stored_model.h"
@@ -24,8 +26,19 @@ double zero_share(const Model& model) {
 }
 
 std::string architecture_name(const ModelConfig& config) {
-  const bool unnamed = config.activation == Activation::kRelu2 && !config.sub_norms;
-  return unnamed ? "llama with relu2" : gguf_architecture_for(config).name;
+  if (const auto found = find_gguf_architecture(config)) return found->name;
+  std::string name = "llama";
+  const auto add = [&](bool present, std::string_view what) {
+    if (present) name += fmt::format("{}{}", name == "llama" ? " with " : ", ", what);
+  };
+  add(config.activation != Activation::kSilu, activation_name(config.activation));
+  add(config.sub_norms, "sub_norms");
+  add(config.input_norms, "input_norms");
+  add(config.qk_norms, "qk_norms");
+  add(config.post_norms, "post_norms");
+  add(config.scaled_embedding, "scaled_embedding");
+  add(config.window > 0, "window");
+  return name;
 }
 
 double share(size_t part, size_t all) { return static_cast<double>(part) / static_cast<double>(all); }
@@ -40,6 +53,7 @@ ModelDescription describe_model(const std::filesystem::path& path, Threads& thre
   d.config = stored.config;
   d.architecture = architecture_name(d.config);
   d.vocabulary = stored.read_vocabulary();
+  d.embedding = stored.embedding;
   d.chat_template = stored.read_chat_template().has_value();
   const Model model = load_stored(stored, plain_form, threads);
   const bool ternary = d.config.weights != WeightKind::kFull;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/threads.h"
+#include "model/load.h"
 #include "model/memory.h"
 #include "model/weights.h"
 #include "tokenizer/vocabulary.h"
@@ -28,6 +29,7 @@ struct ModelDescription {
   WeightBytes weights;                         // in memory
   std::optional<Vocabulary> vocabulary;
   bool chat_template = false;
+  EmbeddingHints embedding;
 };
 
 // Loads what load_model() takes, and describes it. Error when it cannot be loaded.

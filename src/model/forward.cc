@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "base/error.h"
 #include "ops/embedding.h"
@@ -53,6 +54,46 @@ void norm_input(MatView<const float> x, const Buffer<float>& gain, float eps, Th
   });
 }
 
+// y = x + delta, or x + norm(delta) when there is a gain; `normed` holds the norm's result.
+void add_block(MatView<const float> x, MatView<const float> delta, const Buffer<float>& gain, float eps,
+               Threads& threads, VecView<float> r, MatView<float> normed, MatView<float> y) {
+  if (gain.empty()) return add_residual(x, delta, threads, y);
+  rmsnorm(delta, gain.view(), eps, threads, r, normed);
+  add_residual(x, normed, threads, y);
+}
+
+// A layer with a norm inside: what its input is normed by, the layer, its result.
+struct NormedLinear {
+  const Buffer<float>& gain;
+  LinearOutput output;
+};
+
+// The layers that read norm(x). Without norms inside they share one input; with them each reads its own norm of it.
+void input_forward(MatView<const float> x, const Buffer<float>& gain, float eps,
+                   std::initializer_list<NormedLinear> layers, Threads& threads, VecView<float> r, MatView<float> wide,
+                   MatView<float> normed, LinearInput& input) {
+  rmsnorm(x, gain.view(), eps, threads, r, normed);
+  for (const NormedLinear& layer : layers) {
+    norm_input(normed, layer.gain, eps, threads, r, wide, input);
+    linear_forward({layer.output}, input, threads);
+  }
+}
+
+// Norms every head of x (N, heads * E) in place; nothing without a gain (E). `wide` holds a row of each thread.
+void norm_heads(const Buffer<float>& gain, float eps, Threads& threads, MatView<float> wide, MatView<float> x) {
+  const size_t E = gain.size();
+  if (E == 0) return;
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    float* head = wide.row(begin);
+    for (size_t n = begin; n < end; ++n) {
+      for (float* at = x.row(n); at < x.row(n) + x.cols; at += E) {
+        kernels().rmsnorm(at, gain.data(), E, eps, head);
+        std::copy_n(head, E, at);
+      }
+    }
+  });
+}
+
 void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
                    Activations& activations, MatView<float> x_next) {
   const ModelConfig& c = model.config;
@@ -71,25 +112,48 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   const MatView<float> glu_out = a.glu_out.mat(N, c.ffn);
   float* wide = activations.wide.data();
   const MatView<float> wide_d(wide, N, c.dim), wide_q(wide, N, c.q_dim()), wide_f(wide, N, c.ffn);
+  const MatView<float> normed = activations.normed.mat(activations.normed.empty() ? 0 : N, c.dim);
+  const RopeTable& turns = model.rope_of(l);
 
-  // Attention: x_mid = x + o(sub_norm(attention(rope(q), rope(k), v))), all of them of norm(x).
-  norm_input(x, w.attn_norm, c.norm_eps, threads, a.attn_r.view(), wide_d, a.attn_input);
-  linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
-  rope(model.rope, batch.positions, false, threads, q);
-  rope(model.rope, batch.positions, false, threads, k);
+  // Attention: x_mid = x + o(sub_norm(attention(rope(q), rope(k), v))), all of them of norm(x). Some models norm q's
+  // and k's heads, what each layer reads, and the result (ModelConfig).
+  if (c.input_norms) {
+    input_forward(x, w.attn_norm, c.norm_eps,
+                  {{w.q_input_norm, {w.q, q}}, {w.k_input_norm, {w.k, k}}, {w.v_input_norm, {w.v, v}}}, threads,
+                  a.attn_r.view(), wide_d, normed, a.attn_input);
+  } else {
+    norm_input(x, w.attn_norm, c.norm_eps, threads, a.attn_r.view(), wide_d, a.attn_input);
+    linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
+  }
+  norm_heads(w.q_norm, c.norm_eps, threads, wide_q, q);
+  norm_heads(w.k_norm, c.norm_eps, threads, wide_q, k);
+  rope(turns, batch.positions, false, threads, q);
+  rope(turns, batch.positions, false, threads, k);
   store_keys_values(batch.spans, k, v, threads, cache.layer(l));
   attention(cache.layer(l), batch.spans, q, threads, activations.attention, attn_out, softmax);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
   linear_forward({{w.o, wide_d}}, a.o_input, threads);
-  add_residual(x, wide_d, threads, x_mid);
+  add_block(x, wide_d, w.attn_post_norm, c.norm_eps, threads, a.attn_r.view(), normed, x_mid);
 
   // Feed-forward: x_next = x_mid + down(sub_norm(act(gate) * up)), gate and up of norm(x_mid).
-  norm_input(x_mid, w.ffn_norm, c.norm_eps, threads, a.ffn_r.view(), wide_d, a.ffn_input);
-  linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads);
+  if (c.input_norms) {
+    input_forward(x_mid, w.ffn_norm, c.norm_eps, {{w.gate_input_norm, {w.gate, gate}}, {w.up_input_norm, {w.up, up}}},
+                  threads, a.ffn_r.view(), wide_d, normed, a.ffn_input);
+  } else {
+    norm_input(x_mid, w.ffn_norm, c.norm_eps, threads, a.ffn_r.view(), wide_d, a.ffn_input);
+    linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads);
+  }
   glu(c.activation, gate, up, threads, glu_out);
   norm_input(glu_out, w.ffn_sub_norm, c.norm_eps, threads, a.ffn_sub_r.view(), wide_f, a.down_input);
   linear_forward({{w.down, wide_d}}, a.down_input, threads);
-  add_residual(x_mid, wide_d, threads, x_next);
+  add_block(x_mid, wide_d, w.ffn_post_norm, c.norm_eps, threads, a.ffn_r.view(), normed, x_next);
+}
+
+void scale_embedding(Threads& threads, MatView<float> x) {
+  const auto factor = static_cast<float>(std::sqrt(static_cast<double>(x.cols)));
+  threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) kernels().scale(factor, x.cols, x.row(n));
+  });
 }
 
 }  // namespace
@@ -100,6 +164,7 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
   const ModelConfig& c = model.config;
   const size_t N = batch.size();
   embed(model.weights.token_embedding, batch.tokens, threads, activations.layer(0).x.mat(N, c.dim));
+  if (c.scaled_embedding) scale_embedding(threads, activations.layer(0).x.mat(N, c.dim));
   for (size_t l = 0; l < c.layers; ++l) {
     // With one layer's activations kept, the next layer's x is this layer's.
     Buffer<float>& next = l + 1 < c.layers ? activations.layer(l + 1).x : activations.x_out;

@@ -20,26 +20,32 @@ struct Pre {
   const char* name;  // tokenizer.ggml.pre
   SplitRule split;
   bool ignore_merges;
+  const char* regex;  // of SplitRule::kRegex
 };
 
+constexpr const char* kQwen2Regex =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+
 // The first of a rule is the one written. llama.cpp gives "llama-bpe" and its kin ignore_merges.
-constexpr std::array<Pre, 7> kPres{{{"gpt-2", SplitRule::kGpt2, false},
-                                    {"llama-bpe", SplitRule::kLlama3, true},
-                                    {"llama3", SplitRule::kLlama3, true},
-                                    {"llama-v3", SplitRule::kLlama3, true},
-                                    {"falcon3", SplitRule::kLlama3, true},
-                                    {"gpt2", SplitRule::kGpt2, false},
-                                    {"default", SplitRule::kGpt2, false}}};
+constexpr std::array<Pre, 8> kPres{{{"gpt-2", SplitRule::kGpt2, false, ""},
+                                    {"llama-bpe", SplitRule::kLlama3, true, ""},
+                                    {"llama3", SplitRule::kLlama3, true, ""},
+                                    {"llama-v3", SplitRule::kLlama3, true, ""},
+                                    {"falcon3", SplitRule::kLlama3, true, ""},
+                                    {"gpt2", SplitRule::kGpt2, false, ""},
+                                    {"default", SplitRule::kGpt2, false, ""},
+                                    {"qwen2", SplitRule::kRegex, false, kQwen2Regex}}};
 
 bool has_trits(const GgufFile& file) {
   return std::any_of(file.tensors().begin(), file.tensors().end(),
                      [](const NamedTensor& t) { return is_ternary(t.type); });
 }
 
-WeightKind read_weight_kind(const GgufFile& file, const GgufArchitecture& architecture) {
+WeightKind read_weight_kind(const GgufFile& file, bool sub_norms) {
   if (const auto named = file.optional_string(kWeightsKey)) return parse_weight_kind(*named);
-  // Files of others: every BitNet architecture is ternary; a llama is when its weights are stored as trits.
-  if (has_trits(file) || architecture.sub_norms) return WeightKind::kTernary;
+  // Files of others: every BitNet architecture is ternary, and so are layers with norms inside; others are when their
+  // weights are stored as trits.
+  if (has_trits(file) || sub_norms) return WeightKind::kTernary;
   return WeightKind::kFull;
 }
 
@@ -81,9 +87,10 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     if (pre != known.name) continue;
     vocabulary.split = known.split;
     vocabulary.ignore_merges = known.ignore_merges;
+    vocabulary.split_regex = known.regex;
     return;
   }
-  fail("{}: tokenizer.ggml.pre is '{}', expected gpt-2, llama-bpe or a relative of theirs", file.name(), pre);
+  fail("{}: tokenizer.ggml.pre is '{}', expected gpt-2, llama-bpe, qwen2 or a relative of theirs", file.name(), pre);
 }
 
 void read_prefix(const GgufFile& file, Vocabulary& vocabulary) {
@@ -114,14 +121,70 @@ GgufArchitecture gguf_architecture(const std::string& name) {
   if (name == "llama") return {name, Activation::kSilu, false, true};
   if (name == "bitnet") return {name, Activation::kSilu, true, false};
   if (name == "bitnet-b1.58" || name == "bitnet-25") return {name, Activation::kRelu2, true, false};
-  fail("general.architecture is '{}', expected llama, bitnet, bitnet-b1.58 or bitnet-25", name);
+  if (name == "qwen3") return {name, Activation::kSilu, false, false, true, false};
+  if (name == "gemma3") return {name, Activation::kGelu, false, false, true, true};
+  fail("general.architecture is '{}', expected llama, bitnet, bitnet-b1.58, bitnet-25, qwen3 or gemma3", name);
 }
 
-GgufArchitecture gguf_architecture_for(const ModelConfig& config) {
-  if (config.sub_norms) return gguf_architecture(config.activation == Activation::kSilu ? "bitnet" : "bitnet-b1.58");
-  if (config.activation == Activation::kSilu) return gguf_architecture("llama");
-  fail("GGUF has no architecture with ReLU^2 and without sub-norms; write a Hugging Face directory instead");
+std::optional<GgufArchitecture> find_gguf_architecture(const ModelConfig& c) {
+  for (const char* name : {"bitnet", "bitnet-b1.58", "llama", "qwen3", "gemma3"}) {
+    GgufArchitecture a = gguf_architecture(name);
+    const bool norms_fit = a.qk_norms ? c.sub_norms == c.input_norms : c.sub_norms == a.sub_norms && !c.input_norms;
+    const bool gemma_fits = c.post_norms == a.gemma && c.scaled_embedding == a.gemma && (a.gemma || c.window == 0);
+    if (c.activation == a.activation && c.qk_norms == a.qk_norms && norms_fit && gemma_fits) return a;
+  }
+  return std::nullopt;
 }
+
+GgufArchitecture gguf_architecture_for(const ModelConfig& c) {
+  if (auto found = find_gguf_architecture(c)) return *found;
+  if (c.activation == Activation::kRelu2 && !c.sub_norms) {
+    fail("GGUF has no architecture with ReLU^2 and without sub-norms; write a Hugging Face directory instead");
+  }
+  fail("GGUF has no architecture with this graph: {}", config_to_json(c));
+}
+
+namespace {
+
+// What the graph has no place for, so that it is refused and not left out.
+void refuse_details(const GgufFile& file, const std::string& prefix, size_t head_dim) {
+  const auto scaling = file.optional_string(prefix + "rope.scaling.type");
+  if (scaling && *scaling != "none" && !scaling->empty()) {
+    fail("{}: {}rope.scaling.type is '{}', which is not supported", file.name(), prefix, *scaling);
+  }
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    if (file.optional_f32(prefix + key).value_or(0.0f) != 0.0f) {
+      fail("{}: {}{} is not supported", file.name(), prefix, key);
+    }
+  }
+  if (!file.optional_boolean(prefix + "attention.causal").value_or(true)) {
+    fail("{}: {}attention.causal is false: attention to later tokens is not supported", file.name(), prefix);
+  }
+  const uint32_t divisor =
+      file.optional_u32(prefix + "attention.query_pre_attn_scalar").value_or(static_cast<uint32_t>(head_dim));
+  if (divisor != head_dim) {
+    fail("{}: {}attention.query_pre_attn_scalar is {}, expected the head size {}", file.name(), prefix, divisor,
+         head_dim);
+  }
+}
+
+// Windowed layers as Gemma 3 has them: without the key there are none; its other two keys have llama.cpp's defaults.
+void read_windows(const GgufFile& file, const std::string& prefix, const GgufArchitecture& architecture,
+                  ModelConfig& c) {
+  constexpr uint32_t kGemmaPattern = 6;
+  const std::string key = prefix + "attention.sliding_window";
+  const uint32_t window = file.optional_u32(key).value_or(0);
+  if (window == 0) return;
+  if (!architecture.gemma) {
+    if (window < c.context) fail("{}: {} is {}, which is not supported", file.name(), key, window);
+    return;
+  }
+  c.window = window;
+  c.window_pattern = file.optional_u32(key + "_pattern").value_or(kGemmaPattern);
+  c.window_theta = static_cast<double>(file.optional_f32(prefix + "rope.freq_base_swa").value_or(10000.0f));
+}
+
+}  // namespace
 
 ModelConfig read_gguf_config(const GgufFile& file) {
   const std::string name = file.string("general.architecture");
@@ -144,14 +207,47 @@ ModelConfig read_gguf_config(const GgufFile& file) {
   c.rope_theta = static_cast<double>(file.optional_f32(key("rope.freq_base")).value_or(10000.0f));
   c.norm_eps = file.f32(key("attention.layer_norm_rms_epsilon"));
   c.activation = architecture.activation;
-  c.sub_norms = architecture.sub_norms;
+  c.qk_norms = architecture.qk_norms;
+  c.post_norms = c.scaled_embedding = architecture.gemma;
+  c.input_norms = architecture.qk_norms && file.find("blk.0.attn_q_norm_in.weight") != nullptr;
+  c.sub_norms = architecture.sub_norms || c.input_norms;
   c.tied_head = file.find("output.weight") == nullptr;
-  c.weights = read_weight_kind(file, architecture);
+  c.weights = read_weight_kind(file, c.sub_norms);
+  read_windows(file, prefix, architecture, c);
+  refuse_details(file, prefix, c.head_dim);
   const uint32_t rotated = file.optional_u32(key("rope.dimension_count")).value_or(static_cast<uint32_t>(c.head_dim));
   if (rotated != c.head_dim)
     fail("{}: {} is {}, expected the head size {}", file.name(), key("rope.dimension_count"), rotated, c.head_dim);
   with_context(file.name(), [&] { validate(c); });
   return c;
+}
+
+namespace {
+
+constexpr const char* kAddEosKey = "tokenizer.ggml.add_eos_token";
+// Their numbers in "pooling_type" (llama.cpp's llama_pooling_type); 0 is none.
+constexpr std::array<std::pair<uint32_t, Pooling>, 3> kPoolings{
+    {{1, Pooling::kMean}, {2, Pooling::kFirst}, {3, Pooling::kLast}}};
+
+}  // namespace
+
+EmbeddingHints read_gguf_embedding(const GgufFile& file) {
+  const std::string key = file.string("general.architecture") + ".pooling_type";
+  EmbeddingHints hints;
+  hints.add_eos = file.optional_boolean(kAddEosKey).value_or(false);
+  const uint32_t number = file.optional_u32(key).value_or(0);
+  for (const auto& [known, pooling] : kPoolings) {
+    if (known == number) hints.pooling = pooling;
+  }
+  if (number != 0 && !hints.pooling) fail("{}: {} is {}, expected 0 to 3", file.name(), key, number);
+  return hints;
+}
+
+void write_gguf_embedding(const ModelConfig& config, const EmbeddingHints& hints, GgufWriter& writer) {
+  for (const auto& [number, pooling] : kPoolings) {
+    if (hints.pooling == pooling) writer.add_u32(gguf_architecture_for(config).name + ".pooling_type", number);
+  }
+  if (hints.add_eos) writer.add_bool(kAddEosKey, true);
 }
 
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
@@ -214,6 +310,11 @@ void write_gguf_config(const ModelConfig& c, const std::string& name, GgufWriter
   }
   writer.add_f32(architecture.name + ".rope.freq_base", static_cast<float>(c.rope_theta));
   writer.add_f32(architecture.name + ".attention.layer_norm_rms_epsilon", c.norm_eps);
+  if (c.window > 0) {
+    add("attention.sliding_window", c.window);
+    add("attention.sliding_window_pattern", c.window_pattern);
+    writer.add_f32(architecture.name + ".rope.freq_base_swa", static_cast<float>(c.window_theta));
+  }
   writer.add_string(kWeightsKey, weight_kind_name(c.weights));
 }
 
@@ -250,7 +351,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   if (bpe) {
     const auto* pre = std::find_if(kPres.begin(), kPres.end(), [&](const Pre& p) {
       return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges &&
-             vocabulary.pre_splits.empty();
+             p.regex == vocabulary.split_regex && vocabulary.pre_splits.empty();
     });
     // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
     writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");

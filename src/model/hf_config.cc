@@ -1,5 +1,6 @@
 #include "model/hf_config.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -63,6 +64,12 @@ void refuse(const Json& json, std::string_view where) {
   if (get_or<double>(json, "partial_rotary_factor", 1.0, where) != 1.0) {
     fail("{}: \"partial_rotary_factor\" is {}, expected 1", where, json["partial_rotary_factor"].dump());
   }
+  for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
+    if (find(json, key) != nullptr) fail("{}: \"{}\" is {}, which is not supported", where, key, json[key].dump());
+  }
+  if (get_or<bool>(json, "use_bidirectional_attention", false, where)) {
+    fail("{}: \"use_bidirectional_attention\" is true: attention to later tokens is not supported", where);
+  }
 }
 
 // Positions that turn by another rule than the plain one, in "rope_scaling" (transformers 4) or "rope_parameters" (5).
@@ -79,25 +86,159 @@ void refuse_rope_scaling(const Json& json, const char* key, std::string_view whe
 
 double read_rope_theta(const Json& json, double otherwise, std::string_view where) {
   refuse_rope_scaling(json, "rope_scaling", where);
-  refuse_rope_scaling(json, "rope_parameters", where);
-  otherwise = get_or<double>(json, "rope_theta", otherwise, where);
   const Json* rope = find(json, "rope_parameters");
+  const bool of_each_kind = rope != nullptr && rope->contains("full_attention");  // Gemma's, read elsewhere
+  if (!of_each_kind) refuse_rope_scaling(json, "rope_parameters", where);
+  otherwise = get_or<double>(json, "rope_theta", otherwise, where);
   return rope == nullptr ? otherwise : get_or<double>(*rope, "rope_theta", otherwise, where);
 }
 
 Activation hf_activation(const std::string& name, std::string_view where) {
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "relu2") return Activation::kRelu2;
-  fail("{}: \"hidden_act\" is '{}', expected silu or relu2", where, name);
+  if (name == "gelu_pytorch_tanh") return Activation::kGelu;
+  fail("{}: \"hidden_act\" is '{}', expected silu, relu2 or gelu_pytorch_tanh", where, name);
 }
 
-void refuse_sliding_window(const Json& json, bool mistral, size_t context, std::string_view where) {
-  constexpr size_t kMistralDefault = 4096;
-  const bool absent = mistral && !json.contains("sliding_window");
-  const size_t window = absent ? kMistralDefault : get_or<size_t>(json, "sliding_window", 0, where);
+std::string_view hf_activation_name(Activation activation) {
+  return activation == Activation::kGelu ? "gelu_pytorch_tanh" : activation_name(activation);
+}
+
+// The graph: which family of models this is, by "model_type" and, for 1bitLLM's (which say "llama"), "architectures".
+struct Family {
+  std::string_view type;  // "model_type"
+  bool bitnet = false;    // sub-norms; transformers' defaults of BitNetConfig
+  bool one_bit = false;   // 1bitLLM: names of its own, masters, "weight_bits"
+  bool headless = false;  // "architectures" is a model without a head
+  // transformers' defaults of this model_type.
+  std::string_view activation = "silu";
+  size_t head_dim = 0;  // 0: hidden_size / num_attention_heads
+  size_t context = 2048;
+  size_t window = 0;
+  double rope_theta = 10000.0;
+  double norm_eps = 1e-6;
+  bool tied = false;
+
+  bool mistral() const { return type == "mistral"; }
+  bool qwen() const { return type == "qwen3"; }
+  bool gemma() const { return type == "gemma3_text"; }
+};
+
+Family family_of(const std::string& type, std::string_view where) {
+  if (type == "llama") return {.type = "llama"};
+  if (type == "mistral") return {.type = "mistral", .window = 4096};
+  if (type == "bitnet") {
+    return {.type = "bitnet", .bitnet = true, .activation = "relu2", .rope_theta = 500000.0, .norm_eps = 1e-5};
+  }
+  if (type == "qwen3") return {.type = "qwen3", .head_dim = 128, .context = 32768};
+  if (type == "gemma3_text") {
+    return {.type = "gemma3_text",
+            .activation = "gelu_pytorch_tanh",
+            .head_dim = 256,
+            .context = 131072,
+            .window = 4096,
+            .rope_theta = 1e6,
+            .tied = true};
+  }
+  fail("{}: \"model_type\" is '{}', expected llama, bitnet, mistral, qwen3 or gemma3_text", where, type);
+}
+
+std::string_view architecture_of(const Family& family) {
+  if (family.gemma()) return "Gemma3ForCausalLM";
+  if (family.qwen()) return "Qwen3ForCausalLM";
+  if (family.bitnet) return "BitNetForCausalLM";
+  return family.mistral() ? "MistralForCausalLM" : "LlamaForCausalLM";
+}
+
+Family read_family(const Json& json, std::string_view where) {
+  const std::string type = get<std::string>(json, "model_type", where);
+  Family family = family_of(type, where);
+  const Json* architectures = find(json, "architectures");
+  if (architectures == nullptr) return family;
+  if (!architectures->is_array() || architectures->size() != 1 || !architectures->front().is_string()) {
+    fail("{}: \"architectures\": expected a list of one name, it is {}", where, architectures->dump());
+  }
+  const auto name = architectures->front().get<std::string>();
+  const std::string_view expected = architecture_of(family);
+  family.one_bit = name == "BitnetForCausalLM" && (type == "llama" || type == "bitnet");
+  family.headless = (family.qwen() && name == "Qwen3Model") || (family.gemma() && name == "Gemma3TextModel");
+  if (name != expected && !family.one_bit && !family.headless) {
+    fail("{}: \"architectures\" is '{}', expected {} for the model_type {}", where, name, expected, type);
+  }
+  if (family.one_bit) {  // made from LlamaConfig
+    family = {.type = family.type, .bitnet = true, .one_bit = true};
+  }
+  return family;
+}
+
+void refuse_sliding_window(const Json& json, const Family& family, size_t context, std::string_view where) {
+  if (family.qwen() && !get_or<bool>(json, "use_sliding_window", false, where)) return;
+  const size_t absent = json.contains("sliding_window") ? 0 : family.window;
+  const size_t window = get_or<size_t>(json, "sliding_window", absent, where);
   if (window > 0 && window < context) {
     fail("{}: \"sliding_window\" {} is less than the context of {}, which is not supported", where, window, context);
   }
+}
+
+// Which layers see all positions, from "layer_types" or a pattern: each that is a multiple of the result, counted from
+// 1.
+size_t read_window_pattern(const Json& json, size_t layers, std::string_view where) {
+  constexpr size_t kDefault = 6;
+  const Json* types = find(json, "layer_types");
+  if (types == nullptr) {
+    const char* key =
+        find(json, "sliding_window_pattern") != nullptr ? "sliding_window_pattern" : "_sliding_window_pattern";
+    return get_or<size_t>(json, key, kDefault, where);
+  }
+  if (!types->is_array() || types->size() != layers) {
+    fail("{}: \"layer_types\": expected a list of {} names, it is {}", where, layers, types->dump());
+  }
+  const auto full = std::find(types->begin(), types->end(), "full_attention");
+  const auto pattern = static_cast<size_t>(full - types->begin()) + 1;
+  for (size_t l = 0; l < layers; ++l) {
+    if ((*types)[l] != ((l + 1) % pattern == 0 ? "full_attention" : "sliding_attention")) {
+      fail(
+          "{}: \"layer_types\": expected full_attention in every layer or every few, sliding_attention in others, it "
+          "is {}",
+          where, types->dump());
+    }
+  }
+  return pattern;
+}
+
+// The rotations of Gemma 3: of windowed layers in "rope_local_base_freq" (transformers 4), or both in
+// "rope_parameters".
+void read_gemma_rope(const Json& json, std::string_view where, ModelConfig& c) {
+  const Json* both = find(json, "rope_parameters");
+  if (both == nullptr || !both->contains("full_attention")) {
+    c.window_theta = get_or<double>(json, "rope_local_base_freq", c.window_theta, where);
+    return;
+  }
+  for (const auto& [key, theta] :
+       {std::pair{"full_attention", &c.rope_theta}, {"sliding_attention", &c.window_theta}}) {
+    refuse_rope_scaling(*both, key, where);
+    const Json* rope = find(*both, key);
+    if (rope != nullptr) *theta = get_or<double>(*rope, "rope_theta", *theta, where);
+  }
+}
+
+void read_gemma(const Json& json, std::string_view where, ModelConfig& c) {
+  c.post_norms = c.scaled_embedding = true;
+  const auto divisor = get_or<double>(json, "query_pre_attn_scalar", 256.0, where);
+  if (divisor != static_cast<double>(c.head_dim)) {
+    fail("{}: \"query_pre_attn_scalar\" is {}, expected the head_dim {}", where, divisor, c.head_dim);
+  }
+  constexpr size_t kDefaultWindow = 4096;
+  if (json.contains("sliding_window") && json["sliding_window"].is_null()) {
+    fail("{}: \"sliding_window\" is null, expected a number", where);
+  }
+  c.window = get_or<size_t>(json, "sliding_window", kDefaultWindow, where);
+  c.window_pattern = read_window_pattern(json, c.layers, where);
+  read_gemma_rope(json, where, c);
+  if (c.window_pattern != 1) return;
+  const ModelConfig plain;  // no layer has a window
+  c.window = plain.window;
+  c.window_theta = plain.window_theta;
 }
 
 // The tokens of "bos_token_id" or "eos_token_id": one, a list, or none. transformers took -1 for "none" for some time.
@@ -110,38 +251,6 @@ void read_token_ids(const Json& json, const char* key, std::string_view where, H
     }
     if (id != -1) hf.token_ids.emplace_back(std::string("config.json ") + key, id.get<int64_t>());
   }
-}
-
-// The graph: which family of models this is, by "model_type" and, for 1bitLLM's (which say "llama"), "architectures".
-struct Family {
-  bool bitnet = false;   // sub-norms; transformers' defaults of BitNetConfig
-  bool one_bit = false;  // 1bitLLM: names of its own, masters, "weight_bits"
-  bool mistral = false;
-};
-
-Family read_family(const Json& json, std::string_view where) {
-  Family family;
-  const std::string type = get<std::string>(json, "model_type", where);
-  if (type != "llama" && type != "bitnet" && type != "mistral") {
-    fail("{}: \"model_type\" is '{}', expected llama or bitnet", where, type);
-  }
-  family.mistral = type == "mistral";
-  family.bitnet = type == "bitnet";
-  const Json* architectures = find(json, "architectures");
-  if (architectures == nullptr) return family;
-  if (!architectures->is_array() || architectures->size() != 1 || !architectures->front().is_string()) {
-    fail("{}: \"architectures\": expected a list of one name, it is {}", where, architectures->dump());
-  }
-  const auto name = architectures->front().get<std::string>();
-  const char* expected = family.bitnet    ? "BitNetForCausalLM"
-                         : family.mistral ? "MistralForCausalLM"
-                                          : "LlamaForCausalLM";
-  family.one_bit = name == "BitnetForCausalLM" && !family.mistral;
-  if (family.one_bit) family.bitnet = true;
-  if (name != expected && !family.one_bit) {
-    fail("{}: \"architectures\" is '{}', expected {} for the model_type {}", where, name, expected, type);
-  }
-  return family;
 }
 
 // transformers' quantization_config {quant_method: bitnet}. Before its release it had "offline_quantization" and
@@ -165,7 +274,12 @@ void read_quantization(const Json& json, std::string_view where, HfModelConfig& 
     fail("{}: quantization_config: the linear_class bitlinear has no quantization_mode online", where);
   }
   if (get_or<bool>(json, "use_rms_norm", false, where)) {
-    fail("{}: quantization_config.use_rms_norm: norms inside the linear layers are not supported", where);
+    const auto eps = static_cast<float>(get_or<double>(json, "rms_norm_eps", 1e-6, where));
+    if (hf.model.sub_norms) fail("{}: quantization_config.use_rms_norm beside sub-norms is not supported", where);
+    if (eps != hf.model.norm_eps) {
+      fail("{}: quantization_config.rms_norm_eps is {}, expected the model's {}", where, eps, hf.model.norm_eps);
+    }
+    hf.model.input_norms = hf.model.sub_norms = true;
   }
   const Json* real = find(json, "modules_to_not_convert");
   if (real == nullptr) return;
@@ -218,23 +332,67 @@ HfModelConfig parse_hf_config(std::string_view text, std::string_view where) {
   c.heads = get<size_t>(json, "num_attention_heads", where);
   c.kv_heads = get_or<size_t>(json, "num_key_value_heads", c.heads, where);
   if (c.heads == 0) fail("{}: \"num_attention_heads\" is 0", where);
-  c.head_dim = get_or<size_t>(json, "head_dim", c.dim / c.heads, where);
+  c.head_dim = get_or<size_t>(json, "head_dim", family.head_dim > 0 ? family.head_dim : c.dim / c.heads, where);
   c.ffn = get<size_t>(json, "intermediate_size", where);
-  c.context = get_or<size_t>(json, "max_position_embeddings", 2048, where);
-  refuse_sliding_window(json, family.mistral, c.context, where);
-  // transformers' defaults: those of BitNetConfig, else of LlamaConfig (which 1bitLLM's is made from).
-  const bool bitnet_defaults = family.bitnet && !family.one_bit;
-  c.rope_theta = read_rope_theta(json, bitnet_defaults ? 500000.0 : 10000.0, where);
-  c.norm_eps = static_cast<float>(get_or<double>(json, "rms_norm_eps", bitnet_defaults ? 1e-5 : 1e-6, where));
-  c.activation =
-      hf_activation(get_or<std::string>(json, "hidden_act", bitnet_defaults ? "relu2" : "silu", where), where);
+  c.context = get_or<size_t>(json, "max_position_embeddings", family.context, where);
+  if (!family.gemma()) refuse_sliding_window(json, family, c.context, where);
+  c.rope_theta = read_rope_theta(json, family.rope_theta, where);
+  c.norm_eps = static_cast<float>(get_or<double>(json, "rms_norm_eps", family.norm_eps, where));
+  const char* activation = family.gemma() ? "hidden_activation" : "hidden_act";
+  c.activation = hf_activation(get_or<std::string>(json, activation, std::string(family.activation), where), where);
   c.sub_norms = family.bitnet;
-  c.tied_head = get_or<bool>(json, "tie_word_embeddings", false, where);
-  hf.names = family.one_bit ? HfNames::kOneBitLlm : HfNames::kTransformers;
+  c.qk_norms = family.qwen() || family.gemma();
+  c.tied_head = family.headless || get_or<bool>(json, "tie_word_embeddings", family.tied, where);
+  if (family.gemma()) read_gemma(json, where, c);
+  hf.names = hf_names_for(c);
+  hf.names.one_bit_llm = family.one_bit;
   for (const char* key : {"bos_token_id", "eos_token_id"}) read_token_ids(json, key, where, hf);
   read_weights(json, family, where, hf);
   with_context(std::string(where), [&] { validate(c); });
   return hf;
+}
+
+namespace {
+
+constexpr std::pair<const char*, Pooling> kPoolingKeys[] = {{"pooling_mode_lasttoken", Pooling::kLast},
+                                                            {"pooling_mode_mean_tokens", Pooling::kMean},
+                                                            {"pooling_mode_cls_token", Pooling::kFirst}};
+
+}  // namespace
+
+std::string format_hf_pooling(Pooling pooling, size_t dim) {
+  nlohmann::ordered_json json = {{"word_embedding_dimension", dim}};
+  for (const auto& [name, known] : kPoolingKeys) json[name] = known == pooling;
+  return json.dump(2) + "\n";
+}
+
+std::string format_hf_modules() {
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const auto& [path, type] :
+       {std::pair{"", "Transformer"}, {"1_Pooling", "Pooling"}, {"2_Normalize", "Normalize"}}) {
+    json.push_back({{"idx", json.size()},
+                    {"name", std::to_string(json.size())},
+                    {"path", path},
+                    {"type", std::string("sentence_transformers.models.") + type}});
+  }
+  return json.dump(2) + "\n";
+}
+
+Pooling parse_hf_pooling(std::string_view text, std::string_view where) {
+  check_depth(text, where);
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  std::optional<Pooling> found;
+  for (const auto& [key, value] : json.items()) {
+    if (!key.starts_with("pooling_mode_") || value != true) continue;
+    if (found) fail("{}: expected one pooling mode, there are several", where);
+    for (const auto& [name, pooling] : kPoolingKeys) {
+      if (key == name) found = pooling;
+    }
+    if (!found) fail("{}: \"{}\" is not supported", where, key);
+  }
+  if (!found) fail("{}: expected a pooling mode, there is none", where);
+  return *found;
 }
 
 bool has_key(std::string_view json_text, const char* key) {
@@ -242,11 +400,37 @@ bool has_key(std::string_view json_text, const char* key) {
   return json.is_object() && find(json, key) != nullptr;
 }
 
+namespace {
+
+// The model_type that holds this graph.
+Family family_for(const ModelConfig& c) {
+  const bool gemma = c.qk_norms && c.post_norms && c.scaled_embedding && c.activation == Activation::kGelu;
+  const bool qwen = c.qk_norms && !c.post_norms && !c.scaled_embedding && c.window == 0;
+  const bool plain = !c.qk_norms && !c.post_norms && !c.scaled_embedding && c.window == 0;
+  const bool sub_norms = c.sub_norms && !c.input_norms;
+  if (!(gemma || qwen || plain) || (sub_norms && !plain) || (c.input_norms && c.weights == WeightKind::kFull)) {
+    fail("Hugging Face has no architecture with this graph: {}", config_to_json(c));
+  }
+  return family_of(gemma ? "gemma3_text" : qwen ? "qwen3" : sub_norms ? "bitnet" : "llama", "config.json");
+}
+
+void add_gemma_keys(const ModelConfig& c, nlohmann::ordered_json& json) {
+  json["query_pre_attn_scalar"] = c.head_dim;
+  json["sliding_window"] = c.window > 0 ? c.window : c.context;
+  json["rope_local_base_freq"] = c.window_theta;
+  json["layer_types"] = nlohmann::ordered_json::array();
+  for (size_t l = 0; l < c.layers; ++l) {
+    json["layer_types"].push_back(c.has_window(l) ? "sliding_attention" : "full_attention");
+  }
+}
+
+}  // namespace
+
 std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view dtype, int bos, int eos) {
-  const bool bitnet = c.sub_norms;
+  const Family family = family_for(c);
   nlohmann::ordered_json json = {
-      {"architectures", {bitnet ? "BitNetForCausalLM" : "LlamaForCausalLM"}},
-      {"model_type", bitnet ? "bitnet" : "llama"},
+      {"architectures", {architecture_of(family)}},
+      {"model_type", family.type},
       {"vocab_size", c.vocab},
       {"hidden_size", c.dim},
       {"intermediate_size", c.ffn},
@@ -254,7 +438,7 @@ std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view
       {"num_attention_heads", c.heads},
       {"num_key_value_heads", c.kv_heads},
       {"head_dim", c.head_dim},
-      {"hidden_act", activation_name(c.activation)},
+      {family.gemma() ? "hidden_activation" : "hidden_act", hf_activation_name(c.activation)},
       {"max_position_embeddings", c.context},
       {"rms_norm_eps", static_cast<double>(c.norm_eps)},
       {"rope_theta", c.rope_theta},
@@ -263,6 +447,7 @@ std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view
       {"torch_dtype", dtype},
       {"tern_weights", weight_kind_name(c.weights)},
   };
+  if (family.gemma()) add_gemma_keys(c, json);
   if (bos >= 0) json["bos_token_id"] = bos;
   if (eos >= 0) json["eos_token_id"] = eos;
   if (c.weights != WeightKind::kFull) {
@@ -270,6 +455,10 @@ std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view
                                    {"linear_class", "autobitlinear"},
                                    {"quantization_mode", packed ? "offline" : "online"},
                                    {"modules_to_not_convert", {"lm_head"}}};
+    if (c.input_norms) {
+      json["quantization_config"]["use_rms_norm"] = true;
+      json["quantization_config"]["rms_norm_eps"] = static_cast<double>(c.norm_eps);
+    }
   }
   return json.dump(2) + "\n";
 }

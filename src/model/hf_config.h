@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "model/config.h"
+#include "model/load.h"
 #include "model/tensors.h"
 
 namespace tern {
@@ -27,13 +27,19 @@ struct HfModelConfig {
   // kPacked: whether weight_scale multiplies the trits (linear_class "autobitlinear") or divides them ("bitlinear", the
   // default of transformers).
   bool scale_multiplies = false;
-  HfNames names = HfNames::kTransformers;
+  HfNames names;
   std::vector<std::pair<std::string, int64_t>> token_ids;  // special tokens that the file names, with their keys
 };
 
 // Error naming the key for anything missing, of a wrong type, or that tern does not run (biases, rope scaling, sliding
-// windows, norms inside the linear layers, layers that stay real in a ternary model).
+// windows but Gemma's, soft caps, layers that stay real in a ternary model).
 HfModelConfig parse_hf_config(std::string_view text, std::string_view where);
+
+// What a "1_Pooling/config.json" of sentence-transformers names; Error when it is none that tern has.
+Pooling parse_hf_pooling(std::string_view text, std::string_view where);
+// That file for vectors of D numbers, and the "modules.json" that names it.
+std::string format_hf_pooling(Pooling pooling, size_t dim);
+std::string format_hf_modules();
 
 // Whether the text is a JSON object with a value at that key.
 bool has_key(std::string_view json_text, const char* key);

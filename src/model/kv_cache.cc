@@ -14,13 +14,12 @@ KvCache::KvCache(const ModelConfig& config, size_t sequences, size_t capacity, K
     : type_(type),
       sequences_(sequences),
       capacity_(round_up_to_panel(capacity)),
-      kv_heads_(config.kv_heads),
-      head_dim_(config.head_dim),
-      layer_keys_(
-          product(sequences * kv_heads_, KeyValueHead::key_size(capacity_, head_dim_) * kv_element_bytes(type))),
-      layer_values_(
-          product(sequences * kv_heads_, KeyValueHead::value_size(capacity_, head_dim_) * kv_element_bytes(type))),
-      layer_scales_(type == KvType::kInt8 ? product(sequences * kv_heads_, 2 * capacity_) : 0),
+      config_(config),
+      layer_keys_(product(sequences * config.kv_heads,
+                          KeyValueHead::key_size(capacity_, config.head_dim) * kv_element_bytes(type))),
+      layer_values_(product(sequences * config.kv_heads,
+                            KeyValueHead::value_size(capacity_, config.head_dim) * kv_element_bytes(type))),
+      layer_scales_(type == KvType::kInt8 ? product(sequences * config.kv_heads, 2 * capacity_) : 0),
       keys_(product(layer_keys_, config.layers)),
       values_(product(layer_values_, config.layers)),
       scales_(product(layer_scales_, config.layers)) {}
@@ -30,9 +29,10 @@ KeyValueLayer KvCache::layer(size_t layer) {
           keys_.data() + layer * layer_keys_,
           values_.data() + layer * layer_values_,
           scales_.data() + layer * layer_scales_,
-          kv_heads_,
+          config_.kv_heads,
           capacity_,
-          head_dim_};
+          config_.head_dim,
+          config_.has_window(layer) ? config_.window : 0};
 }
 
 }  // namespace tern

@@ -24,8 +24,7 @@ class KvCache {
   KvType type_ = KvType::kF32;
   size_t sequences_ = 0;
   size_t capacity_ = 0;
-  size_t kv_heads_ = 0;
-  size_t head_dim_ = 0;
+  ModelConfig config_;
   size_t layer_keys_ = 0;  // bytes of one layer
   size_t layer_values_ = 0;
   size_t layer_scales_ = 0;  // floats of one layer

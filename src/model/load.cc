@@ -13,6 +13,7 @@ LoadedModel load_model(const std::filesystem::path& path, Threads& threads, cons
   loaded.source = stored.source;
   loaded.name = stored.name;
   loaded.vocabulary = stored.read_vocabulary();
+  loaded.embedding = stored.embedding;
   loaded.chat_template = stored.read_chat_template();
   loaded.model = load_stored(stored, choose_form, threads);
   if (loaded.vocabulary && loaded.vocabulary->tokens.size() > loaded.model.config.vocab) {

@@ -12,12 +12,23 @@
 
 namespace tern {
 
+// Which hidden states make a text's vector. In a causal model only the last one has seen the whole text.
+enum class Pooling : uint8_t { kLast, kMean, kFirst };
+
+// What a file says about embedding texts.
+struct EmbeddingHints {
+  std::optional<Pooling> pooling;
+  bool add_eos = false;  // whether a text ends with the token that ends texts
+  bool operator==(const EmbeddingHints&) const = default;
+};
+
 struct LoadedModel {
   Model model;
   std::optional<Vocabulary> vocabulary;      // when the source holds a tokenizer
   std::optional<std::string> chat_template;  // when the source holds one
-  std::string name;                          // general.name, or the file's
-  std::string source;                        // "gguf", "hf", "run" (a training directory), "llama2c"
+  EmbeddingHints embedding;
+  std::string name;    // general.name, or the file's
+  std::string source;  // "gguf", "hf", "run" (a training directory), "llama2c"
 };
 
 // How a model holds what it computes with; nothing of it changes what a file says.

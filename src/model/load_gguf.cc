@@ -45,6 +45,7 @@ StoredModel open_gguf(const std::filesystem::path& path) {
   for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id"}) {
     if (file.has(key)) stored.named_ids.emplace_back(key, file.i64(key));
   }
+  stored.embedding = read_gguf_embedding(file);
   stored.files = std::move(owned);
   return stored;
 }

@@ -13,7 +13,8 @@ namespace tern {
 namespace {
 
 constexpr const char* kHead = "lm_head.weight";
-constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kBareEmbedding = "embed_tokens.weight";
+constexpr const char* kPoolingFile = "1_Pooling/config.json";
 
 std::string scale_name(const NamedTensor& weight) { return weight.name + "_scale"; }
 
@@ -51,9 +52,9 @@ bool same_content(const NamedTensor& a, const NamedTensor& b) {
 }
 
 // What directories hold besides the graph's tensors: rotation tables of old versions, and a tied head spelled out.
-bool is_harmless(const HfDirectory& directory, const NamedTensor& tensor) {
+bool is_harmless(const HfDirectory& directory, const NamedTensor& tensor, const HfNames& names) {
   if (tensor.name == kHead) {
-    const NamedTensor* embedding = directory.find(kEmbedding);
+    const NamedTensor* embedding = directory.find(hf_name({TensorRole::kTokenEmbedding}, names));
     return embedding != nullptr && same_content(tensor, *embedding);
   }
   return tensor.name.ends_with(".rotary_emb.inv_freq");
@@ -70,7 +71,7 @@ bool exact_in_bf16(const NamedTensor& tensor) {
 }
 
 // bf16 when it holds all that stays real, else f32.
-DType dense_type_of(const HfDirectory& directory, const ModelConfig& config, HfNames names) {
+DType dense_type_of(const HfDirectory& directory, const ModelConfig& config, const HfNames& names) {
   for (const TensorSpec& spec : model_tensors(config)) {
     if (spec.is_norm() || (spec.is_linear() && config.weights != WeightKind::kFull)) continue;
     const NamedTensor* tensor = directory.find(hf_name(spec, names));
@@ -79,12 +80,27 @@ DType dense_type_of(const HfDirectory& directory, const ModelConfig& config, HfN
   return DType::kBF16;
 }
 
+// What only the tensors say: whether their names begin with "model.", and whether the linear layers have the norms that
+// BitNet's embedding models have, whose config.json is that of the model they were made from. Such layers are
+// BitLinear.
+void complete_by_tensors(const HfDirectory& directory, HfModelConfig& hf) {
+  hf.names.bare = directory.find(kBareEmbedding) != nullptr;
+  HfNames names = hf.names;
+  names.short_input_norms = true;
+  if (hf.model.sub_norms || directory.find(hf_name({TensorRole::kAttnQInputNorm}, names)) == nullptr) return;
+  hf.names = names;
+  hf.model.input_norms = hf.model.sub_norms = true;
+  if (hf.linears == HfLinears::kReal) hf.linears = HfLinears::kMasters;
+  hf.model.weights = WeightKind::kTernary;
+}
+
 }  // namespace
 
 StoredModel open_hf(const std::filesystem::path& path) {
   auto owned = std::make_unique<HfDirectory>(path);
   const HfDirectory& directory = *owned;
-  const HfModelConfig hf = parse_hf_config(directory.config_text(), (path / "config.json").string());
+  HfModelConfig hf = parse_hf_config(directory.config_text(), (path / "config.json").string());
+  complete_by_tensors(directory, hf);
   StoredModel stored;
   stored.config = hf.model;
   stored.source = "hf";
@@ -102,6 +118,7 @@ StoredModel open_hf(const std::filesystem::path& path) {
     const NamedTensor* tensor = directory.find(name);
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", name);
     StoredTensor found{*tensor, std::nullopt, false};
+    found.offset = hf_norm_offset(spec, hf.names);
     if (spec.is_linear()) check_form(spec, *tensor, hf.linears);
     if (spec.is_linear() && hf.linears == HfLinears::kPacked) {
       found.packed_scale = packed_scale(directory, *tensor, hf.scale_multiplies);
@@ -110,13 +127,16 @@ StoredModel open_hf(const std::filesystem::path& path) {
   };
   stored.read_chat_template = [path] { return read_hf_chat_template(path); };
   stored.named_ids = hf.token_ids;
+  if (std::filesystem::exists(path / kPoolingFile)) {
+    stored.embedding.pooling = parse_hf_pooling(read_file(path / kPoolingFile), (path / kPoolingFile).string());
+  }
   std::set<std::string> names;
   for (const TensorSpec& spec : model_tensors(hf.model)) {
     names.insert(hf_name(spec, hf.names));
     if (spec.is_linear() && hf.linears == HfLinears::kPacked) names.insert(hf_name(spec, hf.names) + "_scale");
   }
-  stored.is_known = [&directory, names](const NamedTensor& tensor) {
-    return names.contains(tensor.name) || is_harmless(directory, tensor);
+  stored.is_known = [&directory, names, world = hf.names](const NamedTensor& tensor) {
+    return names.contains(tensor.name) || is_harmless(directory, tensor, world);
   };
   stored.files = std::move(owned);
   return stored;

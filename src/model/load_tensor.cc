@@ -235,6 +235,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   const size_t head_dim = model.config.head_dim;
   if (spec.is_norm()) {
     read_row(stored, 0, model.weights.norm(spec).view());
+    for (float& gain : model.weights.norm(spec).view()) gain += stored.offset;
     return;
   }
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {

@@ -21,6 +21,8 @@ struct StoredTensor {
   bool neighbour_rope = false;
   // GGUF's separate scale of a ternary matrix, which multiplies what the tensor itself says.
   float scale = 1.0f;
+  // Added to each number of a norm: Gemma's files hold gains less 1.
+  float offset = 0.0f;
 };
 
 // The one number of a scale's tensor; Error naming it unless it is finite and above 0.

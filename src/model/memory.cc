@@ -95,10 +95,13 @@ size_t kv_cache_bytes(const ModelConfig& config, size_t sequences, size_t positi
 size_t decoder_bytes(const ModelConfig& config, size_t sequences, size_t positions, size_t max_batch, KvType type) {
   const size_t wide = std::max({config.dim, config.q_dim(), config.ffn});
   // model/activations.h, with quantized inputs counted as if they were real.
-  const size_t floats_per_token = 8 * config.dim + 3 * config.q_dim() + 4 * config.ffn + wide + 2 * config.kv_dim();
+  const size_t normed = config.input_norms || config.post_norms ? config.dim : 0;
+  const size_t floats_per_token =
+      normed + 8 * config.dim + 3 * config.q_dim() + 4 * config.ffn + wide + 2 * config.kv_dim();
   size_t floats = checked_mul(max_batch, floats_per_token, kWhat);
   floats = checked_add(floats, checked_mul(sequences, config.vocab, kWhat), kWhat);
-  floats = checked_add(floats, checked_mul(config.context, config.head_dim, kWhat), kWhat);
+  const size_t rotation_tables = config.window > 0 ? 2 : 1;
+  floats = checked_add(floats, checked_mul(rotation_tables * config.context, config.head_dim, kWhat), kWhat);
   return checked_add(kv_cache_bytes(config, sequences, positions, type), checked_mul(floats, sizeof(float), kWhat),
                      kWhat);
 }

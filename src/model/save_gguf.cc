@@ -57,20 +57,21 @@ DType default_file_type(const ModelConfig& config) {
   return blocks ? DType::kTQ2_0 : DType::kBF16;
 }
 
-void save_gguf(const Model& model, const Vocabulary* vocabulary, const std::string& name, DType type,
-               const std::filesystem::path& path, std::optional<DType> embedding,
-               const std::optional<std::string>& chat_template) {
+void save_gguf(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
   const ModelConfig& config = model.config;
+  const DType type = options.type;
+  const std::optional<DType> embedding = options.embedding_type;
   check_type(config, type);
   if (embedding && !is_real(*embedding)) {
     fail("--embedding {}: expected bf16, f16, f32 or q8_0", dtype_info(*embedding).name);
   }
   const GgufArchitecture architecture = gguf_architecture_for(config);
   GgufWriter writer;
-  write_gguf_config(config, name, writer);
+  write_gguf_config(config, options.name, writer);
   writer.add_u32("general.file_type", file_type(type));
-  if (vocabulary != nullptr) write_gguf_vocabulary(*vocabulary, writer);
-  if (chat_template) writer.add_string(kGgufChatTemplateKey, *chat_template);
+  if (options.vocabulary != nullptr) write_gguf_vocabulary(*options.vocabulary, writer);
+  write_gguf_embedding(config, options.embedding_hints, writer);
+  if (options.chat_template) writer.add_string(kGgufChatTemplateKey, *options.chat_template);
   for (const TensorSpec& spec : model_tensors(config)) {
     DType stored = type;
     if (spec.is_norm())

@@ -32,9 +32,9 @@ std::string_view torch_dtype(DType type) {
 
 // The files beside the weights, which are written before them, and config.json last: a directory without it is no model
 // to any reader.
-void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, bool packed, DType type,
-                      const std::filesystem::path& path,
-                      const std::optional<std::string>& chat_template = std::nullopt) {
+void write_side_files(const ModelConfig& config, bool packed, DType type, const std::filesystem::path& path,
+                      const SaveOptions& options) {
+  const Vocabulary* vocabulary = options.vocabulary;
   int bos = -1;
   int eos = -1;
   if (vocabulary != nullptr) {
@@ -42,7 +42,9 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
     eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
     write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
     std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
-    if (chat_template) tokenizer_config = with_hf_chat_template(tokenizer_config, *chat_template);
+    if (options.chat_template) {
+      tokenizer_config = with_hf_chat_template(tokenizer_config, *options.chat_template);
+    }
     write_file(path / "tokenizer_config.json", tokenizer_config);
   }
   std::string generation = "{\n";
@@ -50,6 +52,11 @@ void write_side_files(const ModelConfig& config, const Vocabulary* vocabulary, b
   // Every id that ends a text: config.json has room for one.
   if (eos >= 0) generation += fmt::format("  \"eos_token_id\": [{}],\n", fmt::join(vocabulary->eos_ids, ", "));
   write_file(path / "generation_config.json", generation + "  \"do_sample\": true\n}\n");
+  if (options.embedding_hints.pooling) {
+    make_directories(path / "1_Pooling");
+    write_file(path / "1_Pooling/config.json", format_hf_pooling(*options.embedding_hints.pooling, config.dim));
+    write_file(path / "modules.json", format_hf_modules());
+  }
   write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
 }
 
@@ -63,7 +70,7 @@ void make_model_directory(const std::filesystem::path& path) {
 
 // The one type of all that stays real beside packed trits: bf16 when it holds all of it, else f32. transformers keeps
 // each tensor of a packed model as it is stored, and multiplies only what is of one type.
-DType real_type(const Model& model) {
+DType real_type(const Model& model, const HfNames& names) {
   for (const TensorSpec& spec : model_tensors(model.config)) {
     if (spec.is_linear()) continue;
     if (!spec.is_norm()) {
@@ -71,7 +78,8 @@ DType real_type(const Model& model) {
       continue;
     }
     for (const float gain : model.weights.norm(spec).view()) {
-      if (round_to_bfloat16(gain) != gain) return DType::kF32;
+      const float stored = gain - hf_norm_offset(spec, names);
+      if (round_to_bfloat16(stored) != stored) return DType::kF32;
     }
   }
   return DType::kBF16;
@@ -79,15 +87,17 @@ DType real_type(const Model& model) {
 
 }  // namespace
 
-void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const std::filesystem::path& path,
-             uint64_t shard_bytes, const std::optional<std::string>& chat_template) {
+void save_hf(const Model& model, const std::filesystem::path& path, const SaveOptions& options) {
   const ModelConfig& config = model.config;
   const bool packed = config.weights != WeightKind::kFull;
-  if (!packed) check_real(type);
-  const DType real = packed ? real_type(model) : type;
+  if (!packed) check_real(options.type);
+  const HfNames names = hf_names_for(config);
+  const DType real = packed ? real_type(model, names) : options.type;
+  // Before any weights are written, so that a graph without an architecture leaves nothing behind.
+  format_hf_config(config, packed, torch_dtype(real), -1, -1);
   std::vector<OutputTensor> tensors;
   for (const TensorSpec& spec : model_tensors(config)) {
-    const std::string name = hf_name(spec);
+    const std::string name = hf_name(spec, names);
     if (spec.is_linear() && packed) {
       const TernaryMatrix& matrix = model.weights.linear(spec).ternary;
       tensors.push_back(stored_packed(matrix, name));
@@ -95,16 +105,20 @@ void save_hf(const Model& model, const Vocabulary* vocabulary, DType type, const
           stored_scale(matrix.scale, name + "_scale", holds_scale(real, matrix.scale) ? real : DType::kF32));
       continue;
     }
-    const DType stored = spec.is_norm() && !packed ? DType::kF32 : real;
-    tensors.push_back(stored_rows(model, spec, name, stored, false));
+    if (spec.is_norm()) {
+      const DType stored = packed ? real : DType::kF32;
+      tensors.push_back(stored_norm(model.weights.norm(spec), hf_norm_offset(spec, names), name, stored));
+    } else {
+      tensors.push_back(stored_rows(model, spec, name, real, false));
+    }
   }
   make_model_directory(path);
-  write_hf_weights(path, tensors, shard_bytes);
-  write_side_files(config, vocabulary, packed, real, path, chat_template);
+  write_hf_weights(path, tensors, options.shard_bytes);
+  write_side_files(config, packed, real, path, options);
 }
 
-void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabulary, DType type,
-                     const std::filesystem::path& path, uint64_t shard_bytes) {
+void save_hf_masters(const std::filesystem::path& run, const std::filesystem::path& path, const SaveOptions& options) {
+  const DType type = options.type;
   check_real(type);
   const SafetensorsFile file(run / kCheckpointFile);
   const ModelConfig config = checked_config(file);
@@ -131,8 +145,8 @@ void save_hf_masters(const std::filesystem::path& run, const Vocabulary* vocabul
     tensors.push_back(std::move(out));
   }
   make_model_directory(path);
-  write_hf_weights(path, tensors, shard_bytes);
-  write_side_files(config, vocabulary, false, type, path);
+  write_hf_weights(path, tensors, options.shard_bytes);
+  write_side_files(config, false, type, path, options);
 }
 
 Model ternarize_model(const Model& model, Threads& threads) {

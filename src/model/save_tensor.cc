@@ -139,6 +139,21 @@ OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string
   return out;
 }
 
+OutputTensor stored_norm(const Buffer<float>& gain, float offset, std::string name, DType type) {
+  OutputTensor out;
+  out.name = std::move(name);
+  out.type = type;
+  out.shape = {gain.size()};
+  out.produce = [&gain, offset, type](const ByteSink& sink) {
+    std::vector<float> row(gain.size());
+    for (size_t i = 0; i < row.size(); ++i) row[i] = gain[i] - offset;
+    std::vector<std::byte> bytes;
+    append_numbers(row, type, bytes);
+    sink(bytes);
+  };
+  return out;
+}
+
 OutputTensor stored_packed(const TernaryMatrix& matrix, std::string name) {
   if (matrix.rows % 4 != 0) fail("tensor '{}': packing needs a multiple of 4 rows, it has {}", name, matrix.rows);
   OutputTensor out;

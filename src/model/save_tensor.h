@@ -17,6 +17,9 @@ enum class TritScale : uint8_t { kWithTrits, kSeparate };
 OutputTensor stored_rows(const Model& model, const TensorSpec& spec, std::string name, DType type, bool neighbour_rope,
                          TritScale scale = TritScale::kWithTrits);
 
+// A norm's gains, each less `offset`.
+OutputTensor stored_norm(const Buffer<float>& gain, float offset, std::string name, DType type);
+
 // The trits of a linear layer as Hugging Face's packed uint8 (out/4, in).
 OutputTensor stored_packed(const TernaryMatrix& matrix, std::string name);
 

@@ -30,6 +30,7 @@ struct StoredModel {
   std::function<bool(const NamedTensor&)> is_known;
   std::function<std::optional<Vocabulary>()> read_vocabulary;
   std::function<std::optional<std::string>()> read_chat_template = [] { return std::nullopt; };
+  EmbeddingHints embedding;
   // Token ids that the configuration names, with the keys they stand at.
   std::vector<std::pair<std::string, int64_t>> named_ids;
   std::variant<std::unique_ptr<MappedFile>, std::unique_ptr<GgufFile>, std::unique_ptr<HfDirectory>,

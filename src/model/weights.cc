@@ -44,18 +44,38 @@ const Linear& Weights::linear(const TensorSpec& spec) const {
 }
 
 const Buffer<float>& Weights::norm(const TensorSpec& spec) const {
+  if (spec.role == TensorRole::kOutputNorm) return output_norm;
+  const LayerWeights& layer = layers[spec.layer];
   switch (spec.role) {
     case TensorRole::kAttnNorm:
-      return layers[spec.layer].attn_norm;
+      return layer.attn_norm;
+    case TensorRole::kAttnQInputNorm:
+      return layer.q_input_norm;
+    case TensorRole::kAttnKInputNorm:
+      return layer.k_input_norm;
+    case TensorRole::kAttnVInputNorm:
+      return layer.v_input_norm;
+    case TensorRole::kAttnQNorm:
+      return layer.q_norm;
+    case TensorRole::kAttnKNorm:
+      return layer.k_norm;
     case TensorRole::kAttnSubNorm:
-      return layers[spec.layer].attn_sub_norm;
+    case TensorRole::kAttnOutputInputNorm:
+      return layer.attn_sub_norm;
+    case TensorRole::kAttnPostNorm:
+      return layer.attn_post_norm;
     case TensorRole::kFfnNorm:
-      return layers[spec.layer].ffn_norm;
+      return layer.ffn_norm;
+    case TensorRole::kFfnGateInputNorm:
+      return layer.gate_input_norm;
+    case TensorRole::kFfnUpInputNorm:
+      return layer.up_input_norm;
     case TensorRole::kFfnSubNorm:
-      return layers[spec.layer].ffn_sub_norm;
+    case TensorRole::kFfnDownInputNorm:
+      return layer.ffn_sub_norm;
     default:
-      assert(spec.role == TensorRole::kOutputNorm);
-      return output_norm;
+      assert(spec.role == TensorRole::kFfnPostNorm);
+      return layer.ffn_post_norm;
   }
 }
 
@@ -86,6 +106,7 @@ Model make_model(const ModelConfig& config, DType dense_type, TritMemory trits) 
     }
   }
   model.rope = RopeTable(config.head_dim, config.context, config.rope_theta);
+  if (config.window > 0) model.window_rope = RopeTable(config.head_dim, config.context, config.window_theta);
   return model;
 }
 

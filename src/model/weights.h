@@ -16,14 +16,19 @@
 namespace tern {
 
 struct LayerWeights {
-  Buffer<float> attn_norm;      // (D)
-  Linear q, k, v;               // (H*E, D), (G*E, D), (G*E, D)
-  Buffer<float> attn_sub_norm;  // (H*E), empty without sub-norms
-  Linear o;                     // (D, H*E)
-  Buffer<float> ffn_norm;       // (D)
-  Linear gate, up;              // (F, D)
-  Buffer<float> ffn_sub_norm;   // (F), empty without sub-norms
-  Linear down;                  // (D, F)
+  Buffer<float> attn_norm;                                 // (D)
+  Buffer<float> q_input_norm, k_input_norm, v_input_norm;  // (D), empty without input_norms
+  Linear q, k, v;                                          // (H*E, D), (G*E, D), (G*E, D)
+  Buffer<float> q_norm, k_norm;                            // (E), empty without qk_norms
+  Buffer<float> attn_sub_norm;                             // (H*E), empty without sub_norms
+  Linear o;                                                // (D, H*E)
+  Buffer<float> attn_post_norm;                            // (D), empty without post_norms
+  Buffer<float> ffn_norm;                                  // (D)
+  Buffer<float> gate_input_norm, up_input_norm;            // (D), empty without input_norms
+  Linear gate, up;                                         // (F, D)
+  Buffer<float> ffn_sub_norm;                              // (F), empty without sub_norms
+  Linear down;                                             // (D, F)
+  Buffer<float> ffn_post_norm;                             // (D), empty without post_norms
 };
 
 struct Weights {
@@ -46,8 +51,10 @@ struct Model {
   ModelConfig config;
   Weights weights;
   RopeTable rope;
-  Head logit_head;  // how logits come from head(): exact unless set_head() says otherwise
+  RopeTable window_rope;  // of windowed layers; empty without them
+  Head logit_head;        // how logits come from head(): exact unless set_head() says otherwise
 
+  const RopeTable& rope_of(size_t layer) const { return config.has_window(layer) ? window_rope : rope; }
   const DenseMatrix& head() const { return config.tied_head ? weights.token_embedding : weights.output; }
   DenseMatrix& head() { return config.tied_head ? weights.token_embedding : weights.output; }
 };

@@ -134,8 +134,20 @@ void finish(const Tile& tile, size_t E, const ForwardScratch& s, const Results& 
   }
 }
 
+// A score that leaves nothing: exp of its distance from any other is 0.
+constexpr float kUnseen = -1e30f;
+
+// Overwrites the scores of the keys before each row's window; the block's first key stands at `block`.
+void hide_before_window(const Tile& tile, size_t window, size_t heads, size_t block, size_t count, float* scores) {
+  for (size_t row = 0; row < tile.count() * heads; ++row) {
+    const size_t seen_from = tile.position() + row / heads + 1 - std::min(window, tile.position() + row / heads + 1);
+    if (seen_from > block) std::fill_n(scores + row * kStride, std::min(seen_from - block, count), kUnseen);
+  }
+}
+
 // The queries of to.heads heads of a tile, all in one product a block: row t * heads + h is head h of token t.
-void attend(const KeyValueHead& kv, const Tile& tile, MatView<const float> q, ForwardScratch& s, const Results& to) {
+void attend(const KeyValueHead& kv, const Tile& tile, size_t window, MatView<const float> q, ForwardScratch& s,
+            const Results& to) {
   const size_t E = kv.head_dim;
   const size_t rows = tile.count() * to.heads;
   MatView<const float> queries(q.row(tile.row()) + to.head * E, rows, E, tile.count() == 1 ? E : q.stride);
@@ -148,16 +160,20 @@ void attend(const KeyValueHead& kv, const Tile& tile, MatView<const float> q, Fo
   const Panels keys{kv.type, kv.keys, E * kPanel};
   const Panels values{kv.type, kv.values, kv.capacity * kPanel};
   const size_t end = tile.position() + tile.count();
-  for (size_t block = 0; block < end; block += kBlock) {
+  // The first block that the first row of an undivided tile would see: the same for every row, computed alone or not.
+  const size_t tile_position = tile.position() / kTile * kTile;
+  const size_t first = window == 0 || tile_position < window ? 0 : (tile_position + 1 - window) / kBlock * kBlock;
+  for (size_t block = first; block < end; block += kBlock) {
     const size_t count = std::min(kBlock, end - block);
     const size_t columns = round_up_to_panel(count);
     multiply(queries, keys.from(block * E), columns, E, false, s.scores, kStride);
+    if (window > 0) hide_before_window(tile, window, to.heads, block, count, s.scores);
     const ScoreTile scores{s.scores, kStride, rows, columns, tile.position() + 1 - block, to.heads, score_factor(E)};
     const float* key_scale = kv.type == KvType::kInt8 ? kv.key_scales + block : nullptr;
     const float* value_scale = kv.type == KvType::kInt8 ? kv.value_scales + block : nullptr;
-    kernels().softmax_block(scores, key_scale, value_scale, block == 0, s.largest, s.sum, s.rescale);
-    if (block > 0) kernels().scale_rows(s.sums, E, s.rescale, rows, E, s.sums, E);
-    multiply({s.scores, rows, count, kStride}, values.from(block * kPanel), E, count, block > 0, s.sums, E);
+    kernels().softmax_block(scores, key_scale, value_scale, block == first, s.largest, s.sum, s.rescale);
+    if (block > first) kernels().scale_rows(s.sums, E, s.rescale, rows, E, s.sums, E);
+    multiply({s.scores, rows, count, kStride}, values.from(block * kPanel), E, count, block > first, s.sums, E);
   }
   finish(tile, E, s, to);
 }
@@ -289,7 +305,7 @@ void attention(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, M
                           const size_t most = tile.count() == kTile ? 1 : kMaxRows / tile.count();
                           for (size_t h = head0; h < head1; h += most) {
                             const size_t heads = std::min(most, head1 - h);
-                            attend(kv, tile, q, s, {out, softmax, tile.kv_head * group + h, heads});
+                            attend(kv, tile, layer.window, q, s, {out, softmax, tile.kv_head * group + h, heads});
                           }
                         });
   });
@@ -299,7 +315,7 @@ void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan>
                         MatView<const float> out, MatView<const float> softmax, MatView<const float> dout,
                         Threads& threads, AttentionScratch& scratch, MatView<float> dq, MatView<float> dk,
                         MatView<float> dv) {
-  assert(layer.type == KvType::kF32);
+  assert(layer.type == KvType::kF32 && layer.window == 0);
   const size_t E = layer.head_dim;
   const size_t group = q.cols / E / layer.kv_heads;
   size_t longest = 0;

@@ -22,14 +22,14 @@ struct AttentionScratch {
 };
 
 // out (N, H*E) from q (N, H*E) and the keys and values of every span's positions 0..p (already in the cache). Scores
-// are divided by sqrt(E). H is a multiple of the layer's kv_heads; query head h reads kv head h / (H / kv_heads).
-// `softmax` (N, 2*H), or no rows when no backward pass follows: the largest score of every head, then 1 / sum of the
-// exponentials of every head.
+// are divided by sqrt(E); a layer with a window sees only the last positions. H is a multiple of the layer's kv_heads;
+// query head h reads kv head h / (H / kv_heads). `softmax` (N, 2*H), or no rows when no backward pass follows: the
+// largest score of every head, then 1 / sum of the exponentials of every head.
 void attention(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, MatView<const float> q, Threads& threads,
                AttentionScratch& scratch, MatView<float> out, MatView<float> softmax = {});
 
 // dq (N, H*E), dk and dv (N, G*E), all overwritten, from q, the two results of attention(q), and dout. Every span must
-// be a whole sequence (first_position 0), the layer in f32.
+// be a whole sequence (first_position 0), the layer in f32 and without a window.
 void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, MatView<const float> q,
                         MatView<const float> out, MatView<const float> softmax, MatView<const float> dout,
                         Threads& threads, AttentionScratch& scratch, MatView<float> dq, MatView<float> dk,

@@ -65,6 +65,7 @@ struct KeyValueLayer {
   size_t kv_heads = 0;
   size_t capacity = 0;
   size_t head_dim = 0;
+  size_t window = 0;  // positions that a token sees, its own among them; 0: all up to its own
 
   KeyValueHead head(size_t sequence, size_t kv_head) const;
 };

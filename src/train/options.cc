@@ -99,6 +99,9 @@ const std::vector<Key>& keys() {
 
 void validate(const TrainOptions& o) {
   validate(o.model);
+  if (const std::string_view detail = untrainable_detail(o.model); !detail.empty()) {
+    fail("train: models with {} run but cannot be trained", detail);
+  }
   const auto positive = [](const char* name, bool ok) {
     if (!ok) fail("train: {} must be above 0", name);
   };

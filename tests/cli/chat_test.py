@@ -243,6 +243,14 @@ class ChatTest(unittest.TestCase):
         chat.type("\x03")
         self.assertEqual(chat.exit_code(), 0)
 
+    def test_the_end_typed_during_an_answer_ends_it(self):
+        chat = self.terminal("-n", 300, model=self.long)
+        chat.type("go on\n")
+        chat.wait_for("[^\r\n]{60}")  # of the answer
+        chat.type("\x04")
+        chat.wait_for(r"tokens/s[^\n]*\n")
+        self.assertEqual(chat.exit_code(), 0)
+
     def test_the_history_is_kept(self):
         chat = self.terminal("-n", 2)
         chat.ask("remember me")

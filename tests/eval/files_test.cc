@@ -105,7 +105,7 @@ TEST(Llama, AFullModelWithoutSubNormsSurvivesGgufsNeighbouringRotaryPairs) {
   Threads threads(1);
   const TrainReport report = start_training(options, directory / "run", {}, threads);
   const LoadedModel run = load_model(directory / "run", threads);
-  save_gguf(run.model, &*run.vocabulary, "llama", DType::kBF16, directory / "llama.gguf");
+  save_gguf(run.model, directory / "llama.gguf", {.vocabulary = &*run.vocabulary, .name = "llama"});
   const LoadedModel loaded = load_model(directory / "llama.gguf", threads);
   EXPECT_EQ(loaded.model.config, run.model.config);
   const PerplexityResult result =
@@ -197,8 +197,8 @@ TEST_F(DamagedRun, DamagedExportsAreModelsOrErrors) {
   const LoadedModel loaded = load_model(run_, threads_);
   const std::filesystem::path gguf = directory_ / "model.gguf";
   const std::filesystem::path hf = directory_ / "hf";
-  save_gguf(loaded.model, &*loaded.vocabulary, "model", DType::kTQ1_0, gguf);
-  save_hf(loaded.model, &*loaded.vocabulary, DType::kBF16, hf);
+  save_gguf(loaded.model, gguf, {.type = DType::kTQ1_0, .vocabulary = &*loaded.vocabulary});
+  save_hf(loaded.model, hf, {.vocabulary = &*loaded.vocabulary});
   expect_model_or_error(gguf, gguf, 900, threads_);  // configuration and the first metadata
   expect_model_or_error(hf / "config.json", hf, 100000, threads_);
   expect_model_or_error(hf / "model.safetensors", hf, 2500, threads_);
@@ -279,12 +279,10 @@ TEST(BadInput, ShapesThatDoNotFitTheFileType) {
   start_training(options, directory / "run", {}, threads);
   const LoadedModel loaded = load_model(directory / "run", threads);
   write_file(directory / "model.gguf", "earlier");
-  expect_error([&] { save_gguf(loaded.model, nullptr, "x", DType::kTQ2_0, directory / "model.gguf"); },
-               "multiple of 256");
+  expect_error([&] { save_gguf(loaded.model, directory / "model.gguf", {.type = DType::kTQ2_0}); }, "multiple of 256");
   EXPECT_EQ(read_file(directory / "model.gguf"), "earlier");
-  expect_error([&] { save_gguf(loaded.model, nullptr, "x", DType::kI8, directory / "model.gguf"); }, "expected tq1_0");
-  expect_error([&] { save_gguf(loaded.model, nullptr, "x", DType::kBF16, directory / "no/such/folder.gguf"); },
-               "no/such");
+  expect_error([&] { save_gguf(loaded.model, directory / "model.gguf", {.type = DType::kI8}); }, "expected tq1_0");
+  expect_error([&] { save_gguf(loaded.model, directory / "no/such/folder.gguf", {.type = DType::kBF16}); }, "no/such");
 }
 
 }  // namespace

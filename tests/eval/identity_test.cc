@@ -30,13 +30,13 @@ std::vector<Exported> export_all(const TemporaryDirectory& directory, Threads& t
            : std::vector{DType::kTQ1_0, DType::kTQ2_0, DType::kI2S, DType::kBF16, DType::kF16, DType::kF32};
   for (DType type : types) {
     const std::filesystem::path path = directory / (std::string(dtype_info(type).name) + ".gguf");
-    save_gguf(loaded.model, vocabulary, "tiny", type, path);
+    save_gguf(loaded.model, path, {.type = type, .vocabulary = vocabulary});
     list.push_back({"gguf " + std::string(dtype_info(type).name), path});
   }
-  save_hf(loaded.model, vocabulary, DType::kBF16, directory / "hf");
+  save_hf(loaded.model, directory / "hf", {.vocabulary = vocabulary});
   list.push_back({full ? "hf bf16" : "hf packed", directory / "hf"});
   if (!full) {
-    save_hf_masters(run, vocabulary, DType::kF32, directory / "hf-masters");
+    save_hf_masters(run, directory / "hf-masters", {.type = DType::kF32, .vocabulary = vocabulary});
     list.push_back({"hf f32 masters", directory / "hf-masters"});
   }
   return list;

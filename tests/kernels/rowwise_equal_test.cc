@@ -149,9 +149,12 @@ TEST_P(RowwiseEqual, GatedLinearUnits) {
     const auto up = random_row(kind, n, 2);
     auto silu = guarded<float>(n);
     auto relu2 = guarded<float>(n);
+    auto gelu = guarded<float>(n);
+    k.gelu_glu(gate.data(), up.data(), n, gelu.data());
     k.silu_glu(gate.data(), up.data(), n, silu.data());
     k.relu2_glu(gate.data(), up.data(), n, relu2.data());
     silu.insert(silu.end(), relu2.begin(), relu2.end());
+    silu.insert(silu.end(), gelu.begin(), gelu.end());
     return silu;
   });
 }

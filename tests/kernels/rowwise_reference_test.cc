@@ -170,6 +170,25 @@ TEST_P(RowwiseReference, GatedLinearUnitsAndDerivatives) {
   check(relu2, table().relu2_glu, table().relu2_glu_backward);
 }
 
+TEST_P(RowwiseReference, GeluByTanh) {
+  const size_t n = 257;
+  auto gate = random_row(n, 1);
+  const auto up = random_row(n, 2);
+  gate[0] = 40.0f;  // the sigmoid is 1, and 0
+  gate[1] = -40.0f;
+  gate[2] = 0.0f;
+  std::vector<float> y(n);
+  table().gelu_glu(gate.data(), up.data(), n, y.data());
+  for (size_t i = 0; i < n; ++i) {
+    const double g = gate[i];
+    const double u = 2 * std::sqrt(2 / std::acos(-1.0)) * (g + 0.044715 * g * g * g);
+    const double act = g / (1 + std::exp(-u));
+    // The argument has five roundings, which exp turns into 5u * |u| of its result; then as SiLU.
+    const double bound = (8 + 6 * std::fabs(u)) * kUnit * std::fabs(act * up[i]) + 1e-30;
+    EXPECT_NEAR(y[i], act * up[i], bound) << g;
+  }
+}
+
 TEST_P(RowwiseReference, RotationAndItsInverse) {
   const size_t half = 33;
   std::vector<float> cos(half), sin(half);

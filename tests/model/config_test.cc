@@ -16,11 +16,13 @@ namespace {
 ModelConfig valid() { return small_configs().front().config; }
 
 TEST(ModelConfig, JsonRoundTrip) {
-  for (const NamedConfig& named : small_configs()) {
-    ModelConfig config = named.config;
-    config.rope_theta = 500000.5;
-    config.norm_eps = 1.1e-6f;
-    EXPECT_EQ(config_from_json(config_to_json(config), "test"), config) << named.name;
+  for (const auto& configs : {small_configs(), inference_configs()}) {
+    for (const NamedConfig& named : configs) {
+      ModelConfig config = named.config;
+      config.rope_theta = 500000.5;
+      config.norm_eps = 1.1e-6f;
+      EXPECT_EQ(config_from_json(config_to_json(config), "test"), config) << named.name;
+    }
   }
 }
 
@@ -46,7 +48,8 @@ TEST(ModelConfig, BrokenJsonIsAnError) {
       {R"({"sub_norms": 1})", "run.json: \"sub_norms\" has the wrong type: '1'"},
       {R"({"tied_head": [true]})", "run.json: \"tied_head\" has the wrong type: '[true]'"},
       {R"({"activation": 1})", "run.json: \"activation\" has the wrong type: '1'"},
-      {R"({"activation": "gelu"})", "run.json: unknown activation 'gelu', expected silu or relu2"},
+      {R"({"activation": "tanh"})", "run.json: unknown activation 'tanh', expected silu, relu2 or gelu"},
+      {R"({"window": -1})", "run.json: \"window\": expected a whole number >= 0, got '-1'"},
       {R"({"weights": "int4"})", "run.json: unknown weight kind 'int4', expected ternary, binary or full"},
   };
   for (const auto& [json, message] : cases) {
@@ -77,6 +80,9 @@ TEST(ModelConfig, InvalidShapesAreErrors) {
       {[](ModelConfig& c) { c.norm_eps = 0; }, "model: norm_eps is 0,"},
       {[](ModelConfig& c) { c.norm_eps = 1; }, "model: norm_eps is 1,"},
       {[](ModelConfig& c) { c.norm_eps = NAN; }, "model: norm_eps is nan,"},
+      {[](ModelConfig& c) { c.window_pattern = 0; }, "model: window_pattern is 0,"},
+      {[](ModelConfig& c) { c.window_theta = 0; }, "model: window_theta is 0,"},
+      {[](ModelConfig& c) { c.input_norms = !(c.sub_norms = false); }, "model: input_norms without sub_norms"},
   };
   EXPECT_NO_THROW(validate(valid()));
   for (const auto& [spoil, message] : cases) {

@@ -17,7 +17,7 @@ class GgufHostileModel : public testing::Test {
   GgufHostileModel() {
     const Vocabulary vocabulary = byte_vocabulary();
     const Model model = random_model(block_config(), 1, threads_);
-    save_gguf(model, &vocabulary, "small", DType::kI2S, folder_ / "good.gguf");
+    save_gguf(model, folder_ / "good.gguf", {.type = DType::kI2S, .vocabulary = &vocabulary});
   }
 
   LoadedModel load(Edits edits) {

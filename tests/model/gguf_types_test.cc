@@ -45,7 +45,7 @@ class GgufTypes : public testing::Test {
  protected:
   std::filesystem::path save(const Model& model, DType type, std::optional<DType> embedding = std::nullopt) {
     const std::filesystem::path path = folder_ / (std::string(dtype_info(type).name) + ".gguf");
-    save_gguf(model, &vocabulary_, "small", type, path, embedding);
+    save_gguf(model, path, {.type = type, .vocabulary = &vocabulary_, .name = "small", .embedding_type = embedding});
     return path;
   }
 
@@ -179,7 +179,8 @@ TEST_F(GgufTypes, TheMetadataOfPublishedFiles) {
   config.activation = Activation::kRelu2;
   config.rope_theta = 500000;
   const Model model = random_model(config, 4, threads_);
-  save_gguf(model, &vocabulary_, "small", DType::kI2S, folder_ / "own.gguf", DType::kF16);
+  save_gguf(model, folder_ / "own.gguf",
+            {.type = DType::kI2S, .vocabulary = &vocabulary_, .embedding_type = DType::kF16});
   const size_t vocab = vocabulary_.tokens.size();
   for (const std::string architecture : {"bitnet-b1.58", "bitnet-25"}) {
     const GgufFile own(folder_ / "own.gguf");

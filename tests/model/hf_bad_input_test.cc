@@ -44,6 +44,8 @@ TEST(HfConfig, SaysWhatTheScaleDoes) {
                  "bitlinear has no quantization_mode online");
   expect_refused("2b4t_packed", Json::parse(R"({"quantization_config": {"quant_method": "gptq"}})"), "expected bitnet");
   expect_refused("2b4t_packed", Json::parse(R"({"quantization_config": {"use_rms_norm": true}})"), "use_rms_norm");
+  expect_refused("falcon3_158", Json::parse(R"({"quantization_config": {"use_rms_norm": true, "rms_norm_eps": 1e-5}})"),
+                 "rms_norm_eps");
   expect_refused("falcon3_158", Json::parse(R"({"quantization_config": {"modules_to_not_convert": ["q_proj"]}})"),
                  "modules_to_not_convert names \"q_proj\"");
   expect_refused("llama3_158", Json::parse(R"({"quantization_config": null})"), "\"is_bitnet_config\" is true");
@@ -54,7 +56,7 @@ TEST(HfConfig, FamilyAndActivationAreSaidNotGuessed) {
   const HfModelConfig one_bit = parse(golden_config("1bitllm"));
   EXPECT_TRUE(one_bit.model.sub_norms);
   EXPECT_EQ(one_bit.model.activation, Activation::kSilu);
-  EXPECT_EQ(one_bit.names, HfNames::kOneBitLlm);
+  EXPECT_TRUE(one_bit.names.one_bit_llm);
   EXPECT_EQ(hf_name({TensorRole::kFfnSubNorm, 3, 1, 52}, one_bit.names), "model.layers.3.mlp.ffn_layernorm.weight");
   expect_refused("1bitllm", {{"weight_bits", 2}}, "\"weight_bits\" is 2, expected 1");
   expect_refused("1bitllm", {{"input_bits", 4}}, "\"input_bits\" is 4, expected 8");
@@ -69,7 +71,7 @@ TEST(HfConfig, FamilyAndActivationAreSaidNotGuessed) {
   expect_refused("2b4t_packed", {{"architectures", {"LlamaForCausalLM"}}},
                  "expected BitNetForCausalLM for the model_type bitnet");
   expect_refused("llama_f32", {{"architectures", {"LlamaForSequenceClassification"}}}, "expected LlamaForCausalLM");
-  expect_refused("llama_f32", {{"model_type", "qwen3"}}, "\"model_type\" is 'qwen3'");
+  expect_refused("llama_f32", {{"model_type", "qwen2"}}, "\"model_type\" is 'qwen2'");
 }
 
 TEST(HfConfig, PositionsTurnAsItSays) {
@@ -93,6 +95,16 @@ TEST(HfConfig, PositionsTurnAsItSays) {
   expect_refused("llama_f32", Json::parse(R"({"model_type": "mistral", "architectures": ["MistralForCausalLM"],
                                               "sliding_window": 32})"),
                  "\"sliding_window\" 32 is less than the context of 64");
+  expect_refused("gemma3_f32", {{"query_pre_attn_scalar", 20}},
+                 "\"query_pre_attn_scalar\" is 20, expected the head_dim 16");
+  expect_refused("gemma3_f32", {{"layer_types", {"full_attention", "sliding_attention", "sliding_attention"}}},
+                 "\"layer_types\"");
+  expect_refused("gemma3_f32", {{"layer_types", {"full_attention"}}}, "expected a list of 3 names");
+  expect_refused("gemma3_f32", {{"final_logit_softcapping", 30.0}}, "\"final_logit_softcapping\" is 30.0");
+  expect_refused("gemma3_f32", {{"use_bidirectional_attention", true}}, "use_bidirectional_attention");
+  expect_refused("gemma3_f32", {{"hidden_activation", "gelu"}}, "'gelu'");
+  expect_refused("qwen3_f32", {{"use_sliding_window", true}, {"sliding_window", 8}}, "\"sliding_window\" 8 is less");
+  expect_refused("qwen3_f32", {{"architectures", {"Qwen3ForSequenceClassification"}}}, "expected Qwen3ForCausalLM");
   expect_refused("llama_f32", {{"eos_token_id", "two"}}, "\"eos_token_id\" is not the id");
 }
 

@@ -66,25 +66,27 @@ TEST_P(HfFamily, SurvivesEveryFormatToTheLastBit) {
     EXPECT_EQ(logits_of(again.model, expected_.tokens, threads_), logits) << what;
     ModelConfig config = again.model.config;
     config.rope_theta = loaded.model.config.rope_theta;  // f32 in GGUF
+    config.window_theta = loaded.model.config.window_theta;
     EXPECT_EQ(config, loaded.model.config) << what;
   };
   const bool ternary = loaded.model.config.weights == WeightKind::kTernary;
   const DType real = loaded.model.weights.token_embedding.type;
   for (const DType type : ternary ? std::vector<DType>{DType::kF32, DType::kBF16, DType::kF16} : std::vector{real}) {
-    save_gguf(loaded.model, nullptr, "model", type, directory / "model.gguf");
+    save_gguf(loaded.model, directory / "model.gguf", {.type = type});
     expect_same(directory / "model.gguf", std::string("GGUF ") + std::string(dtype_info(type).name));
   }
-  save_hf(loaded.model, nullptr, real, directory / "whole");
+  save_hf(loaded.model, directory / "whole", {.type = real});
   expect_same(directory / "whole", "one file");
   EXPECT_FALSE(std::filesystem::exists(directory / "whole/model.safetensors.index.json"));
-  save_hf(loaded.model, nullptr, real, directory / "shards", 6000);
+  save_hf(loaded.model, directory / "shards", {.type = real, .shard_bytes = 6000});
   expect_same(directory / "shards", "shards");
   EXPECT_TRUE(std::filesystem::exists(directory / "shards/model.safetensors.index.json"));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HfFamily,
                          testing::Values("2b4t_packed", "2b4t_early", "2b4t_masters", "1bitllm", "llama3_158",
-                                         "falcon3_158", "llama_f32", "llama_f16", "llama_bf16_sharded"),
+                                         "falcon3_158", "llama_f32", "llama_f16", "llama_bf16_sharded",
+                                         "qwen3_embedding", "gemma3_embedding", "qwen3_f32", "gemma3_f32"),
                          [](const auto& family) { return "m" + std::string(family.param); });
 
 // Falcon-E's "prequantized" revisions: masters whose configuration says nothing of quantization.
@@ -103,6 +105,45 @@ TEST(HfFamilies, MastersWithoutAQuantizationConfigAreTernarizedOnRequest) {
             logits_of(online.model, expected.tokens, threads));
 }
 
+// What a file says of embedding texts goes the way through GGUF and back, and so does the graph.
+TEST(HfFamilies, EmbeddingModelsKeepTheirPooling) {
+  const TemporaryDirectory directory;
+  Threads threads(1);
+  for (const char* family : {"qwen3_embedding", "gemma3_embedding"}) {
+    const LoadedModel loaded = load_model(golden_directory(family), threads);
+    EXPECT_TRUE(loaded.model.config.input_norms && loaded.model.config.tied_head) << family;
+    EXPECT_EQ(loaded.embedding, EmbeddingHints()) << family;
+    for (const Pooling pooling : {Pooling::kLast, Pooling::kMean, Pooling::kFirst}) {
+      const EmbeddingHints hints{pooling, true};
+      save_gguf(loaded.model, directory / "model.gguf", {.embedding_hints = hints});
+      EXPECT_EQ(load_model(directory / "model.gguf", threads).embedding, hints) << family;
+      save_hf(loaded.model, directory / "hf", {.embedding_hints = hints});
+      EXPECT_EQ(load_model(directory / "hf", threads).embedding.pooling, pooling) << family;
+    }
+  }
+  expect_error([] { parse_hf_pooling(R"({"pooling_mode_max_tokens": true})", "p"); },
+               "\"pooling_mode_max_tokens\" is not");
+  expect_error([] { parse_hf_pooling(R"({"pooling_mode_cls_token": false})", "p"); }, "there is none");
+}
+
+// Gemma's windows and its second rotation matter: without either the logits are others.
+TEST(HfFamilies, WindowsAndTheirRotationMatter) {
+  Threads threads(1);
+  const Expected expected = expected_of("gemma3_f32");
+  const LoadedModel loaded = load_model(golden_directory("gemma3_f32"), threads);
+  EXPECT_EQ(loaded.model.config.window, 4u);
+  EXPECT_EQ(loaded.model.config.window_pattern, 3u);
+  const TemporaryDirectory directory;
+  for (const auto& [from, to] : {std::pair{"\"sliding_window\": 4", "\"sliding_window\": 64"},
+                                 {"\"rope_local_base_freq\": 10000.0", "\"rope_local_base_freq\": 100.0"}}) {
+    const std::filesystem::path copy = copy_golden("gemma3_f32", directory);
+    replace_in(copy / "config.json", from, to);
+    const std::vector<float> logits = logits_of(load_model(copy, threads).model, expected.tokens, threads);
+    EXPECT_GT(largest_difference(logits, expected.logits), 1e-2) << to;
+    std::filesystem::remove_all(copy);
+  }
+}
+
 // A scale that f16 does not hold goes into a tensor of its own, with every type that needs it.
 TEST(HfFamilies, ScalesThatNoBlockHoldsSurviveGguf) {
   const TemporaryDirectory directory;
@@ -118,7 +159,7 @@ TEST(HfFamilies, ScalesThatNoBlockHoldsSurviveGguf) {
   const std::vector<int32_t> tokens = {1, 5, 9, 30};
   const std::vector<float> logits = logits_of(model, tokens, threads);
   for (const DType type : {DType::kTQ1_0, DType::kTQ2_0, DType::kF16, DType::kBF16, DType::kF32}) {
-    save_gguf(model, nullptr, "model", type, directory / "model.gguf");
+    save_gguf(model, directory / "model.gguf", {.type = type});
     const GgufFile file(directory / "model.gguf");
     EXPECT_EQ(file.find("blk.0.attn_q.scale") != nullptr, type != DType::kF32) << dtype_info(type).name;
     EXPECT_EQ(file.find("blk.0.attn_k.scale"), nullptr);

@@ -104,16 +104,17 @@ TEST(Attention, IsTheOracles) {
   });
 }
 
-// The definition in double: softmax(q k / sqrt(E)) v over the positions up to one's own.
-Matrix reference(const Shape& shape, const Inputs& in) {
+// The definition in double: softmax(q k / sqrt(E)) v over the positions up to one's own, the last `window` of them.
+Matrix reference(const Shape& shape, const Inputs& in, size_t window = SIZE_MAX) {
   const size_t E = shape.head_dim;
   Matrix out(in.q.rows, in.q.cols);
   for (size_t t = 0; t < in.q.rows; ++t) {
     for (size_t h = 0; h < shape.heads; ++h) {
       const size_t kv = h / (shape.heads / shape.kv_heads) * E;
-      std::vector<double> p(t + 1);
+      std::vector<double> p(t + 1, -INFINITY);
       double largest = -INFINITY, sum = 0;
-      for (size_t j = 0; j <= t; ++j) {
+      for (size_t j = t + 1 - std::min(window, t + 1); j <= t; ++j) {
+        p[j] = 0;
         for (size_t e = 0; e < E; ++e) {
           p[j] += static_cast<double>(in.q.at(t, h * E + e)) * static_cast<double>(in.k.at(j, kv + e));
         }
@@ -290,8 +291,9 @@ TEST(Attention, BackwardAgreesWithFiniteDifferences) {
 
 // A sequence whose tokens come in pieces of these sizes.
 Matrix in_pieces(const Shape& shape, KvType type, const Inputs& in, const std::vector<size_t>& pieces, size_t capacity,
-                 Threads& threads) {
-  const Cache cache(shape, 1, capacity, type);
+                 Threads& threads, size_t window = 0) {
+  Cache cache(shape, 1, capacity, type);
+  cache.layer.window = window;
   Matrix out = stale_matrix(in.q.rows, in.q.cols);
   size_t at = 0;
   for (size_t count : pieces) {
@@ -332,6 +334,42 @@ TEST(Attention, DoesNotDependOnHowTheTokensComeOverSeveralBlocks) {
         const Matrix whole = in_pieces(shape, type, in, {kLongest}, 704, threads);
         EXPECT_TRUE(same_bits(whole, in_pieces(shape, type, in, by_one_around_borders, 704, threads)));
         EXPECT_TRUE(same_bits(whole, in_pieces(shape, type, in, {300, 17, 383}, 1024, threads)));
+        return whole.values;
+      });
+    }
+  }
+}
+
+// Layers that see the last positions only: windows that begin within a block, at its border, and before all keys.
+TEST(Attention, WindowsAreTheDefinition) {
+  Threads threads(2);
+  const Shape shape{8, 2, 12};
+  for (const KvType type : kTypes) {
+    for (const size_t window : {1, 2, 16, 100, 256, 257, 500, 900}) {
+      Inputs in = random_inputs(shape, kLongest);
+      const std::vector<AttentionSpan> spans{{0, 0, kLongest, 0}};
+      Cache cache(shape, 1, 704, type);
+      cache.layer.window = window;
+      cache.set(spans, in.k, in.v, threads);
+      const Forward forward = forward_of(cache, spans, in, threads);
+      read_back(cache, 0, in);
+      const double roundings = 200 + static_cast<double>(kLongest);
+      EXPECT_TRUE(within(reference(shape, in, window).row(), forward.out.row(), roundings * 5 * kUnit))
+          << "window " << window << ", " << kv_type_name(type);
+    }
+  }
+}
+
+TEST(Attention, WindowsDoNotDependOnHowTheTokensCome) {
+  const Shape shape{8, 2, 12};
+  for (const KvType type : kTypes) {
+    for (const size_t window : {3, 250, 300}) {
+      const Inputs in = random_inputs(shape, kLongest);
+      expect_same_everywhere([&](Threads& threads) {
+        const Matrix whole = in_pieces(shape, type, in, {kLongest}, 704, threads, window);
+        EXPECT_TRUE(
+            same_bits(whole, in_pieces(shape, type, in, std::vector<size_t>(kLongest, 1), 704, threads, window)));
+        EXPECT_TRUE(same_bits(whole, in_pieces(shape, type, in, {300, 17, 383}, 1024, threads, window)));
         return whole.values;
       });
     }

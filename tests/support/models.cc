@@ -79,6 +79,28 @@ std::vector<NamedConfig> small_configs() {
   return configs;
 }
 
+std::vector<NamedConfig> inference_configs() {
+  ModelConfig qwen = small_configs().front().config;
+  qwen.qk_norms = qwen.input_norms = true;
+  ModelConfig gemma = qwen;
+  gemma.layers = 3;
+  gemma.kv_heads = 1;
+  gemma.head_dim = 20;
+  gemma.activation = Activation::kGelu;
+  gemma.post_norms = gemma.scaled_embedding = true;
+  gemma.window = 5;
+  gemma.window_pattern = 3;
+  gemma.window_theta = 123.0;
+  std::vector<NamedConfig> configs{{"qwen_embedding", qwen}, {"gemma_embedding", gemma}};
+  for (ModelConfig* c : {&qwen, &gemma}) {
+    c->input_norms = c->sub_norms = false;
+    c->weights = WeightKind::kFull;
+  }
+  configs.push_back({"qwen_full", qwen});
+  configs.push_back({"gemma_full", gemma});
+  return configs;
+}
+
 Matrix random_weights(const TensorSpec& spec, uint64_t seed) {
   const uint64_t key = seed * 1000 + static_cast<uint64_t>(spec.role) * 50 + spec.layer;
   if (spec.is_norm()) {

@@ -28,6 +28,9 @@ inline std::ostream& operator<<(std::ostream& out, const NamedConfig& named) { r
 // that fill no block of 16, both activations, with and without sub-norms, tied and free heads, every kind of weights.
 std::vector<NamedConfig> small_configs();
 
+// The details that only inference knows: the graphs of Qwen3 and Gemma 3, and those of BitNet's embedding models.
+std::vector<NamedConfig> inference_configs();
+
 // Random weights: matrices of a deviation that keeps the activations' size, norms around 1.
 Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads);
 // The values of one tensor of random_model.

@@ -18,6 +18,7 @@ import argparse
 import json
 import shutil
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
@@ -25,7 +26,7 @@ from typing import Any, Dict, List, Optional, Tuple
 import numpy as np
 import safetensors_io
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = 6
@@ -43,6 +44,15 @@ class Family:
     shards: int = 1
     reference_only: bool = False  # transformers has no class for it
     quantization: Optional[Dict[str, Any]] = field(default=None)
+    bare: bool = False  # BitNet's embedding models: no head, no "model.", a norm in each linear layer
+
+    @property
+    def gemma(self) -> bool:
+        return self.config["model_type"] == "gemma3_text"
+
+    @property
+    def qk_norms(self) -> bool:
+        return self.gemma or self.config["model_type"] == "qwen3"
 
 
 def shape(dim: int, ffn: int, heads: int, kv_heads: int, vocab: int, **more: Any) -> Dict[str, Any]:
@@ -59,7 +69,17 @@ def families() -> Dict[str, Family]:
              "mlp_bias": False, "rope_scaling": None, "tie_word_embeddings": False}  # fmt: skip
     auto = {"quant_method": "bitnet", "linear_class": "autobitlinear"}
     sub_norms = ("self_attn.attn_sub_norm", "mlp.ffn_sub_norm")
+    qwen = {"model_type": "qwen3", "hidden_act": "silu", "attention_bias": False, "rms_norm_eps": 1e-6, "rope_theta": 1e6,
+            "rope_scaling": None, "use_sliding_window": False, "tie_word_embeddings": True, "torch_dtype": "bfloat16"}  # fmt: skip
+    gemma = {"model_type": "gemma3_text", "hidden_activation": "gelu_pytorch_tanh", "attention_bias": False, "rms_norm_eps": 1e-6,
+             "rope_theta": 1e6, "rope_local_base_freq": 1e4, "rope_scaling": None, "query_pre_attn_scalar": 16, "sliding_window": 4,
+             "attn_logit_softcapping": None, "final_logit_softcapping": None, "torch_dtype": "bfloat16"}  # fmt: skip
+    windows = {"num_hidden_layers": 3, "layer_types": ["sliding_attention", "sliding_attention", "full_attention"]}
     return {
+        "qwen3_embedding": Family({**shape(24, 40, 4, 2, 64, head_dim=16), **qwen, "architectures": ["Qwen3Model"]}, "masters", bare=True),
+        "gemma3_embedding": Family({**shape(24, 40, 2, 1, 64, head_dim=16), **gemma, **windows, "architectures": ["Gemma3TextModel"]}, "masters", bare=True),
+        "qwen3_f32": Family({**shape(24, 40, 4, 2, 64, head_dim=16), **qwen, "architectures": ["Qwen3ForCausalLM"], "tie_word_embeddings": False, "torch_dtype": "float32"}, "real", torch.float32),
+        "gemma3_f32": Family({**shape(24, 40, 2, 1, 64, head_dim=16), **gemma, **windows, "architectures": ["Gemma3ForCausalLM"], "torch_dtype": "float32"}, "real", torch.float32),
         "2b4t_packed": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {**auto, "quantization_mode": "offline"}}, "multiplies", norms=sub_norms),
         "2b4t_early": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {"quant_method": "bitnet", "offline_quantization": True}}, "multiplies", norms=sub_norms, quantization={**auto, "quantization_mode": "offline"}),
         "2b4t_masters": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {**auto, "quantization_mode": "online"}}, "masters", norms=sub_norms),
@@ -106,15 +126,20 @@ def draw(family: Family, rng: np.random.Generator) -> Tuple[Weights, Weights]:
         real[name] = stored[name].float()
 
     put("model.embed_tokens.weight", rng.normal(0, 1, (vocab, dim)))
-    if not c["tie_word_embeddings"]:
+    if not c.get("tie_word_embeddings", family.gemma):
         put("lm_head.weight", rng.normal(0, 0.3, (vocab, dim)))
-    put("model.norm.weight", rng.normal(1, 0.2, dim))
+    center = 0 if family.gemma else 1  # Gemma's norms hold gains less 1
+    put("model.norm.weight", rng.normal(center, 0.2, dim))
     for layer in range(c["num_hidden_layers"]):
         prefix = f"model.layers.{layer}."
         gains = [("input_layernorm", dim), ("post_attention_layernorm", dim)]
         gains += [(family.norms[0], q), (family.norms[1], ffn)] if family.norms[0] else []
+        gains += [("self_attn.q_norm", head), ("self_attn.k_norm", head)] if family.qk_norms else []
+        gains += [("pre_feedforward_layernorm", dim), ("post_feedforward_layernorm", dim)] if family.gemma else []
         for name, width in gains:
-            put(f"{prefix}{name}.weight", rng.normal(1, 0.2, width))
+            put(f"{prefix}{name}.weight", rng.normal(center, 0.2, width))
+        for name, (rows, cols) in shapes.items() if family.bare else ():
+            put(f"{prefix}{name}.norm.weight", rng.normal(1, 0.2, cols))
         for name, (rows, cols) in shapes.items():
             name = f"{prefix}{name}.weight"
             if family.form == "real":
@@ -139,7 +164,8 @@ class Reference:
         self.w = {name: tensor.double().numpy() for name, tensor in real.items()}
 
     def norm(self, x: np.ndarray, name: str) -> np.ndarray:
-        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.c["rms_norm_eps"]) * self.w[name + ".weight"]
+        gain = self.w[name + ".weight"] + (1 if self.family.gemma and not name.endswith("_proj.norm") else 0)
+        return x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.c["rms_norm_eps"]) * gain
 
     def quantize(self, x: np.ndarray) -> np.ndarray:
         if self.family.form == "real":
@@ -149,36 +175,57 @@ class Reference:
         self.ties = min(self.ties, float(np.abs(q - np.floor(q) - 0.5).min()))
         return np.clip(np.rint(q), -128, 127) / scale
 
-    def rotate(self, x: np.ndarray, head: int) -> np.ndarray:  # (T, heads, head): pairs half a head apart
-        angle = np.arange(len(x))[:, None] * self.c["rope_theta"] ** (-np.arange(0, head, 2) / head)
+    def linear(self, x: np.ndarray, name: str) -> np.ndarray:
+        x = self.norm(x, name + ".norm") if self.family.bare else x
+        return self.quantize(x) @ self.w[name + ".weight"].T
+
+    def act(self, x: np.ndarray) -> np.ndarray:
+        if self.family.gemma:
+            return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        return x / (1 + np.exp(-x)) if self.c["hidden_act"] == "silu" else np.maximum(x, 0) ** 2
+
+    def windowed(self, layer: int) -> bool:
+        return self.family.gemma and self.c["layer_types"][layer] == "sliding_attention"
+
+    def rotate(self, x: np.ndarray, head: int, theta: float) -> np.ndarray:  # (T, heads, head): pairs half a head apart
+        angle = np.arange(len(x))[:, None] * theta ** (-np.arange(0, head, 2) / head)
         cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
         a, b = x[..., : head // 2], x[..., head // 2 :]
         return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
-    def attention(self, x: np.ndarray, prefix: str) -> np.ndarray:
+    def attention(self, x: np.ndarray, layer: int) -> np.ndarray:
+        prefix, local = f"model.layers.{layer}.self_attn.", self.windowed(layer)
         heads, groups = self.c["num_attention_heads"], self.c["num_key_value_heads"]
         head = self.c.get("head_dim", self.c["hidden_size"] // heads)
-        q, k, v = (x @ self.w[f"{prefix}self_attn.{n}_proj.weight"].T for n in "qkv")
-        q, k = self.rotate(q.reshape(-1, heads, head), head), self.rotate(k.reshape(-1, groups, head), head)
+        q, k, v = (self.linear(x, f"{prefix}{n}_proj") for n in "qkv")
+        q, k = q.reshape(-1, heads, head), k.reshape(-1, groups, head)
+        if self.family.qk_norms:
+            q, k = self.norm(q, prefix + "q_norm"), self.norm(k, prefix + "k_norm")
+        theta = self.c["rope_local_base_freq" if local else "rope_theta"]
+        q, k = self.rotate(q, head, theta), self.rotate(k, head, theta)
         k, v = np.repeat(k, heads // groups, 1), np.repeat(v.reshape(-1, groups, head), heads // groups, 1)
         scores = np.einsum("thd,shd->hts", q, k) / np.sqrt(head)
-        scores = np.where(np.tri(len(x), dtype=bool), scores, -np.inf)
+        seen = np.tri(len(x), dtype=bool)
+        seen &= ~np.tri(len(x), k=-self.c["sliding_window"], dtype=bool) if local else True
+        scores = np.where(seen, scores, -np.inf)
         p = np.exp(scores - scores.max(-1, keepdims=True))
         return np.einsum("hts,shd->thd", p / p.sum(-1, keepdims=True), v).reshape(len(x), -1)
 
     def logits(self, tokens: List[int]) -> np.ndarray:
         x = self.w["model.embed_tokens.weight"][tokens]
+        x = x * np.sqrt(x.shape[1]) if self.family.gemma else x
         for layer in range(self.c["num_hidden_layers"]):
             prefix, sub = f"model.layers.{layer}.", self.family.norms
-            y = self.attention(self.quantize(self.norm(x, prefix + "input_layernorm")), prefix)
+            y = self.attention(self.norm(x, prefix + "input_layernorm"), layer)
             y = self.norm(y, prefix + sub[0]) if sub[0] else y
-            x = x + self.quantize(y) @ self.w[f"{prefix}self_attn.o_proj.weight"].T
-            y = self.quantize(self.norm(x, prefix + "post_attention_layernorm"))
-            gate, up = (y @ self.w[f"{prefix}mlp.{n}_proj.weight"].T for n in ("gate", "up"))
-            gate = gate / (1 + np.exp(-gate)) if self.c["hidden_act"] == "silu" else np.maximum(gate, 0) ** 2
-            y = self.norm(gate * up, prefix + sub[1]) if sub[1] else gate * up
-            x = x + self.quantize(y) @ self.w[f"{prefix}mlp.down_proj.weight"].T
-        head = self.w["model.embed_tokens.weight" if self.c["tie_word_embeddings"] else "lm_head.weight"]
+            y = self.linear(y, f"{prefix}self_attn.o_proj")
+            x = x + (self.norm(y, prefix + "post_attention_layernorm") if self.family.gemma else y)
+            y = self.norm(x, prefix + ("pre_feedforward_layernorm" if self.family.gemma else "post_attention_layernorm"))
+            y = self.act(self.linear(y, f"{prefix}mlp.gate_proj")) * self.linear(y, f"{prefix}mlp.up_proj")
+            y = self.norm(y, prefix + sub[1]) if sub[1] else y
+            y = self.linear(y, f"{prefix}mlp.down_proj")
+            x = x + (self.norm(y, prefix + "post_feedforward_layernorm") if self.family.gemma else y)
+        head = self.w["model.embed_tokens.weight" if self.c.get("tie_word_embeddings", self.family.gemma) else "lm_head.weight"]
         return self.norm(x, "model.norm") @ head.T
 
 
@@ -186,7 +233,7 @@ def write(directory: Path, family: Family, stored: Weights) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps(family.config, indent=2) + "\n")
-    stored = {name: tensor.contiguous() for name, tensor in stored.items()}
+    stored = {name.removeprefix("model.") if family.bare else name: tensor.contiguous() for name, tensor in stored.items()}
     if family.shards == 1:
         return save_file(stored, directory / "model.safetensors", {"format": "pt"})
     names = sorted(stored)
@@ -199,18 +246,34 @@ def write(directory: Path, family: Family, stored: Weights) -> None:
     return None
 
 
+def causal_copy(directory: Path, family: Family, copy: Path) -> None:
+    """An embedding model as transformers knows norms in linear layers: the same numbers by other names, with a head."""
+    quantization = {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "online",
+                    "use_rms_norm": True, "rms_norm_eps": family.config["rms_norm_eps"]}  # fmt: skip
+    architecture = "Gemma3ForCausalLM" if family.gemma else "Qwen3ForCausalLM"
+    config = {**family.config, "architectures": [architecture], "quantization_config": quantization, "torch_dtype": "float32"}
+    (copy / "config.json").write_text(json.dumps(config))
+    stored = {"model." + name.replace("_proj.norm.", "_proj.rms_norm."): tensor.float() for name, tensor in load_file(directory / "model.safetensors").items()}
+    save_file(stored, copy / "model.safetensors", {"format": "pt"})
+
+
 def transformers_logits(directory: Path, family: Family, tokens: List[int]) -> np.ndarray:
     from transformers import AutoModelForCausalLM
 
     if family.quantization is not None:  # what the early keys mean in releases that no longer know them
         config = {**family.config, "quantization_config": family.quantization}
         (directory / "config.json").write_text(json.dumps(config))
-    # Asking for float32 while loading leaves packed layers in the file's type; everything is exact in float32 afterwards.
-    model = AutoModelForCausalLM.from_pretrained(directory, attn_implementation="eager").eval()
+    with tempfile.TemporaryDirectory() as copy:
+        if family.bare:
+            causal_copy(directory, family, Path(copy))
+        # Asking for float32 while loading leaves packed layers in the file's type; everything is exact in float32 afterwards.
+        model = AutoModelForCausalLM.from_pretrained(copy if family.bare else directory, attn_implementation="eager").eval()
     torch.nn.Module.float(model)  # its own float() refuses quantized models
     for module in model.modules():
         if type(module).__name__ == "BitLinear":
             module.dtype = torch.float32
+        if hasattr(module, "embed_scale"):  # rounded to the type it was loaded in
+            module.embed_scale = torch.tensor(family.config["hidden_size"] ** 0.5, dtype=torch.float32)
     (directory / "config.json").write_text(json.dumps(family.config, indent=2) + "\n")
     with torch.no_grad():
         return model(torch.tensor([tokens])).logits[0].float().numpy()
