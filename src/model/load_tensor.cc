@@ -74,7 +74,6 @@ bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t
 
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 TernaryMatrix& matrix) {
-  matrix.allocate();
   std::mutex mutex;
   float scale = 0;
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
@@ -166,7 +165,6 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
     }
   });
   if (!exact) return false;
-  matrix.allocate();
   matrix.scale = g;
   threads.for_ranges(values.rows, kTriplePanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(values.cols);
@@ -269,12 +267,9 @@ Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored
                    Threads& threads) {
   const ModelForm form = choose_form(config);
   check_memory(expected_weight_bytes(config, dense_type, form.head.kind, form.layout).total());
-  Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
+  Model model = make_model(config, dense_type, form.layout);
   model.head().layout = head_layout(form.head.kind);
-  for (const TensorSpec& spec : model_tensors(config)) {
-    if (spec.is_linear()) model.weights.linear(spec).ternary.layout = form.layout;
-    load_tensor(spec, find(spec), threads, model);
-  }
+  for (const TensorSpec& spec : model_tensors(config)) load_tensor(spec, find(spec), threads, model);
   set_head(form.head, threads, model);
   return model;
 }

@@ -64,7 +64,16 @@ TernaryMatrix TernaryMatrix::without_memory(size_t rows, size_t cols) {
 
 void TernaryMatrix::allocate() {
   if (!panels.empty()) return;
-  panels = Buffer<uint8_t>((rows + panel_rows() - 1) / panel_rows() * panel_bytes());
+  panels = Buffer<uint8_t>(bytes());
+  clear_padding();
+}
+
+void TernaryMatrix::place(uint8_t* memory) {
+  panels = Buffer<uint8_t>::part_of(memory, bytes());
+  clear_padding();
+}
+
+void TernaryMatrix::clear_padding() {
   // Where all bytes are set with the rows, touching them here would only take the time of one thread.
   const bool padded = layout == TernaryLayout::kCodes && (rows % kPanel != 0 || cols % 16 != 0);
   if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
