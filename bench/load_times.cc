@@ -12,17 +12,16 @@
 #include "base/error.h"
 #include "model/load.h"
 #include "ops/machine.h"
-#include "tokenizer/tokenizer.h"
 
 namespace tern {
 namespace {
 
 double load_once(const std::string& path, Threads& threads) {
   const double start = now_s();
-  const LoadedModel loaded = load_model(path, threads, [](const ModelConfig& config) {
+  const auto form = [](const ModelConfig& config) {
     return ModelForm{{default_head(config), 0}, default_ternary_layout(config)};
-  });
-  if (loaded.vocabulary) const Tokenizer tokenizer(*loaded.vocabulary);
+  };
+  const LoadedModel loaded = load_model(path, threads, form, LoadText::kTokenizer);
   return now_s() - start;
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/file.h"
 #include "base/threads.h"
 #include "model/config.h"
 #include "model/tensors.h"
@@ -44,6 +45,7 @@ struct Weights {
 
 // A read-only model; shared by any number of decoders.
 struct Model {
+  std::vector<MappedFile> files;  // that borrowed matrices lie in
   ModelConfig config;
   Weights weights;
   RopeTable rope;
@@ -54,8 +56,8 @@ struct Model {
 };
 
 // A model of the configuration's shape with all other parts allocated: linear layers of the configuration's kind,
-// embedding and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32). The trits of all layers lie
-// in one piece of memory, so that the system can give huge pages; it gives them as they are set.
+// embedding and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32). The trits of all layers
+// lie in one piece of memory, so that the system can give huge pages; it gives them as they are set.
 Model make_model(const ModelConfig& config, DType dense_type, TernaryLayout layout = TernaryLayout::kCodes);
 
 // How inference holds the trits when nobody says: triples where codes would not stay in the last-level cache, because

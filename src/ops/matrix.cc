@@ -154,8 +154,19 @@ DenseMatrix::DenseMatrix(size_t rows_, size_t cols_, DType type_) : rows(rows_),
   }
 }
 
+void DenseMatrix::borrow_rows(VecView<const uint16_t> numbers) {
+  assert(type == DType::kBF16 && layout == DenseLayout::kRows && numbers.size() == rows * cols);
+  bf16 = Buffer<uint16_t>();
+  borrowed = numbers;
+}
+
 void DenseMatrix::set_layout(DenseLayout wanted, Threads& threads) {
   if (layout == wanted) return;
+  if (!borrowed.empty()) {
+    bf16 = Buffer<uint16_t>(round_up_to_panel(rows) * cols);
+    std::copy(borrowed.begin(), borrowed.end(), bf16.begin());
+    borrowed = {};
+  }
   layout = wanted;
   if (type == DType::kF32) {
     turn_panels(cols, wanted, threads, f32);
@@ -178,7 +189,7 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
 }
 
 void DenseMatrix::set_row(size_t row, VecView<const float> weights) {
-  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows);
+  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows && borrowed.empty());
   if (type == DType::kF32) {
     std::memcpy(f32.data() + row * cols, weights.data(), weights.size_bytes());
   } else {
@@ -192,7 +203,8 @@ void DenseMatrix::get_row(size_t row, VecView<float> weights) const {
     if (type == DType::kF32) {
       std::memcpy(weights.data(), f32.data() + row * cols, weights.size_bytes());
     } else {
-      kernels().expand_bf16(bf16.data() + row * cols, cols, weights.data());
+      const uint16_t* numbers = borrowed.empty() ? bf16.data() : borrowed.data();
+      kernels().expand_bf16(numbers + row * cols, cols, weights.data());
     }
     return;
   }

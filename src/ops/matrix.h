@@ -86,15 +86,19 @@ struct DenseMatrix {
   size_t cols = 0;
   DType type = DType::kF32;
   DenseLayout layout = DenseLayout::kPanels;
-  Buffer<float> f32;  // one of the two is used
+  Buffer<float> f32;  // one of the three is used
   Buffer<uint16_t> bf16;
+  VecView<const uint16_t> borrowed;  // bf16 numbers in rows that somebody else holds and nobody changes
 
   DenseMatrix() = default;
   // `type` is kF32 or kBF16.
   DenseMatrix(size_t rows, size_t cols, DType type);
 
+  // Takes the place of the matrix' own memory, in bf16 and rows: `numbers` (rows * cols) outlives the matrix.
+  void borrow_rows(VecView<const uint16_t> numbers);
+
   size_t panel_size() const { return cols * kPanel; }
-  // Moves the numbers, in place: 16 rows fill the same bytes in both layouts.
+  // Moves the numbers, in place: 16 rows fill the same bytes in both layouts. Borrowed ones are copied first.
   void set_layout(DenseLayout wanted, Threads& threads);
   // Sets 16 rows (fewer at the end of the matrix) beginning at `row`, a multiple of 16; rounds to bf16 where that is
   // the type. `weights` holds those rows.
