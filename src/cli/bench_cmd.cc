@@ -134,12 +134,14 @@ Model open_model(const BenchArguments& args, Threads& threads, BenchRun& run) {
   if (!std::filesystem::exists(args.model)) fail("{}: no such file or directory", args.model);
   const ChooseForm choose_form = form_chooser(args.head, 0, args.layout);
   const double start = now_s();
-  LoadedModel loaded = load_model(args.model, threads, [&](const ModelConfig& config) {
-    const ModelForm form = choose_form(config);
-    check_memory(args, config, weight_memory(config, form));
-    return form;
-  });
-  if (loaded.vocabulary) require_tokenizer(loaded, args.model);
+  LoadedModel loaded = load_model(
+      args.model, threads,
+      [&](const ModelConfig& config) {
+        const ModelForm form = choose_form(config);
+        check_memory(args, config, weight_memory(config, form));
+        return form;
+      },
+      LoadText::kTokenizer);
   run.load_s = now_s() - start;
   run.file_read_s = best_file_read(args.model, threads);
   run.model_filename = args.model;

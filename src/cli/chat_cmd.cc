@@ -35,8 +35,8 @@ void chat(ChatArguments args) {
   if (options.max_tokens == 0) fail("--tokens is 0, expected at least 1");
   const KvType kv_type = kv_type_option(args.kv_type);
   Threads threads(make_threads(args.threads));
-  const LoadedModel loaded =
-      load_model(args.model, threads, form_chooser(args.head, options.sampling.top_k, args.layout));
+  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, options.sampling.top_k, args.layout),
+                                  LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   ChatTemplate chat_template =
       with_context(args.model, [&] { return choose_chat_template(loaded.chat_template, args.chat_template); });

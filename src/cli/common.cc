@@ -97,9 +97,9 @@ HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Mo
   return kind;
 }
 
-Tokenizer require_tokenizer(const LoadedModel& loaded, const std::string& path) {
-  if (!loaded.vocabulary) fail("{}: expected a tokenizer in it or beside it, there is none", path);
-  return Tokenizer(*loaded.vocabulary);
+Tokenizer require_tokenizer(LoadedModel& loaded, const std::string& path) {
+  if (!loaded.tokenizer) fail("{}: expected a tokenizer in it or beside it, there is none", path);
+  return std::move(*loaded.tokenizer);
 }
 
 std::string read_stdin() {

@@ -50,8 +50,8 @@ ChooseForm form_chooser(const std::string& head, size_t top_k, const std::string
 // Error for an unknown name or a head that the model cannot have.
 HeadKind choose_head(const std::string& head, size_t top_k, Threads& threads, Model& model);
 
-// The model's tokenizer, or Error saying that the source holds none.
-Tokenizer require_tokenizer(const LoadedModel& loaded, const std::string& path);
+// The tokenizer out of a model that was loaded with it, or Error saying that the source holds none.
+Tokenizer require_tokenizer(LoadedModel& loaded, const std::string& path);
 
 // All of standard input.
 std::string read_stdin();

@@ -54,7 +54,7 @@ void embed(const EmbedArguments& args) {
   if (!args.pooling.empty()) parse_pooling(args.pooling);
   const std::vector<std::string> texts = texts_to_embed(args);
   Threads threads(make_threads(args.threads));
-  const LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads, plain_form, LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const std::vector<int32_t>& eos_ids = tokenizer.eos_ids();
   const Pooling pooling =

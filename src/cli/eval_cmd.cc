@@ -30,7 +30,7 @@ void eval_perplexity(const PerplexityArguments& args) {
   const Convention convention = parse_convention(args.convention);
   Threads threads(make_threads(args.threads));
   const std::string text = read_file(args.text);
-  LoadedModel loaded = load_model(args.model, threads);
+  LoadedModel loaded = load_model(args.model, threads, plain_form, LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const HeadKind head = choose_head(args.head, 0, threads, loaded.model);
   const double start = now_s();

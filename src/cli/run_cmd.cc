@@ -57,7 +57,8 @@ void run(RunArguments args) {
   const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
-  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, args.sampling.top_k, args.layout));
+  LoadedModel loaded =
+      load_model(args.model, threads, form_chooser(args.head, args.sampling.top_k, args.layout), LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const HeadKind head = loaded.model.logit_head.kind;
   args.layout = layout_in_use(loaded.model);

@@ -34,6 +34,9 @@ class GgufFile {
   // The same over bytes in memory, which must outlive this object; `name` stands for the path in messages.
   GgufFile(Bytes bytes, std::string name);
 
+  // Hands over the map, which all views of this object go on looking at; nothing where there is none.
+  std::optional<MappedFile> take_map() { return std::move(map_); }
+
   const std::string& name() const { return name_; }
   uint32_t version() const { return version_; }
   size_t alignment() const { return alignment_; }  // bytes; tensor data starts at multiples of it

@@ -33,6 +33,8 @@ class HfDirectory {
   std::string read_text(std::string_view file) const;  // Error when it is missing
   std::string config_text() const { return read_text("config.json"); }
 
+  std::vector<SafetensorsFile>& shards() { return shards_; }
+
   const std::vector<NamedTensor>& tensors() const { return tensors_; }
   const NamedTensor* find(std::string_view tensor_name) const;  // null when absent
 

@@ -30,6 +30,9 @@ class SafetensorsFile {
   // The same over bytes in memory, which must outlive this object; `name` stands for the path in messages.
   SafetensorsFile(Bytes bytes, std::string name);
 
+  // Hands over the map, which all views of this object go on looking at; nothing where there is none.
+  std::optional<MappedFile> take_map() { return std::move(map_); }
+
   const std::string& name() const { return name_; }
   // In the order of their data. Shapes may be empty (one element) or hold a 0 (no data).
   const std::vector<NamedTensor>& tensors() const { return tensors_; }

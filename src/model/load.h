@@ -1,6 +1,7 @@
 // Opening a model from whatever holds one.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -8,6 +9,7 @@
 
 #include "base/threads.h"
 #include "model/weights.h"
+#include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
 
 namespace tern {
@@ -24,7 +26,8 @@ struct EmbeddingHints {
 
 struct LoadedModel {
   Model model;
-  std::optional<Vocabulary> vocabulary;      // when the source holds a tokenizer
+  std::optional<Vocabulary> vocabulary;      // when the source holds a tokenizer; empty when `tokenizer` has it
+  std::optional<Tokenizer> tokenizer;        // the same as it encodes, when load_model() was asked for it
   std::optional<std::string> chat_template;  // when the source holds one
   EmbeddingHints embedding;
   std::string name;    // general.name, or the file's
@@ -42,10 +45,14 @@ struct ModelForm {
 using ChooseForm = std::function<ModelForm(const ModelConfig&)>;
 inline ModelForm plain_form(const ModelConfig&) { return {}; }
 
+// What becomes of the source's vocabulary: a tokenizer is made while the weights are packed.
+enum class LoadText : uint8_t { kVocabulary, kTokenizer };
+
 // PATH is a GGUF file, a Hugging Face directory (config.json, safetensors), a training directory of tern (run.json,
 // checkpoint.safetensors) or a llama2.c checkpoint (.bin, karpathy/llama2.c, export.py version 0, with the vocabulary
 // from tok512.bin or tokenizer.bin beside it, if there is one). Errors are one line that begins with the path.
-LoadedModel load_model(const std::filesystem::path& path, Threads& threads, const ChooseForm& choose_form = plain_form);
+LoadedModel load_model(const std::filesystem::path& path, Threads& threads, const ChooseForm& choose_form = plain_form,
+                       LoadText text = LoadText::kVocabulary);
 
 // The vocabulary of any file that holds one: a GGUF file, or what read_tokenizer reads (tokenizer_file.h).
 Vocabulary load_vocabulary(const std::filesystem::path& path);

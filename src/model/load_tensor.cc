@@ -21,13 +21,15 @@
 namespace tern {
 namespace {
 
+constexpr size_t kLeastRows = 128;  // that a thread takes at once
+
 // Runs body(begin, end) over row ranges in parallel; the first Error that a thread meets is thrown after all have
 // ended.
 template <class Body>
 void for_rows(size_t rows, Threads& threads, const Body& body) {
   std::mutex mutex;
   std::exception_ptr first;
-  threads.for_ranges(rows, kTriplePanel, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges(rows, kTriplePanel, kLeastRows, [&](size_t begin, size_t end) {
     try {
       body(begin, end);
     } catch (...) {
@@ -74,7 +76,6 @@ bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t
 
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 TernaryMatrix& matrix) {
-  matrix.allocate();
   std::mutex mutex;
   float scale = 0;
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
@@ -101,22 +102,36 @@ void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_
   matrix.scale = scale * stored.scale;
 }
 
-// A row of bf16 numbers as they are; false when one is not finite.
-bool copy_bf16_row(const StoredTensor& stored, size_t row, VecView<uint16_t> out) {
-  std::memcpy(out.data(), stored.tensor.data.data() + row * out.size_bytes(), out.size_bytes());
-  uint32_t infinite = 0;
-  for (uint16_t bits : out) infinite |= static_cast<uint32_t>((bits & 0x7F80u) == 0x7F80u);
+bool is_finite(VecView<const uint16_t> bf16) {
+  uint16_t infinite = 0;
+  for (const uint16_t bits : bf16) {
+    infinite = static_cast<uint16_t>(infinite | static_cast<uint16_t>((bits & 0x7F80u) == 0x7F80u));
+  }
   return infinite == 0;
+}
+
+// Rows of bf16 numbers stay where they are, in the mapped file.
+bool can_borrow(const StoredTensor& stored, const DenseMatrix& matrix) {
+  return stored.tensor.type == DType::kBF16 && matrix.type == DType::kBF16 && matrix.layout == DenseLayout::kRows &&
+         reinterpret_cast<uintptr_t>(stored.tensor.data.data()) % alignof(uint16_t) == 0;
+}
+
+void borrow_rows(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, DenseMatrix& matrix) {
+  matrix.borrow_rows({reinterpret_cast<const uint16_t*>(stored.tensor.data.data()), spec.rows * spec.cols});
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    std::vector<float> row(spec.cols);
+    for (size_t r = begin; r < end; ++r) {
+      if (!is_finite(matrix.borrowed.subspan(r * spec.cols, spec.cols))) read_row(stored, r, row);  // says where
+    }
+  });
 }
 
 void load_dense_rows(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                      DenseMatrix& matrix) {
-  const bool copies = stored.tensor.type == DType::kBF16 && matrix.type == DType::kBF16;
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
     std::vector<float> row(spec.cols);
     for (size_t r = begin; r < end; ++r) {
       const size_t from = stored_row(spec, stored, head_dim, r);
-      if (copies && copy_bf16_row(stored, from, {matrix.bf16.data() + r * spec.cols, spec.cols})) continue;
       read_row(stored, from, row);
       matrix.set_row(r, row);
     }
@@ -125,6 +140,7 @@ void load_dense_rows(const TensorSpec& spec, const StoredTensor& stored, size_t 
 
 void load_dense(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 DenseMatrix& matrix) {
+  if (!spec.is_linear() && can_borrow(stored, matrix)) return borrow_rows(spec, stored, threads, matrix);
   if (matrix.layout == DenseLayout::kRows) return load_dense_rows(spec, stored, head_dim, threads, matrix);
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
     Buffer<float> panel(kPanel * spec.cols);
@@ -166,7 +182,6 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
     }
   });
   if (!exact) return false;
-  matrix.allocate();
   matrix.scale = g;
   threads.for_ranges(values.rows, kTriplePanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(values.cols);
@@ -269,12 +284,11 @@ Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored
                    Threads& threads) {
   const ModelForm form = choose_form(config);
   check_memory(expected_weight_bytes(config, dense_type, form.head.kind, form.layout).total());
-  Model model = make_model(config, dense_type, TritMemory::kWhenPacked);
+  Model model = make_model(config, dense_type, form.layout);
+  // An embedding that is not the head is read row by row.
+  model.weights.token_embedding.layout = DenseLayout::kRows;
   model.head().layout = head_layout(form.head.kind);
-  for (const TensorSpec& spec : model_tensors(config)) {
-    if (spec.is_linear()) model.weights.linear(spec).ternary.layout = form.layout;
-    load_tensor(spec, find(spec), threads, model);
-  }
+  for (const TensorSpec& spec : model_tensors(config)) load_tensor(spec, find(spec), threads, model);
   set_head(form.head, threads, model);
   return model;
 }

@@ -18,7 +18,7 @@ void add_bytes(const TensorSpec& spec, size_t bytes, WeightBytes& sum) {
 }
 
 size_t bytes_of(const DenseMatrix& matrix) {
-  return matrix.f32.size() * sizeof(float) + matrix.bf16.size() * sizeof(uint16_t);
+  return matrix.f32.size() * sizeof(float) + (matrix.bf16.size() + matrix.borrowed.size()) * sizeof(uint16_t);
 }
 
 size_t bytes_of(const Head& head) {

@@ -80,7 +80,6 @@ void clear_missing_codes(size_t valid_rows, size_t cols, size_t k_blocks, uint8_
 void fill_ternary(const std::vector<uint8_t>& table, uint64_t seed, size_t tensor, double zero_share, Threads& threads,
                   TernaryMatrix& matrix) {
   matrix.scale = stored_scale(static_cast<float>(1 / std::sqrt((1 - zero_share) * static_cast<double>(matrix.cols))));
-  matrix.allocate();
   threads.for_ranges(matrix.rows, kTriplePanel, [&](size_t begin, size_t end) {
     matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
       for (size_t r = 0; r < codes.rows; r += kPanel) {
@@ -111,7 +110,7 @@ void fill_dense(uint64_t seed, size_t tensor, Threads& threads, DenseMatrix& mat
 }  // namespace
 
 Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads, TernaryLayout layout) {
-  Model model = make_model(config, DType::kBF16, TritMemory::kWhenPacked);
+  Model model = make_model(config, DType::kBF16, layout);
   const double zero_share = config.weights == WeightKind::kTernary ? kRandomZeroShare : 0;
   const std::vector<uint8_t> codes = code_table(zero_share);
   const std::vector<TensorSpec> specs = model_tensors(config);
@@ -124,9 +123,7 @@ Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads, T
     } else if (config.weights == WeightKind::kFull) {
       fill_dense(seed, i, threads, model.weights.linear(spec).dense);
     } else {
-      TernaryMatrix& matrix = model.weights.linear(spec).ternary;
-      matrix.layout = layout;
-      fill_ternary(codes, seed, i, zero_share, threads, matrix);
+      fill_ternary(codes, seed, i, zero_share, threads, model.weights.linear(spec).ternary);
     }
   }
   return model;

@@ -1,10 +1,28 @@
 #include "model/stored_model.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "model/load.h"
 
 namespace tern {
 namespace {
+
+void add_map(std::optional<MappedFile> map, std::vector<MappedFile>& maps) {
+  if (map) maps.push_back(std::move(*map));
+}
+
+// What each of the types of StoredModel::files maps.
+void take_maps(std::unique_ptr<MappedFile>& file, std::vector<MappedFile>& maps) {
+  if (file != nullptr) maps.push_back(std::move(*file));
+}
+void take_maps(std::unique_ptr<GgufFile>& file, std::vector<MappedFile>& maps) { add_map(file->take_map(), maps); }
+void take_maps(std::unique_ptr<SafetensorsFile>& file, std::vector<MappedFile>& maps) {
+  add_map(file->take_map(), maps);
+}
+void take_maps(std::unique_ptr<HfDirectory>& directory, std::vector<MappedFile>& maps) {
+  for (SafetensorsFile& shard : directory->shards()) add_map(shard.take_map(), maps);
+}
 
 StoredModel open_any(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) fail("{}: no such file or directory", path.string());
@@ -33,6 +51,12 @@ Model load_stored(const StoredModel& stored, const ChooseForm& choose_form, Thre
     }
     return load_tensors(stored.config, stored.dense_type, stored.find, choose_form, threads);
   });
+}
+
+std::vector<MappedFile> take_files(StoredModel& stored) {
+  std::vector<MappedFile> maps;
+  std::visit([&](auto& files) { take_maps(files, maps); }, stored.files);
+  return maps;
 }
 
 void check_layer_count(const ModelConfig& config, size_t tensors) {

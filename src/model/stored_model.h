@@ -48,8 +48,12 @@ StoredModel open_hf(const std::filesystem::path& path);
 StoredModel open_run(const std::filesystem::path& path);
 StoredModel open_llama2c(const std::filesystem::path& path);
 
-// The weights, in memory. Error for a tensor that is missing, does not fit, or that the graph has no place for.
+// The weights, in memory, but for matrices that lie in a mapped file as they are needed: these borrow from `stored`, or
+// from who takes its files. Error for a tensor that is missing, does not fit, or that the graph has no place for.
 Model load_stored(const StoredModel& stored, const ChooseForm& choose_form, Threads& threads);
+
+// The maps of the source's files; `stored` goes on looking at them.
+std::vector<MappedFile> take_files(StoredModel& stored);
 
 // Error when the configuration has more layers than the source has tensors: looked at before anything is made for each
 // layer, so that a damaged number costs no memory.

@@ -3,21 +3,41 @@
 #include <algorithm>
 #include <cassert>
 
+#include "base/bytes.h"
 #include "base/cpu.h"
 
 namespace tern {
 namespace {
 
-Linear empty_linear(WeightKind kind, size_t rows, size_t cols, DType dense_type, TritMemory trits) {
+Linear empty_linear(WeightKind kind, size_t rows, size_t cols, DType dense_type) {
   Linear linear;
   linear.kind = kind;
   if (kind == WeightKind::kFull) {
     linear.dense = DenseMatrix(rows, cols, dense_type);
   } else {
     linear.ternary = TernaryMatrix::without_memory(rows, cols);
-    if (trits == TritMemory::kNow) linear.ternary.allocate();
   }
   return linear;
+}
+
+// A panel's bytes are a multiple of 64 in both layouts, so every matrix is aligned as the whole is.
+void place_trits(const ModelConfig& config, TernaryLayout layout, Weights& weights) {
+  if (config.weights == WeightKind::kFull) return;
+  size_t bytes = 0;
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (!spec.is_linear()) continue;
+    TernaryMatrix& matrix = weights.linear(spec).ternary;
+    matrix.layout = layout;
+    bytes = checked_add(bytes, matrix.bytes(), "trits");
+  }
+  weights.trits = Buffer<uint8_t>(bytes);
+  uint8_t* at = weights.trits.data();
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (!spec.is_linear()) continue;
+    TernaryMatrix& matrix = weights.linear(spec).ternary;
+    matrix.place(at);
+    at += matrix.bytes();
+  }
 }
 
 }  // namespace
@@ -91,20 +111,21 @@ DenseMatrix& Weights::dense(const TensorSpec& spec) {
   return const_cast<DenseMatrix&>(std::as_const(*this).dense(spec));
 }
 
-Model make_model(const ModelConfig& config, DType dense_type, TritMemory trits) {
+Model make_model(const ModelConfig& config, DType dense_type, TernaryLayout layout) {
   validate(config);
   Model model;
   model.config = config;
   model.weights.layers.resize(config.layers);
   for (const TensorSpec& spec : model_tensors(config)) {
     if (spec.is_linear()) {
-      model.weights.linear(spec) = empty_linear(config.weights, spec.rows, spec.cols, dense_type, trits);
+      model.weights.linear(spec) = empty_linear(config.weights, spec.rows, spec.cols, dense_type);
     } else if (spec.is_norm()) {
       model.weights.norm(spec) = Buffer<float>(spec.cols);
     } else {
       model.weights.dense(spec) = DenseMatrix(spec.rows, spec.cols, dense_type);
     }
   }
+  place_trits(config, layout, model.weights);
   model.rope = RopeTable(config.head_dim, config.context, config.rope_theta);
   if (config.window > 0) model.window_rope = RopeTable(config.head_dim, config.context, config.window_theta);
   return model;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/file.h"
 #include "base/threads.h"
 #include "model/config.h"
 #include "model/tensors.h"
@@ -32,6 +33,7 @@ struct LayerWeights {
 };
 
 struct Weights {
+  Buffer<uint8_t> trits;        // of all linear layers: the panels of the matrices below lie in it
   DenseMatrix token_embedding;  // (V, D)
   std::vector<LayerWeights> layers;
   Buffer<float> output_norm;  // (D)
@@ -48,6 +50,7 @@ struct Weights {
 
 // A read-only model; shared by any number of decoders.
 struct Model {
+  std::vector<MappedFile> files;  // that borrowed matrices lie in
   ModelConfig config;
   Weights weights;
   RopeTable rope;
@@ -59,12 +62,10 @@ struct Model {
   DenseMatrix& head() { return config.tied_head ? weights.token_embedding : weights.output; }
 };
 
-// Whether trits have memory from the beginning, or each matrix when it is packed.
-enum class TritMemory : uint8_t { kNow, kWhenPacked };
-
 // A model of the configuration's shape with all other parts allocated: linear layers of the configuration's kind,
-// embedding and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32).
-Model make_model(const ModelConfig& config, DType dense_type, TritMemory trits = TritMemory::kNow);
+// embedding and head in `dense_type` (bf16 for models of tern, f32 for files that hold f32). The trits of all layers
+// lie in one piece of memory, so that the system can give huge pages; it gives them as they are set.
+Model make_model(const ModelConfig& config, DType dense_type, TernaryLayout layout = TernaryLayout::kCodes);
 
 // How inference holds the trits when nobody says: triples where codes would not stay in the last-level cache, because
 // reading is then what takes the time; else codes.

@@ -64,7 +64,16 @@ TernaryMatrix TernaryMatrix::without_memory(size_t rows, size_t cols) {
 
 void TernaryMatrix::allocate() {
   if (!panels.empty()) return;
-  panels = Buffer<uint8_t>((rows + panel_rows() - 1) / panel_rows() * panel_bytes());
+  panels = Buffer<uint8_t>(bytes());
+  clear_padding();
+}
+
+void TernaryMatrix::place(uint8_t* memory) {
+  panels = Buffer<uint8_t>::part_of(memory, bytes());
+  clear_padding();
+}
+
+void TernaryMatrix::clear_padding() {
   // Where all bytes are set with the rows, touching them here would only take the time of one thread.
   const bool padded = layout == TernaryLayout::kCodes && (rows % kPanel != 0 || cols % 16 != 0);
   if (padded) std::memset(panels.data(), kZeroCodes, panels.size());
@@ -145,8 +154,19 @@ DenseMatrix::DenseMatrix(size_t rows_, size_t cols_, DType type_) : rows(rows_),
   }
 }
 
+void DenseMatrix::borrow_rows(VecView<const uint16_t> numbers) {
+  assert(type == DType::kBF16 && layout == DenseLayout::kRows && numbers.size() == rows * cols);
+  bf16 = Buffer<uint16_t>();
+  borrowed = numbers;
+}
+
 void DenseMatrix::set_layout(DenseLayout wanted, Threads& threads) {
   if (layout == wanted) return;
+  if (!borrowed.empty()) {
+    bf16 = Buffer<uint16_t>(round_up_to_panel(rows) * cols);
+    std::copy(borrowed.begin(), borrowed.end(), bf16.begin());
+    borrowed = {};
+  }
   layout = wanted;
   if (type == DType::kF32) {
     turn_panels(cols, wanted, threads, f32);
@@ -169,7 +189,7 @@ void DenseMatrix::set_panel(size_t row, MatView<const float> weights) {
 }
 
 void DenseMatrix::set_row(size_t row, VecView<const float> weights) {
-  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows);
+  assert(row < rows && weights.size() == cols && layout == DenseLayout::kRows && borrowed.empty());
   if (type == DType::kF32) {
     std::memcpy(f32.data() + row * cols, weights.data(), weights.size_bytes());
   } else {
@@ -183,7 +203,8 @@ void DenseMatrix::get_row(size_t row, VecView<float> weights) const {
     if (type == DType::kF32) {
       std::memcpy(weights.data(), f32.data() + row * cols, weights.size_bytes());
     } else {
-      kernels().expand_bf16(bf16.data() + row * cols, cols, weights.data());
+      const uint16_t* numbers = borrowed.empty() ? bf16.data() : borrowed.data();
+      kernels().expand_bf16(numbers + row * cols, cols, weights.data());
     }
     return;
   }

@@ -31,13 +31,16 @@ struct TernaryMatrix {
   TernaryMatrix() = default;
   // In codes. Every row is to be set; missing rows and columns of the panels are trit 0.
   TernaryMatrix(size_t rows, size_t cols);
-  // Only the shape: a large model's matrices take memory one after the other as they are packed.
+  // Only the shape.
   static TernaryMatrix without_memory(size_t rows, size_t cols);
   // Memory for this layout unless there is memory already; every row is to be set.
   void allocate();
+  // The same in somebody else's memory, bytes() of them, which outlives the matrix.
+  void place(uint8_t* memory);
 
   size_t panel_rows() const { return panel_rows(layout); }
   size_t panel_bytes() const { return panel_bytes(layout, cols); }
+  size_t bytes() const { return (rows + panel_rows() - 1) / panel_rows() * panel_bytes(); }
   static constexpr size_t panel_rows(TernaryLayout layout) {
     return layout == TernaryLayout::kCodes ? kPanel : kTriplePanel;
   }
@@ -68,6 +71,9 @@ struct TernaryMatrix {
   // The rows of `codes`, a matrix in codes, as the rows `row`, a multiple of 32, and following. They are 32 or the
   // last.
   void set_panels(size_t row, const TernaryMatrix& codes);
+
+ private:
+  void clear_padding();
 };
 
 // Where a DenseMatrix holds its numbers: 16 rows side by side as the panels of its transpose, which y = x W^T reads in
@@ -80,15 +86,19 @@ struct DenseMatrix {
   size_t cols = 0;
   DType type = DType::kF32;
   DenseLayout layout = DenseLayout::kPanels;
-  Buffer<float> f32;  // one of the two is used
+  Buffer<float> f32;  // one of the three is used
   Buffer<uint16_t> bf16;
+  VecView<const uint16_t> borrowed;  // bf16 numbers in rows that somebody else holds and nobody changes
 
   DenseMatrix() = default;
   // `type` is kF32 or kBF16.
   DenseMatrix(size_t rows, size_t cols, DType type);
 
+  // Takes the place of the matrix' own memory, in bf16 and rows: `numbers` (rows * cols) outlives the matrix.
+  void borrow_rows(VecView<const uint16_t> numbers);
+
   size_t panel_size() const { return cols * kPanel; }
-  // Moves the numbers, in place: 16 rows fill the same bytes in both layouts.
+  // Moves the numbers, in place: 16 rows fill the same bytes in both layouts. Borrowed ones are copied first.
   void set_layout(DenseLayout wanted, Threads& threads);
   // Sets 16 rows (fewer at the end of the matrix) beginning at `row`, a multiple of 16; rounds to bf16 where that is
   // the type. `weights` holds those rows.

@@ -201,7 +201,8 @@ Screen make_screen(const DenseMatrix& weights, size_t exact_rows, Threads& threa
   screen.half_step = Buffer<float>(weights.rows);
   screen.residual_square = Buffer<float>(weights.rows);
   screen.level_square = Buffer<float>(weights.rows);
-  threads.for_ranges(weights.rows, kPanel, [&](size_t begin, size_t end) {
+  constexpr size_t kLeastRows = 256;  // that a thread takes at once
+  threads.for_shared_ranges(weights.rows, kPanel, kLeastRows, [&](size_t begin, size_t end) {
     std::vector<float> row(weights.cols);
     for (size_t r = begin; r < end; ++r) {
       weights.get_row(r, row);

@@ -1,4 +1,5 @@
-// An owning, 64-byte aligned, zero-initialised array of plain numbers. Large buffers ask for huge pages.
+// A 64-byte aligned, zero-initialised array of plain numbers that owns its memory, or a part of somebody else's. Large
+// buffers ask for huge pages.
 #pragma once
 
 #include <cstddef>
@@ -25,12 +26,25 @@ class Buffer {
   explicit Buffer(size_t size)
       : data_(size == 0 ? nullptr : static_cast<T*>(allocate_aligned(checked_mul(size, sizeof(T), "buffer")))),
         size_(size) {}
-  ~Buffer() { free_aligned(data_, size_ * sizeof(T)); }
+  // `size` numbers at `data`, in memory that lives longer than this; neither cleared nor freed here.
+  static Buffer part_of(T* data, size_t size) {
+    Buffer part;
+    part.data_ = data;
+    part.size_ = size;
+    part.owns_ = false;
+    return part;
+  }
+  ~Buffer() {
+    if (owns_) free_aligned(data_, size_ * sizeof(T));
+  }
   Buffer(Buffer&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, size_t{0})) {}
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, size_t{0})),
+        owns_(std::exchange(other.owns_, true)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(owns_, other.owns_);
     return *this;
   }
   Buffer(const Buffer&) = delete;
@@ -55,6 +69,7 @@ class Buffer {
  private:
   T* data_ = nullptr;
   size_t size_ = 0;
+  bool owns_ = true;
 };
 
 }  // namespace tern

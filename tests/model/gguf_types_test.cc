@@ -54,6 +54,17 @@ class GgufTypes : public testing::Test {
   Vocabulary vocabulary_ = byte_vocabulary();
 };
 
+TEST_F(GgufTypes, ATokenizerMadeWhileLoadingIsThatOfTheVocabulary) {
+  const std::filesystem::path path = save(random_model(block_config(), 1, threads_), DType::kTQ2_0);
+  for (const int count : {1, 2}) {
+    Threads threads(count);
+    const LoadedModel loaded = load_model(path, threads, plain_form, LoadText::kTokenizer);
+    EXPECT_FALSE(loaded.vocabulary);
+    ASSERT_TRUE(loaded.tokenizer);
+    EXPECT_EQ(loaded.tokenizer->hash(), Tokenizer(vocabulary_).hash());
+  }
+}
+
 TEST_F(GgufTypes, EveryTypeHoldsTheTritsExactly) {
   for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kBinary}) {
     const Model model = random_model(block_config(kind), 1, threads_);

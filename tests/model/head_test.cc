@@ -4,10 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 #include "model/forward.h"
+#include "model/load.h"
+#include "model/save.h"
 #include "support/errors.h"
 #include "support/models.h"
+#include "support/temporary_directory.h"
 
 namespace tern::test {
 namespace {
@@ -58,6 +63,47 @@ TEST(ModelHead, ScreenedHasTheLogitOfTheBestTokenBitForBitAndExactComesBack) {
     set_head({}, threads, model);
     EXPECT_TRUE(same_bits(exact, logits_of(model, threads)));
   }
+}
+
+ModelForm screened_form(const ModelConfig&) { return {{HeadKind::kScreened, 0}, TernaryLayout::kTriples}; }
+
+// The name goes before the model is used, as when a file is replaced.
+TEST(ModelHead, RowsOfAScreenedHeadStayInTheMappedFile) {
+  const TemporaryDirectory folder;
+  for (const bool tied : {true, false}) {
+    for (const char* name : {"model.gguf", "hf"}) {
+      SCOPED_TRACE(fmt::format("{}, tied head: {}", name, tied));
+      Threads threads(2);
+      Model model = random_model(config(700, tied), 6, threads);
+      // Beside gains that bf16 does not hold, a Hugging Face directory's embedding is f32.
+      for (const TensorSpec& spec : model_tensors(model.config)) {
+        if (spec.is_norm()) std::fill_n(model.weights.norm(spec).data(), spec.cols, 1.0f);
+      }
+      const std::filesystem::path path = folder / name;
+      if (path.has_extension()) {
+        save_gguf(model, nullptr, "small", DType::kBF16, path);
+      } else {
+        save_hf(model, nullptr, DType::kBF16, path);
+      }
+      LoadedModel loaded = load_model(path, threads, screened_form);
+      std::filesystem::remove_all(path);
+      EXPECT_EQ(loaded.model.weights.token_embedding.borrowed.size(), 700 * model.config.dim);
+      EXPECT_EQ(loaded.model.files.size(), 1u);
+      set_head({HeadKind::kScreened, 0}, threads, model);
+      const Model moved = std::move(loaded.model);
+      EXPECT_TRUE(same_bits(logits_of(model, threads), logits_of(moved, threads)));
+    }
+  }
+}
+
+TEST(ModelHead, ANumberThatIsNotFiniteIsNamedWhereRowsStayInTheFile) {
+  const TemporaryDirectory folder;
+  Threads threads(2);
+  Model model = random_model(config(700, true), 6, threads);
+  model.weights.token_embedding.bf16[0] = 0x7FC0;
+  save_gguf(model, nullptr, "small", DType::kBF16, folder / "model.gguf");
+  expect_error([&] { load_model(folder / "model.gguf", threads, screened_form); },
+               "tensor 'token_embd.weight': expected finite numbers, row 0 column 0 is nan");
 }
 
 // Rounding to 1/127 of the largest number leaves a deviation of that / sqrt(12): in each of D products once of w, once

@@ -108,6 +108,35 @@ TEST(TernaryMatrix, TakesMemoryWhenTold) {
   EXPECT_EQ(row, std::vector<int8_t>(21, int8_t{1}));
 }
 
+TEST(TernaryMatrix, LiesWhereItIsPlaced) {
+  TernaryMatrix matrix = TernaryMatrix::without_memory(17, 21);
+  Buffer<uint8_t> memory(matrix.bytes());
+  matrix.place(memory.data());
+  const TernaryMatrix expected(17, 21);
+  ASSERT_EQ(matrix.panels.size(), expected.panels.size());
+  EXPECT_TRUE(std::equal(memory.begin(), memory.end(), expected.panels.begin()));  // missing trits are 0 here too
+}
+
+TEST(DenseMatrix, BorrowedRowsAreTheRowsAndAreCopiedToBeMoved) {
+  Threads threads(2);
+  std::vector<uint16_t> numbers(18 * 5);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<uint16_t>(0x3F00 + i);
+  const std::vector<uint16_t> before = numbers;
+  DenseMatrix matrix(18, 5, DType::kBF16);
+  matrix.layout = DenseLayout::kRows;
+  matrix.borrow_rows(numbers);
+  for (const DenseLayout layout : {DenseLayout::kRows, DenseLayout::kPanels}) {
+    matrix.set_layout(layout, threads);
+    EXPECT_EQ(matrix.borrowed.empty(), layout == DenseLayout::kPanels);
+    for (size_t r = 0; r < 18; ++r) {
+      std::vector<float> row(5);
+      matrix.get_row(r, row);
+      for (size_t c = 0; c < 5; ++c) EXPECT_EQ(row[c], to_float(BFloat16{before[r * 5 + c]}));
+    }
+  }
+  EXPECT_EQ(numbers, before);
+}
+
 TEST(TernaryLayout, NamesAreParsedBack) {
   for (const TernaryLayout layout : {TernaryLayout::kCodes, TernaryLayout::kTriples}) {
     EXPECT_EQ(parse_ternary_layout(ternary_layout_name(layout)), layout);

@@ -63,6 +63,22 @@ TEST(Buffer, MovesItsNumbers) {
   EXPECT_EQ(third.size(), 3u);
 }
 
+TEST(Buffer, APartLiesInSomebodyElsesMemory) {
+  Buffer<int> whole(8);
+  {
+    Buffer<int> part = Buffer<int>::part_of(whole.data() + 2, 3);
+    part[1] = 7;
+    Buffer<int> moved(std::move(part));
+    EXPECT_EQ(moved.data(), whole.data() + 2);
+    EXPECT_EQ(moved.size(), 3u);
+    EXPECT_TRUE(part.empty());  // NOLINT(bugprone-use-after-move): what a move leaves is promised
+    Buffer<int> owner(5);
+    owner = std::move(moved);  // each frees, or does not free, what it held
+    EXPECT_EQ(owner[1], 7);
+  }
+  EXPECT_EQ(whole[3], 7);
+}
+
 TEST(Buffer, Views) {
   Buffer<float> buffer(12);
   buffer.mat(3, 4).row(2)[1] = 5.0f;
