@@ -8,7 +8,9 @@
 
 #include "base/threads.h"
 #include "model/score.h"
+#include "tokenizer/vocabulary.h"
 #include "train/options.h"
+#include "train/parameters.h"
 
 namespace tern {
 
@@ -21,6 +23,9 @@ struct TrainReport {
   size_t parameters = 0;
   double seconds = 0;            // of this call, without tokenizing
   double tokens_per_second = 0;  // in training steps
+  double peak_share = 0;         // of this call's steps (train/cost.h)
+  int64_t skipped = 0;           // updates left out by this call
+  TritCounts trits;              // after the last update
 };
 
 struct TrainHooks {
@@ -32,6 +37,18 @@ struct TrainHooks {
   // are written there, for the oracle in tools/oracle.
   std::filesystem::path trace;
 };
+
+// The options of a run, with what follows from its tokenizer.
+struct CompleteOptions {
+  TrainOptions options;
+  Vocabulary vocabulary;
+};
+
+// Makes or reads the tokenizer. Error for options that do not fit.
+CompleteOptions complete_options(const TrainOptions& given);
+
+// Error when the directory holds a run.
+void check_no_run(const std::filesystem::path& directory);
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, train.tok, valid.tok,
 // metrics.jsonl and checkpoint.safetensors.

@@ -69,7 +69,7 @@ void expect_series(const Fixture& fixture, const std::string& name, const std::v
 }
 
 TEST_P(Oracle, TenSteps) {
-  AdamWOptions options;
+  OptimizerOptions options;
   options.beta1 = static_cast<float>(fixture.number("optimizer", "/beta1"));
   options.beta2 = static_cast<float>(fixture.number("optimizer", "/beta2"));
   options.epsilon = static_cast<float>(fixture.number("optimizer", "/eps"));

@@ -84,7 +84,7 @@ TEST(TrainState, StepIsGradientsThenUpdate) {
     EXPECT_TRUE(same_bits(a.loss, b.loss));
   }
   EXPECT_TRUE(same_bits(all_of(one.masters()), all_of(two.masters())));
-  EXPECT_EQ(one.optimizer().steps, 2);
+  EXPECT_EQ(one.optimizer().updates(), 2);
 }
 
 TEST(TrainState, RefusesWhatDoesNotFit) {
