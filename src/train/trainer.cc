@@ -105,6 +105,8 @@ class Run {
     m.gradient_norm = result.gradient_norm;
     m.z_loss = result.z_loss;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) fail_broken(result);
+    // Only now are the weights known to be good: a checkpoint that is written earlier could replace the last good one.
+    if (step % options_.checkpoint_every == 0 && step != saved_step_) save();
     // During the warm-up a loss may be anything.
     const double limit = step < options_.schedule.warmup ? HUGE_VAL : diverged_loss(options_.model.vocab);
     const LossWatch::Verdict verdict = progress_.watch.look(options_.watch, result.loss, result.gradient_norm, limit);
@@ -118,14 +120,15 @@ class Run {
   }
 
   [[noreturn]] void fail_broken(const StepResult& result) const {
+    // A NaN has a sign that means nothing.
     const size_t samples = options_.batch * options_.accumulation;
     const std::string where =
         result.broken_sample ? fmt::format(", first in sample {}", *result.broken_sample) : std::string();
     fail(
         "step {}: the loss is {} and the gradient norm {}, expected finite numbers; its batch is samples 0 to {} of "
         "step {} with seed {}{}; {} of step {} is kept: try a lower --lr than {}",
-        progress_.step, result.loss, result.gradient_norm, samples - 1, progress_.step, options_.seed, where,
-        (directory_ / kCheckpointFile).string(), saved_step_, options_.schedule.peak);
+        progress_.step, std::fabs(result.loss), std::fabs(result.gradient_norm), samples - 1, progress_.step,
+        options_.seed, where, (directory_ / kCheckpointFile).string(), saved_step_, options_.schedule.peak);
   }
 
   [[noreturn]] void fail_diverged(const StepMetrics& m, double limit) const {
@@ -154,7 +157,6 @@ class Run {
   void after_step(MetricsLog& metrics) {
     const int64_t steps = progress_.step;
     if (steps == options_.schedule.steps) return;
-    if (steps % options_.checkpoint_every == 0) save();
     if (options_.valid_every > 0 && steps % options_.valid_every == 0) {
       const size_t count = std::min(corpus_.valid.size(), options_.valid_tokens + 1);
       const LossSum loss = scorer_.score(state_.model(), std::span(corpus_.valid).first(count), threads_);

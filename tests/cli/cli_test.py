@@ -451,10 +451,12 @@ class Case(unittest.TestCase):
         self.assertRegex(message, r"step \d+: the loss is (nan|inf) .*; its batch is samples 0 to 1 of step \d+ with seed 1, "
                                   r"first in sample \d; .*checkpoint.safetensors of step \d+ is kept: try a lower --lr than 1e\+38")
         step, saved = (int(x) for x in re.findall(r"step (\d+)", message)[::2])
-        self.assertEqual(step, saved)  # a checkpoint a step
+        # A checkpoint a step, but none of weights whose loss was not a number.
+        self.assertLess(saved, step)
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         self.assertEqual([line["step"] for line in lines], list(range(step)))
-        tern("info", out)  # the checkpoint is whole
+        valid = json.loads(tern("eval", "perplexity", "-m", out, self.dir / "text.txt", "--json", "-t", 1)[0])
+        self.assertTrue(math.isfinite(valid["loss"]))
 
     def test_a_diverged_run_stops(self):
         run = ["train", *self.shape, "--steps", 60, "--warmup", 0, "--lr", 1, "--schedule", "constant", "--clip", 0]
@@ -463,7 +465,7 @@ class Case(unittest.TestCase):
         tern(*run, "--diverged-steps", 0, "--out", self.dir / "goes-on")
 
     def test_spikes_are_skipped_and_counted(self):
-        out, _ = tern("train", *self.shape, "--steps", 80, "--skip-loss", 1, "--skip-norm", 2, "--json", "--out", self.dir / "skip")
+        out, _ = tern("train", *self.shape, "--steps", 80, "--skip-loss", 6, "--skip-norm", 1, "--json", "--out", self.dir / "skip")
         lines = [json.loads(line) for line in (self.dir / "skip/metrics.jsonl").read_text().splitlines()]
         skipped = [line for line in lines if line.get("skipped")]
         self.assertEqual(json.loads(out)["skipped"], len(skipped))

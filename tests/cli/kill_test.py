@@ -16,7 +16,7 @@ from program import SHAPE, TEXT, start, tern
 KILLS = int(os.environ.get("TERN_KILLS", 20))
 CHECKPOINT = "checkpoint.safetensors"
 # All that a run remembers from step to step is switched on.
-RECIPE = ["--steps", 60, "--checkpoint-every", 4, "--z-loss", 1e-4, "--skip-loss", 1, "--skip-norm", 2]
+RECIPE = ["--steps", 80, "--checkpoint-every", 5, "--z-loss", 1e-4, "--skip-loss", 6, "--skip-norm", 1]
 SHAPE = SHAPE[:SHAPE.index("-t")] + SHAPE[SHAPE.index("-t") + 2:]
 
 

@@ -141,7 +141,7 @@ TEST(AdamW, ClipsAboveTheLimitOnly) {
     Parameters masters(config);
     Optimizer state(OptimizerKind::kAdamW, config);
     state.update(options, 1e-3, 0.0, norm, gradients, threads, masters);
-    return static_cast<double>(memory_of(state, "adam_m.token_embedding")[7]) /
+    return static_cast<double>(memory_of(state, "adam_m." + name_of(TensorRole::kTokenEmbedding))[7]) /
            static_cast<double>(gradients.data()[7]);
   };
   EXPECT_NEAR(first_moment(1.0f, 4.0), 0.1 / 4.0, 1e-8);
