@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/train_plan.h"
 #include "cli/train_watch.h"
 #include "train/trainer.h"
 
@@ -20,14 +21,16 @@ struct TrainArguments {
   std::string config;
   std::string out;
   std::optional<std::vector<std::string>> data, valid;
-  std::optional<std::string> text_key, cache, tokenizer, weights, activation, schedule, gradients;
-  std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens;
-  std::optional<int64_t> steps, warmup, checkpoint_every, valid_every;
-  std::optional<double> lr, lr_second, lr_end, weight_decay, valid_fraction, rope_theta;
-  std::optional<float> clip_norm;
+  std::optional<std::string> text_key, cache, tokenizer, weights, activation, schedule, gradients, optimizer;
+  std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens, muon_steps;
+  std::optional<int64_t> steps, warmup, checkpoint_every, valid_every, diverged_steps;
+  std::optional<double> lr, lr_second, lr_end, decay_fraction, weight_decay, weight_decay_until, valid_fraction,
+      rope_theta, skip_loss, skip_norm;
+  std::optional<float> clip_norm, beta1, beta2, momentum, z_loss;
   std::optional<uint64_t> seed;
   std::optional<bool> sub_norms, tied_head;
   bool resume = false;
+  bool dry_run = false;
   bool json = false;
   std::string trace;
   WatchArguments watch;
@@ -53,7 +56,7 @@ void fill_widths(ModelConfig& c) {
 }
 
 // Rates that follow from the others unless they are given: the recipe of "Training Tips" (second peak 2/3 of the first,
-// end 2% of it, weight decay 0.1), a warm-up of 2%, one linear stage for full precision.
+// end 2% of it, weight decay 0.1), one linear stage for full precision.
 void fill_schedule(const TrainArguments& args, bool fresh, TrainOptions& o) {
   Schedule& s = o.schedule;
   const bool full = o.model.weights == WeightKind::kFull;
@@ -62,7 +65,33 @@ void fill_schedule(const TrainArguments& args, bool fresh, TrainOptions& o) {
   if (s.second_peak == 0) s.second_peak = s.peak * 2 / 3;
   if (s.end == 0) s.end = s.peak * 0.02;
   if (fresh && !args.weight_decay) s.weight_decay = 0.1;
-  if (fresh && !args.warmup) s.warmup = s.steps / 50;
+  if (fresh && !args.warmup) s.warmup = default_warmup(s.steps);
+}
+
+// Flags that were given but change nothing beside the others.
+void check_flags(const TrainArguments& args, const TrainOptions& o) {
+  const auto schedule_flag = [&](const char* flag, bool given, ScheduleKind kind) {
+    if (!given || o.schedule.kind == kind) return;
+    fail("{} belongs to --schedule {}, the schedule is {}; leave one of them out", flag, schedule_name(kind),
+         schedule_name(o.schedule.kind));
+  };
+  schedule_flag("--lr-second", args.lr_second.has_value(), ScheduleKind::kTwoStage);
+  schedule_flag("--decay-fraction", args.decay_fraction.has_value(), ScheduleKind::kWsd);
+  if (args.lr_end && o.schedule.kind == ScheduleKind::kConstant) {
+    fail("--lr-end does not fit --schedule constant, whose rate stays at --lr; leave one of them out");
+  }
+  if ((args.momentum || args.muon_steps) && o.optimizer != OptimizerKind::kMuon) {
+    fail("{} belongs to --optimizer muon, the optimizer is {}; leave one of them out",
+         args.momentum ? "--momentum" : "--muon-steps", optimizer_name(o.optimizer));
+  }
+  if (args.weight_decay_until && o.schedule.weight_decay == 0) {
+    fail("--weight-decay-until does not fit a weight decay of 0; leave one of them out");
+  }
+  if (args.valid && args.valid_fraction) {
+    fail(
+        "--valid-fraction is the part of --data to validate on, but --valid names texts for that; leave one of them "
+        "out");
+  }
 }
 
 TrainOptions make_options(const TrainArguments& args) {
@@ -96,7 +125,17 @@ TrainOptions make_options(const TrainArguments& args) {
   apply(args.lr_second, o.schedule.second_peak);
   apply(args.lr_end, o.schedule.end);
   apply(args.weight_decay, o.schedule.weight_decay);
-  apply(args.clip_norm, o.adamw.clip_norm);
+  apply(args.decay_fraction, o.schedule.decay_fraction);
+  apply(args.weight_decay_until, o.schedule.weight_decay_until);
+  apply(args.beta1, o.update.beta1);
+  apply(args.beta2, o.update.beta2);
+  apply(args.clip_norm, o.update.clip_norm);
+  apply(args.momentum, o.update.momentum);
+  apply(args.muon_steps, o.update.newton_schulz_steps);
+  apply(args.z_loss, o.z_loss);
+  apply(args.skip_loss, o.watch.skip_loss);
+  apply(args.skip_norm, o.watch.skip_norm);
+  apply(args.diverged_steps, o.watch.diverged_steps);
   apply(args.seed, o.seed);
   apply(args.checkpoint_every, o.checkpoint_every);
   apply(args.valid_every, o.valid_every);
@@ -104,10 +143,12 @@ TrainOptions make_options(const TrainArguments& args) {
   if (args.gradients) o.gradients = parse_gradient_precision(*args.gradients);
   if (args.activation) o.model.activation = parse_activation(*args.activation);
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
+  if (args.optimizer) o.optimizer = parse_optimizer(*args.optimizer);
   if (o.data.empty()) fail("--data: expected at least one source");
   if (o.tokenizer.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
   fill_widths(o.model);
   fill_schedule(args, fresh, o);
+  check_flags(args, o);
   return o;
 }
 
@@ -124,6 +165,9 @@ void print_report(const TrainArguments& args, const TrainReport& r) {
                                          {"bits_per_byte", bits_per_byte},
                                          {"seconds", r.seconds},
                                          {"tokens_per_second", r.tokens_per_second},
+                                         {"peak_share", r.peak_share},
+                                         {"skipped", r.skipped},
+                                         {"zeros", r.trits.zero_fraction()},
                                          {"kernel", kernels().name}};
     std::fputs((json.dump(2) + "\n").c_str(), stdout);
     return;
@@ -133,8 +177,10 @@ void print_report(const TrainArguments& args, const TrainReport& r) {
   fmt::print("training loss     {:.4f} nats/token (last tenth)\n", r.train_loss);
   fmt::print("validation loss   {:.17g} nats/token over {} tokens\n", r.valid.mean(), r.valid.tokens);
   fmt::print("bits per byte     {:.4f}\n", bits_per_byte);
-  fmt::print("speed             {:.0f} tokens/s ({} kernels), {:.1f} s\n", r.tokens_per_second, kernels().name,
-             r.seconds);
+  if (r.trits.trits > 0) fmt::print("zeros             {:.1f}% of the linear weights\n", 100 * r.trits.zero_fraction());
+  if (r.skipped > 0) fmt::print("skipped updates   {}\n", r.skipped);
+  fmt::print("speed             {:.0f} tokens/s ({} kernels, {:.0f}% of the machine's peak), {:.1f} s\n",
+             r.tokens_per_second, kernels().name, 100 * r.peak_share, r.seconds);
 }
 
 void train(const CLI::App& command, const TrainArguments& args) {
@@ -156,6 +202,11 @@ void train(const CLI::App& command, const TrainArguments& args) {
     return;
   }
   const TrainOptions options = make_options(args);
+  if (args.dry_run) {
+    if (!args.trace.empty()) fail("--dry-run writes nothing, --trace writes files; leave one of them out");
+    print_plan(plan_training(options, args.out, threads), args.json);
+    return;
+  }
   hooks.label = weight_kind_name(options.model.weights);
   print_report(args, start_training(options, args.out, hooks, threads));
 }
@@ -199,13 +250,36 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
       .add_option("--gradients", a.gradients,
                   "int16 (default) or f32: what ternary and binary layers multiply their gradients in")
       ->group("Schedule");
-  command.add_option("--schedule", a.schedule, "two-stage (default; full: linear), linear or constant")
+  command.add_option("--schedule", a.schedule, "two-stage (default; full: linear), linear, cosine, wsd or constant")
       ->group("Schedule");
   command.add_option("--lr", a.lr, "Peak learning rate (default by kind and width)")->group("Schedule");
   command.add_option("--lr-second", a.lr_second, "Peak of the second stage (default 2/3 of --lr)")->group("Schedule");
   command.add_option("--lr-end", a.lr_end, "Rate at the end (default 2% of --lr)")->group("Schedule");
-  command.add_option("--warmup", a.warmup, "Warm-up steps (default 2% of the steps)")->group("Schedule");
+  command.add_option("--warmup", a.warmup, "Warm-up steps (default 375, at most 2% of the steps)")->group("Schedule");
   command.add_option("--weight-decay", a.weight_decay, "Of the linear layers; two-stage: until half-way (default 0.1)")
+      ->group("Schedule");
+  command.add_option("--decay-fraction", a.decay_fraction, "wsd: part of the run that the decay takes (default 0.2)")
+      ->group("Schedule");
+  command
+      .add_option("--weight-decay-until", a.weight_decay_until,
+                  "Part of the run that has weight decay (default 0.5 for two-stage, else 1)")
+      ->group("Schedule");
+  command.add_option("--optimizer", a.optimizer, "adamw (default), or muon for the linear layers")->group("Schedule");
+  command.add_option("--beta1", a.beta1, "AdamW's first (default 0.9)")->group("Schedule");
+  command.add_option("--beta2", a.beta2, "AdamW's second (default 0.95)")->group("Schedule");
+  command.add_option("--momentum", a.momentum, "Muon's (default 0.95)")->group("Schedule");
+  command.add_option("--muon-steps", a.muon_steps, "Newton-Schulz iterations of an update (default 5)")
+      ->group("Schedule");
+  command.add_option("--z-loss", a.z_loss, "Weight of the z-loss (default 0; 1e-4 is usual)")->group("Schedule");
+  command
+      .add_option("--skip-loss", a.skip_loss,
+                  "Leave the update out when the loss is so many deviations above its mean (default 0: never)")
+      ->group("Schedule");
+  command.add_option("--skip-norm", a.skip_norm, "The same for the gradient norm (default 0: never)")
+      ->group("Schedule");
+  command
+      .add_option("--diverged-steps", a.diverged_steps,
+                  "End the run after so many steps with a loss above guessing (default 20; 0: never)")
       ->group("Schedule");
   command.add_option("--clip", a.clip_norm, "Largest gradient norm; 0: no clipping (default 1)")->group("Schedule");
   command.add_option("--seed", a.seed, "Of the initial weights and the samples (default 1)")->group("Schedule");
@@ -221,6 +295,7 @@ void add_train_command(CLI::App& app) {
   command.add_option("--tokenizer", a.tokenizer, "A file with a tokenizer, or 'byte' or 'char': made from the data");
   command.add_option("--out", a.out, "Training directory")->required();
   command.add_option("--config", a.config, "JSON file of options, as a training directory's run.json");
+  command.add_flag("--dry-run", a.dry_run, "Print parameters, memory, time and schedule; write nothing");
   command.add_flag("--resume", a.resume, "Go on with the run in --out");
   command.add_option("--checkpoint-every", a.checkpoint_every, "Steps between checkpoints (default 500)");
   command.add_option("--valid-every", a.valid_every, "Steps between validations; 0: only at the end (default 250)");

@@ -9,12 +9,19 @@
 namespace tern {
 namespace {
 
-// The row's loss; `probabilities` receives exp(x - max) and *sum its sum.
-double row_loss(const float* logits, size_t vocabulary, int32_t target, float* probabilities, float* sum) {
+struct RowLoss {
+  double loss;
+  double log_sum;  // log sum_v exp(x_v)
+  float sum;       // of the exponentials in `probabilities`
+};
+
+// `probabilities` receives exp(x - max).
+RowLoss row_loss(const float* logits, size_t vocabulary, int32_t target, float* probabilities) {
   const float largest = kernels().max(logits, vocabulary);
   const double target_logit = static_cast<double>(logits[target]);  // before `probabilities`, which may be `logits`
-  *sum = kernels().exp_sum(logits, vocabulary, 1.0f, largest, probabilities);
-  return std::log(static_cast<double>(*sum)) + static_cast<double>(largest) - target_logit;
+  const float sum = kernels().exp_sum(logits, vocabulary, 1.0f, largest, probabilities);
+  const double log_sum = std::log(static_cast<double>(sum)) + static_cast<double>(largest);
+  return {log_sum - target_logit, log_sum, sum};
 }
 
 }  // namespace
@@ -24,21 +31,24 @@ void cross_entropy(MatView<const float> logits, VecView<const int32_t> targets, 
   assert(targets.size() >= logits.rows && losses.size() >= logits.rows);
   threads.for_ranges(logits.rows, 1, [&](size_t begin, size_t end) {
     Buffer<float> scratch(logits.cols);
-    float sum = 0;
     for (size_t n = begin; n < end; ++n)
-      losses[n] = row_loss(logits.row(n), logits.cols, targets[n], scratch.data(), &sum);
+      losses[n] = row_loss(logits.row(n), logits.cols, targets[n], scratch.data()).loss;
   });
 }
 
-// loss = log sum_v exp(x_v) - x_t  =>  dx_v = softmax(x)_v - [v = t]
+// z = log sum_v exp(x_v),  loss = z - x_t + w z^2  =>  dx_v = softmax(x)_v * (1 + 2 w z) - [v = t]
 void cross_entropy_backward(MatView<float> logits, VecView<const int32_t> targets, float scale, Threads& threads,
-                            VecView<double> losses) {
+                            VecView<double> losses, float z_weight, VecView<double> z_losses) {
+  assert(z_losses.empty() || z_losses.size() >= logits.rows);
+  const auto weight = static_cast<double>(z_weight);
   threads.for_ranges(logits.rows, 1, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
       float* row = logits.row(n);
-      float sum = 0;
-      losses[n] = row_loss(row, logits.cols, targets[n], row, &sum);
-      kernels().scale(scale / sum, logits.cols, row);
+      const RowLoss result = row_loss(row, logits.cols, targets[n], row);
+      losses[n] = result.loss;
+      if (!z_losses.empty()) z_losses[n] = weight * result.log_sum * result.log_sum;
+      const float factor = scale * static_cast<float>(1.0 + 2.0 * weight * result.log_sum);
+      kernels().scale(factor / result.sum, logits.cols, row);
       row[targets[n]] -= scale;
     }
   });

@@ -13,7 +13,11 @@ void cross_entropy(MatView<const float> logits, VecView<const int32_t> targets, 
                    VecView<double> losses);
 
 // The same, and logits become the gradient of scale * sum(losses): scale * (softmax - onehot(target)).
+//
+// With a z_weight (z-loss, PaLM: Chowdhery et al. 2022, section 5) it is the gradient of scale * sum(losses +
+// z_losses), z_losses[n] = z_weight * log(sum_v exp(logits[n][v]))^2, which keeps that logarithm near 0; `losses` are
+// without it. z_losses may be empty.
 void cross_entropy_backward(MatView<float> logits, VecView<const int32_t> targets, float scale, Threads& threads,
-                            VecView<double> losses);
+                            VecView<double> losses, float z_weight = 0, VecView<double> z_losses = {});
 
 }  // namespace tern

@@ -34,7 +34,33 @@ double rounds_per_second(Threads& threads, const Body& body, size_t& rounds) {
   }
 }
 
+// Multiply-adds/s of integers; `rounds` grows until a measurement takes long enough for the clock.
+double integers_once(Threads& threads, size_t& rounds) {
+  std::array<uint8_t, kIntegerMacsPerRound> codes;
+  std::array<int8_t, kProbeColumns> q;
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 7 % 3);
+  for (size_t i = 0; i < q.size(); ++i) q[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
+  const auto multiply = [&](size_t n) { probe().multiply_integers(codes.data(), q.data(), n); };
+  return rounds_per_second(threads, multiply, rounds) * kIntegerMacsPerRound;
+}
+
+double floats_once(Threads& threads, size_t& rounds) {
+  const auto multiply = [](size_t n) { probe().multiply_floats(0.5f, 0.25f, n); };
+  return rounds_per_second(threads, multiply, rounds) * static_cast<double>(probe().float_macs_per_round);
+}
+
 }  // namespace
+
+ComputeRates measure_compute(Threads& threads) {
+  constexpr int kMeasurements = 3;
+  size_t integer_rounds = 1024, float_rounds = 1024;
+  ComputeRates best;
+  for (int i = 0; i < kMeasurements; ++i) {
+    best.integer_peak = std::max(best.integer_peak, integers_once(threads, integer_rounds));
+    best.float_peak = std::max(best.float_peak, floats_once(threads, float_rounds));
+  }
+  return best;
+}
 
 MachineMeter::MachineMeter(Threads& threads) : threads_(threads), words_(kReadBytes / sizeof(uint64_t)) {
   threads_.for_ranges(words_.size(), kReadGrain, [&](size_t begin, size_t end) {
@@ -44,8 +70,8 @@ MachineMeter::MachineMeter(Threads& threads) : threads_(threads), words_(kReadBy
 
 void MachineMeter::measure() {
   for (int i = 0; i < kReadsAtOnce; ++i) best_.read_bandwidth = std::max(best_.read_bandwidth, read_once());
-  best_.integer_peak = std::max(best_.integer_peak, integers_once());
-  best_.float_peak = std::max(best_.float_peak, floats_once());
+  best_.integer_peak = std::max(best_.integer_peak, integers_once(threads_, integer_rounds_));
+  best_.float_peak = std::max(best_.float_peak, floats_once(threads_, float_rounds_));
 }
 
 double MachineMeter::read_once() {
@@ -78,20 +104,6 @@ double file_read_seconds(const std::filesystem::path& path, Threads& threads) {
     if (done != size) fail("{}: read failed: {} of {} bytes", file.string(), done.load(), size);
   }
   return now_s() - start;
-}
-
-double MachineMeter::integers_once() {
-  std::array<uint8_t, kIntegerMacsPerRound> codes;
-  std::array<int8_t, kProbeColumns> q;
-  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 7 % 3);
-  for (size_t i = 0; i < q.size(); ++i) q[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
-  const auto multiply = [&](size_t rounds) { probe().multiply_integers(codes.data(), q.data(), rounds); };
-  return rounds_per_second(threads_, multiply, integer_rounds_) * kIntegerMacsPerRound;
-}
-
-double MachineMeter::floats_once() {
-  const auto multiply = [](size_t rounds) { probe().multiply_floats(0.5f, 0.25f, rounds); };
-  return rounds_per_second(threads_, multiply, float_rounds_) * static_cast<double>(probe().float_macs_per_round);
 }
 
 }  // namespace tern

@@ -9,11 +9,17 @@
 
 namespace tern {
 
-struct MachineRates {
-  double read_bandwidth = 0;  // bytes/s, of memory far larger than caches
-  double integer_peak = 0;    // multiply-adds/s, as the table in use multiplies trits
-  double float_peak = 0;      // fused multiply-adds/s in f32
+struct ComputeRates {
+  double integer_peak = 0;  // multiply-adds/s, as the table in use multiplies trits
+  double float_peak = 0;    // fused multiply-adds/s in f32
 };
+
+struct MachineRates : ComputeRates {
+  double read_bandwidth = 0;  // bytes/s, of memory far larger than caches
+};
+
+// The rates of multiplying alone, the best of a few short measurements: a tenth of a second in all.
+ComputeRates measure_compute(Threads& threads);
 
 class MachineMeter {
  public:
@@ -29,9 +35,6 @@ class MachineMeter {
 
  private:
   double read_once();
-  double integers_once();
-  double floats_once();
-
   Threads& threads_;
   Buffer<uint64_t> words_;
   size_t integer_rounds_ = 1024;  // grown until a measurement takes long enough for the clock

@@ -1,9 +1,12 @@
 #include "train/checkpoint.h"
 
+#include <charconv>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/safetensors.h"
 #include "model/checkpoint_check.h"
 #include "model/load.h"
@@ -12,70 +15,88 @@ namespace tern {
 namespace {
 
 constexpr const char* kStepKey = "step";
+constexpr const char* kUpdatesKey = "updates";  // of the optimizer; skipped steps make none
+constexpr const char* kWatchKey = "watch";
 
-struct Group {
-  std::string prefix;
-  Parameters* values;
+// A tensor of the file, and the numbers of the state that it holds.
+struct Stored {
+  std::string name;
+  const TensorSpec* spec;
+  std::span<float> values;
 };
 
-std::vector<Group> groups(TrainState& state) {
-  return {{"master.", &state.masters()}, {"adam_m.", &state.optimizer().m}, {"adam_v.", &state.optimizer().v}};
+std::vector<Stored> stored_tensors(TrainState& state) {
+  std::vector<Stored> list;
+  Parameters& masters = state.masters();
+  for (size_t i = 0; i < masters.specs().size(); ++i) {
+    const TensorSpec& spec = masters.specs()[i];
+    list.push_back({"master." + tern_name(spec), &spec, {masters.mat(i).data, spec.elements()}});
+  }
+  for (const OptimizerTensor& tensor : state.optimizer().tensors()) {
+    list.push_back({tensor.name, &masters.specs()[tensor.tensor], tensor.values});
+  }
+  return list;
 }
 
-int64_t parse_step(const SafetensorsFile& file) {
-  const auto entry = file.metadata().find(kStepKey);
-  if (entry == file.metadata().end()) fail("{}: expected the metadata entry 'step', there is none", file.name());
-  try {
-    return std::stoll(entry->second);
-  } catch (const std::exception&) {
-    fail("{}: the metadata entry 'step' is '{}', expected a number", file.name(), entry->second);
+// The number of a metadata entry; `absent` where there is none, or Error where that is not given.
+int64_t metadata_number(const SafetensorsFile& file, const char* key, std::optional<int64_t> absent) {
+  const auto entry = file.metadata().find(key);
+  if (entry == file.metadata().end()) {
+    if (absent) return *absent;
+    fail("{}: expected the metadata entry '{}', there is none", file.name(), key);
   }
+  int64_t number = -1;
+  const std::string& text = entry->second;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) {
+    fail("{}: the metadata entry '{}' is {}, expected a number", file.name(), key, quote(text));
+  }
+  return number;
 }
 
 }  // namespace
 
-void save_checkpoint(const std::filesystem::path& directory, int64_t step, const TrainState& state) {
+void save_checkpoint(const std::filesystem::path& directory, const RunProgress& progress, const TrainState& state) {
   std::vector<NamedTensor> tensors;
-  for (const Group& group : groups(const_cast<TrainState&>(state))) {
-    for (size_t i = 0; i < group.values->specs().size(); ++i) {
-      const TensorSpec& spec = group.values->specs()[i];
-      const MatView<float> values = group.values->mat(i);
-      NamedTensor tensor;
-      tensor.name = group.prefix + tern_name(spec);
-      tensor.shape = spec.shape();
-      tensor.data = std::as_bytes(std::span<const float>(values.data, spec.elements()));
-      tensors.push_back(std::move(tensor));
-    }
+  for (const Stored& stored : stored_tensors(const_cast<TrainState&>(state))) {
+    const TensorSpec& spec = *stored.spec;
+    NamedTensor tensor;
+    tensor.name = stored.name;
+    tensor.shape = spec.shape();
+    tensor.data = std::as_bytes(std::span<const float>(stored.values));
+    tensors.push_back(std::move(tensor));
   }
   std::map<std::string, std::string> metadata = {{kCheckpointConfigKey, config_to_json(state.model().config)},
-                                                 {kStepKey, std::to_string(step)}};
+                                                 {kStepKey, std::to_string(progress.step)},
+                                                 {kUpdatesKey, std::to_string(state.optimizer().updates())},
+                                                 {kWatchKey, progress.watch.to_text()}};
   metadata[kChecksumKey] = checkpoint_checksum(tensors, metadata);
   std::vector<OutputTensor> outputs;
   for (const NamedTensor& tensor : tensors) outputs.push_back(output_tensor(tensor));
   write_safetensors(directory / kCheckpointFile, outputs, metadata);
 }
 
-int64_t load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
+RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
   const SafetensorsFile file(directory / kCheckpointFile);
   if (checked_config(file) != state.model().config)
     fail("{}: the checkpoint is of another model than {} describes", file.name(), kRunConfigFile);
-  for (const Group& group : groups(state)) {
-    for (size_t i = 0; i < group.values->specs().size(); ++i) {
-      const TensorSpec& spec = group.values->specs()[i];
-      const std::string name = group.prefix + tern_name(spec);
-      const NamedTensor* tensor = file.find(name);
-      if (tensor == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), name);
-      if (tensor->type != DType::kF32 || tensor->elements() != spec.elements()) {
-        fail("{}: tensor '{}': expected {} f32 numbers, it has {} of {}", file.name(), name, spec.elements(),
-             tensor->elements(), dtype_info(tensor->type).name);
-      }
-      std::memcpy(group.values->mat(i).data, tensor->data.data(), tensor->data.size());
+  for (const Stored& stored : stored_tensors(state)) {
+    const NamedTensor* tensor = file.find(stored.name);
+    if (tensor == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), stored.name);
+    if (tensor->type != DType::kF32 || tensor->elements() != stored.values.size()) {
+      fail("{}: tensor '{}': expected {} f32 numbers, it has {} of {}", file.name(), stored.name, stored.values.size(),
+           tensor->elements(), dtype_info(tensor->type).name);
     }
+    std::memcpy(stored.values.data(), tensor->data.data(), tensor->data.size());
   }
-  const int64_t step = parse_step(file);
-  state.optimizer().steps = step;
+  RunProgress progress;
+  progress.step = metadata_number(file, kStepKey, std::nullopt);
+  // Checkpoints from before updates could be skipped have made one a step and watched nothing.
+  state.optimizer().set_updates(metadata_number(file, kUpdatesKey, progress.step));
+  const auto watch = file.metadata().find(kWatchKey);
+  if (watch != file.metadata().end()) progress.watch = LossWatch::from_text(watch->second, file.name());
   state.repack(threads);
-  return step;
+  return progress;
 }
 
 }  // namespace tern

@@ -1,16 +1,23 @@
-// Checkpoints: one safetensors file with masters and moments, from which a run goes on bit for bit.
+// Checkpoints: one safetensors file with masters and the optimizer's memory, from which a run goes on bit for bit.
 #pragma once
 
 #include <filesystem>
 
+#include "train/loss_watch.h"
 #include "train/step.h"
 
 namespace tern {
 
-// Writes DIRECTORY/checkpoint.safetensors (beside, then renamed). `step` steps have been made.
-void save_checkpoint(const std::filesystem::path& directory, int64_t step, const TrainState& state);
+// What a run remembers from step to step besides its TrainState.
+struct RunProgress {
+  int64_t step = 0;  // steps made
+  LossWatch watch;
+};
 
-// Fills the state from it and returns the number of steps made. Error when the file is damaged or of another model.
-int64_t load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state);
+// Writes DIRECTORY/checkpoint.safetensors (beside, then renamed).
+void save_checkpoint(const std::filesystem::path& directory, const RunProgress& progress, const TrainState& state);
+
+// Fills the state from it. Error when the file is damaged, of another model or of another optimizer.
+RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state);
 
 }  // namespace tern

@@ -42,12 +42,19 @@ MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t first_step) : 
 MetricsLog::~MetricsLog() { std::fclose(file_); }
 
 void MetricsLog::add(const StepMetrics& m) {
-  const nlohmann::ordered_json json = {{"step", m.step},
-                                       {"loss", m.loss},
-                                       {"lr", m.learning_rate},
-                                       {"weight_decay", m.weight_decay},
-                                       {"grad_norm", m.gradient_norm},
-                                       {"tokens_per_second", m.tokens_per_second}};
+  nlohmann::ordered_json json = {{"step", m.step},
+                                 {"loss", m.loss},
+                                 {"lr", m.learning_rate},
+                                 {"weight_decay", m.weight_decay},
+                                 {"grad_norm", m.gradient_norm},
+                                 {"tokens_per_second", m.tokens_per_second},
+                                 {"peak_share", m.peak_share}};
+  if (m.trits.trits > 0) {
+    json["zeros"] = m.trits.zero_fraction();
+    json["flips"] = m.trits.flip_fraction();
+  }
+  if (m.z_loss > 0) json["z_loss"] = m.z_loss;
+  if (m.skipped) json["skipped"] = true;
   write_line(json.dump());
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "model/score.h"
+#include "train/parameters.h"
 
 namespace tern {
 
@@ -18,6 +19,10 @@ struct StepMetrics {
   double weight_decay = 0;
   double gradient_norm = 0;
   double tokens_per_second = 0;
+  double peak_share = 0;  // of the time a step takes: what it would take at the machine's peak rates (train/cost.h)
+  TritCounts trits;       // after the update
+  double z_loss = 0;      // weighted
+  bool skipped = false;   // the update was left out
 };
 
 class MetricsLog {

@@ -1,5 +1,6 @@
 #include "train/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -11,6 +12,8 @@ namespace tern {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr size_t kMostNewtonSchulz = 100;
 
 template <class T>
 void read(const Json& value, T& target) {
@@ -78,13 +81,31 @@ const std::vector<Key>& keys() {
       key(
           "weight_decay", [](TrainOptions & o) -> auto& { return o.schedule.weight_decay; }),
       key(
-          "beta1", [](TrainOptions & o) -> auto& { return o.adamw.beta1; }),
+          "decay_fraction", [](TrainOptions & o) -> auto& { return o.schedule.decay_fraction; }),
       key(
-          "beta2", [](TrainOptions & o) -> auto& { return o.adamw.beta2; }),
+          "weight_decay_until", [](TrainOptions & o) -> auto& { return o.schedule.weight_decay_until; }),
+      {"optimizer", [](const TrainOptions& o) { return Json(optimizer_name(o.optimizer)); },
+       [](const Json& value, TrainOptions& o) { o.optimizer = parse_optimizer(value.get<std::string>()); }},
       key(
-          "adam_epsilon", [](TrainOptions & o) -> auto& { return o.adamw.epsilon; }),
+          "beta1", [](TrainOptions & o) -> auto& { return o.update.beta1; }),
       key(
-          "clip_norm", [](TrainOptions & o) -> auto& { return o.adamw.clip_norm; }),
+          "beta2", [](TrainOptions & o) -> auto& { return o.update.beta2; }),
+      key(
+          "adam_epsilon", [](TrainOptions & o) -> auto& { return o.update.epsilon; }),
+      key(
+          "clip_norm", [](TrainOptions & o) -> auto& { return o.update.clip_norm; }),
+      key(
+          "momentum", [](TrainOptions & o) -> auto& { return o.update.momentum; }),
+      key(
+          "newton_schulz_steps", [](TrainOptions & o) -> auto& { return o.update.newton_schulz_steps; }),
+      key(
+          "z_loss", [](TrainOptions & o) -> auto& { return o.z_loss; }),
+      key(
+          "skip_loss", [](TrainOptions & o) -> auto& { return o.watch.skip_loss; }),
+      key(
+          "skip_norm", [](TrainOptions & o) -> auto& { return o.watch.skip_norm; }),
+      key(
+          "diverged_steps", [](TrainOptions & o) -> auto& { return o.watch.diverged_steps; }),
       key(
           "checkpoint_every", [](TrainOptions & o) -> auto& { return o.checkpoint_every; }),
       key(
@@ -108,18 +129,28 @@ void validate(const TrainOptions& o) {
   positive("context", o.context > 0);
   positive("batch", o.batch > 0);
   positive("accumulation", o.accumulation > 0);
-  positive("lr", o.schedule.peak > 0);
   positive("checkpoint_every", o.checkpoint_every > 0);
-  if (o.schedule.steps < 1) fail("train: steps is {}, expected 1 or more", o.schedule.steps);
-  if (o.schedule.warmup < 0 || o.schedule.warmup > o.schedule.steps) {
-    fail("train: warmup is {}, expected 0 to the number of steps, {}", o.schedule.warmup, o.schedule.steps);
-  }
+  validate(o.schedule);
   if (!(o.valid_fraction >= 0 && o.valid_fraction < 1)) {
     fail("train: valid_fraction is {}, expected 0 or more and below 1", o.valid_fraction);
   }
-  for (float beta : {o.adamw.beta1, o.adamw.beta2}) {
-    if (!(beta >= 0 && beta < 1)) fail("train: Adam's beta is {}, expected 0 or more and below 1", beta);
+  const auto share = [](const char* name, float value) {
+    if (!(value >= 0 && value < 1)) fail("train: {} is {}, expected 0 or more and below 1", name, value);
+  };
+  share("beta1", o.update.beta1);
+  share("beta2", o.update.beta2);
+  share("momentum", o.update.momentum);
+  if (o.update.newton_schulz_steps > kMostNewtonSchulz) {
+    fail("train: newton_schulz_steps is {}, expected at most {}", o.update.newton_schulz_steps, kMostNewtonSchulz);
   }
+  const auto not_negative = [](const char* name, double value) {
+    if (!(value >= 0) || !std::isfinite(value)) fail("train: {} is {}, expected 0 or more", name, value);
+  };
+  not_negative("adam_epsilon", static_cast<double>(o.update.epsilon));
+  not_negative("clip_norm", static_cast<double>(o.update.clip_norm));
+  not_negative("z_loss", static_cast<double>(o.z_loss));
+  not_negative("skip_loss", o.watch.skip_loss);
+  not_negative("skip_norm", o.watch.skip_norm);
 }
 
 std::string options_to_json(const TrainOptions& options) {
@@ -152,9 +183,29 @@ TrainOptions options_from_json(std::string_view text, std::string_view where, co
 
 double default_learning_rate(const ModelConfig& config) {
   const bool full = config.weights == WeightKind::kFull;
-  const double base = full ? 2e-3 : 4e-3;  // measured at dim 128 (runs/shakespeare.sh), docs/training.md
-  // Wider models want smaller steps; BitNet's own rates fall about as dim^-0.5 (2310.11453, appendix).
-  return config.dim <= 128 ? base : base * std::sqrt(128.0 / static_cast<double>(config.dim));
+  struct Known {
+    double dim, rate;
+  };
+  // Measured at width 128 (runs/shakespeare.sh) and taken over to twice the width with its square root; the authors'
+  // Table 2 at 1536 (700M) and 2048 (1.3B), which they keep for 3200 (3B and 3.9B).
+  const double narrow = full ? 2e-3 : 4e-3;
+  const Known known[] = {
+      {256, narrow * std::sqrt(128.0 / 256)}, {1536, full ? 2.5e-4 : 1.5e-3}, {2048, full ? 2e-4 : 1.2e-3}};
+  const auto dim = static_cast<double>(config.dim);
+  if (dim <= 128) return narrow;
+  if (dim <= 256) return narrow * std::sqrt(128.0 / dim);
+  for (size_t i = 1; i < std::size(known); ++i) {
+    if (dim > known[i].dim) continue;
+    // A power of the width between two known rates.
+    const double part = std::log(dim / known[i - 1].dim) / std::log(known[i].dim / known[i - 1].dim);
+    return known[i - 1].rate * std::pow(known[i].rate / known[i - 1].rate, part);
+  }
+  return known[std::size(known) - 1].rate;
+}
+
+int64_t default_warmup(int64_t steps) {
+  constexpr int64_t kAuthors = 375;
+  return std::min(kAuthors, steps / 50);
 }
 
 }  // namespace tern

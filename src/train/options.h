@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "model/config.h"
-#include "train/adamw.h"
+#include "train/loss_watch.h"
+#include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/step.h"
 
@@ -27,14 +28,18 @@ struct TrainOptions {
   size_t accumulation = 1;  // forward passes an optimizer step
   uint64_t seed = 1;
   Schedule schedule;
-  AdamWOptions adamw;
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  OptimizerOptions update;  // the optimizer's numbers
+  float z_loss = 0;         // weight of the z-loss
+  WatchOptions watch;
   int64_t checkpoint_every = 500;  // steps
   int64_t valid_every = 250;       // steps; 0: only at the end
   size_t valid_tokens = 32768;     // scored by the validations on the way; the last one scores all
 
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
 
-  StepShape shape() const { return {context, batch, accumulation, gradients}; }
+  StepShape shape() const { return {context, batch, accumulation}; }
+  StepRules rules() const { return {optimizer, z_loss, gradients}; }
 };
 
 // Error naming the first option that does not fit.
@@ -45,8 +50,11 @@ void validate(const TrainOptions& options);
 std::string options_to_json(const TrainOptions& options);
 TrainOptions options_from_json(std::string_view text, std::string_view where, const TrainOptions& base);
 
-// Peak learning rates by kind and size for small models, with their source (docs/training.md): ternary and binary
-// models want several times the rate of full precision ones.
+// Peak learning rate by kind and width, with its source: docs/training.md, "Learning rates". Ternary and binary models
+// want several times the rate of full precision ones. Muon's updates are scaled to take the same.
 double default_learning_rate(const ModelConfig& config);
+
+// Warm-up steps when nobody says: the authors' 375, but no more than 2% of the run.
+int64_t default_warmup(int64_t steps);
 
 }  // namespace tern

@@ -1,8 +1,11 @@
 #include "train/parameters.h"
 
 #include <algorithm>
+#include <atomic>
+#include <bit>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 
 #include "base/rng.h"
 
@@ -30,6 +33,30 @@ void round_matrix(MatView<const float> values, Threads& threads, MatView<float> 
       kernels().expand_bf16(bits.data(), values.cols, rounded.row(r));
     }
   });
+}
+
+// Adds what the codes of `now` are and how many differ from `before`, which both hold `size` bytes of four 2-bit codes
+// (trit + 1). The codes that fill up panels are 0 trits in both.
+void count_codes(const uint8_t* before, const uint8_t* now, size_t size, Threads& threads, TritCounts& counts) {
+  constexpr uint64_t kLowBits = 0x5555555555555555;
+  constexpr size_t kGrain = 4096;
+  std::atomic<size_t> zeros{0}, flips{0};
+  assert(size % sizeof(uint64_t) == 0);
+  threads.for_ranges(size, kGrain, [&](size_t begin, size_t end) {
+    size_t range_zeros = 0, range_flips = 0;
+    for (size_t i = begin; i < end; i += sizeof(uint64_t)) {
+      uint64_t a = 0, b = 0;
+      std::memcpy(&a, before + i, sizeof(a));
+      std::memcpy(&b, now + i, sizeof(b));
+      const uint64_t differ = a ^ b;
+      range_zeros += static_cast<size_t>(std::popcount(b & kLowBits));  // 1 is the only code with this bit
+      range_flips += static_cast<size_t>(std::popcount((differ | differ >> 1) & kLowBits));
+    }
+    zeros += range_zeros;
+    flips += range_flips;
+  });
+  counts.zeros += zeros;
+  counts.flips += flips;
 }
 
 }  // namespace
@@ -79,18 +106,34 @@ void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
   }
 }
 
-void pack_weights(const Parameters& masters, Threads& threads, Model& model) {
+TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model) {
+  constexpr size_t kCodesPerByte = 4;
+  TritCounts counts;
   Buffer<float> rounded;
+  Buffer<uint8_t> before;
   for (size_t i = 0; i < masters.specs().size(); ++i) {
     const TensorSpec& spec = masters.specs()[i];
     MatView<const float> values = masters.mat(i);
-    if (!spec.is_norm() && !(spec.is_linear() && model.config.weights != WeightKind::kFull)) {
+    if (spec.is_linear() && model.config.weights != WeightKind::kFull) {
+      const TernaryMatrix& trits = model.weights.linear(spec).ternary;
+      assert(trits.layout == TernaryLayout::kCodes);
+      const size_t size = trits.panels.size();
+      if (before.size() < size) before = Buffer<uint8_t>(size);
+      std::copy_n(trits.panels.data(), size, before.data());
+      set_tensor(spec, values, threads, model);
+      count_codes(before.data(), trits.panels.data(), size, threads, counts);
+      counts.trits += spec.elements();
+      counts.zeros -= size * kCodesPerByte - spec.elements();  // what fills up panels
+      continue;
+    }
+    if (!spec.is_norm()) {
       if (rounded.size() < spec.elements()) rounded = Buffer<float>(spec.elements());
       round_matrix(values, threads, rounded.mat(spec.rows, spec.cols));
       values = rounded.mat(spec.rows, spec.cols);
     }
     set_tensor(spec, values, threads, model);
   }
+  return counts;
 }
 
 }  // namespace tern

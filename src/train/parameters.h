@@ -43,8 +43,18 @@ class Parameters {
 // shape.
 void initialize(uint64_t seed, Threads& threads, Parameters& masters);
 
+// What packing does to the trits of all linear layers.
+struct TritCounts {
+  size_t trits = 0;  // 0 for a full-precision model
+  size_t zeros = 0;
+  size_t flips = 0;  // those that differ from the trits packed before
+
+  double zero_fraction() const { return trits == 0 ? 0 : static_cast<double>(zeros) / static_cast<double>(trits); }
+  double flip_fraction() const { return trits == 0 ? 0 : static_cast<double>(flips) / static_cast<double>(trits); }
+};
+
 // Packs the masters into the weights that the forward pass reads: ternary once a step; full layers, embedding and head
 // rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits.
-void pack_weights(const Parameters& masters, Threads& threads, Model& model);
+TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model);
 
 }  // namespace tern

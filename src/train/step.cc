@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <vector>
 
 #include "base/error.h"
@@ -21,24 +22,27 @@ StepShape checked(const ModelConfig& config, const StepShape& shape) {
 
 }  // namespace
 
-TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads)
+TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads,
+                       const StepRules& rules)
     : shape_(checked(config, shape)),
+      rules_(rules),
       model_(make_model(config, DType::kF32)),
       masters_(config),
       gradients_(config),
-      optimizer_(config),
+      optimizer_(rules.optimizer, config),
       cache_(config, shape.micro_batch, shape.context),
       activations_(config, shape.micro_batch * shape.context, true),
       buffers_(config, shape.micro_batch * shape.context),
       logits_(shape.micro_batch * shape.context * config.vocab) {
-  buffers_.linear.precision = shape.gradients;
+  buffers_.linear.precision = rules.gradients;
   initialize(seed, threads, masters_);
   repack(threads);
 }
 
-// Forward and backward of one micro-batch; the gradients of loss_scale times the sum of its losses accumulate. Returns
-// that sum.
-double TrainState::micro_step(std::span<const Sample> samples, float loss_scale, Threads& threads) {
+// Forward and backward of one micro-batch, the step's samples from `first` on; the gradients of loss_scale times the
+// sum of its losses accumulate, and so do the sums of losses.
+void TrainState::micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads,
+                            StepResult& sums) {
   Batch batch;
   std::vector<int32_t> targets;
   for (size_t b = 0; b < samples.size(); ++b) {
@@ -50,24 +54,32 @@ double TrainState::micro_step(std::span<const Sample> samples, float loss_scale,
   batch.want_all_logits();
   const MatView<float> logits = logits_.mat(batch.size(), model_.config.vocab);
   forward(model_, batch, threads, cache_, activations_, logits);
-  std::vector<double> losses(batch.size());
-  cross_entropy_backward(logits, targets, loss_scale, threads, losses);
+  std::vector<double> losses(batch.size()), z_losses(batch.size());
+  cross_entropy_backward(logits, targets, loss_scale, threads, losses, rules_.z_loss, z_losses);
   backward(model_, batch, activations_, cache_, logits, threads, buffers_, gradients_);
-  double sum = 0;
-  for (double loss : losses) sum += loss;
-  return sum;
+  double loss = 0, z_loss = 0;
+  for (size_t n = 0; n < losses.size(); ++n) {
+    loss += losses[n];
+    z_loss += z_losses[n];
+    if (!std::isfinite(losses[n]) && !sums.broken_sample) sums.broken_sample = first + n / shape_.context;
+  }
+  sums.loss += loss;
+  sums.z_loss += z_loss;
 }
 
 StepResult TrainState::compute_gradients(std::span<const Sample> samples, size_t world, Threads& threads) {
   assert(samples.size() == shape_.micro_batch * shape_.accumulation);
   std::fill(gradients_.data().begin(), gradients_.data().end(), 0.0f);
   const float loss_scale = 1.0f / static_cast<float>(shape_.tokens() * world);
-  double sum = 0;
+  StepResult result;
   for (size_t first = 0; first < samples.size(); first += shape_.micro_batch) {
-    sum += micro_step(samples.subspan(first, shape_.micro_batch), loss_scale, threads);
+    micro_step(samples.subspan(first, shape_.micro_batch), first, loss_scale, threads, result);
   }
   // With several processes, gradients and (sum, count) of the loss are reduced here, and nowhere else.
-  return {sum / static_cast<double>(shape_.tokens()), gradient_norm(gradients_, threads)};
+  result.loss /= static_cast<double>(shape_.tokens());
+  result.z_loss /= static_cast<double>(shape_.tokens());
+  result.gradient_norm = gradient_norm(gradients_, threads);
+  return result;
 }
 
 StepResult TrainState::compute_gradients(const DataLoader& loader, int64_t step, Threads& threads) {
@@ -76,14 +88,14 @@ StepResult TrainState::compute_gradients(const DataLoader& loader, int64_t step,
   return compute_gradients(samples, loader.world, threads);
 }
 
-void TrainState::update(const AdamWOptions& options, double learning_rate, double weight_decay, double gradient_norm,
-                        Threads& threads) {
-  adamw_update(options, learning_rate, weight_decay, gradient_norm, gradients_, threads, optimizer_, masters_);
+void TrainState::update(const OptimizerOptions& options, double learning_rate, double weight_decay,
+                        double gradient_norm, Threads& threads) {
+  optimizer_.update(options, learning_rate, weight_decay, gradient_norm, gradients_, threads, masters_);
   repack(threads);
 }
 
-StepResult TrainState::step(const DataLoader& loader, int64_t step, const AdamWOptions& options, double learning_rate,
-                            double weight_decay, Threads& threads) {
+StepResult TrainState::step(const DataLoader& loader, int64_t step, const OptimizerOptions& options,
+                            double learning_rate, double weight_decay, Threads& threads) {
   const StepResult result = compute_gradients(loader, step, threads);
   update(options, learning_rate, weight_decay, result.gradient_norm, threads);
   return result;

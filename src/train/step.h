@@ -2,15 +2,16 @@
 // [CUDA and MPI seam: a second implementation replaces this file whole.]
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/threads.h"
 #include "model/activations.h"
 #include "model/kv_cache.h"
 #include "model/weights.h"
-#include "train/adamw.h"
 #include "train/backward.h"
 #include "train/data_loader.h"
+#include "train/optimizer.h"
 #include "train/parameters.h"
 
 namespace tern {
@@ -19,31 +20,43 @@ struct StepShape {
   size_t context = 0;       // T tokens a sample
   size_t micro_batch = 0;   // B samples a forward pass
   size_t accumulation = 1;  // micro-batches a step
-  GradientPrecision gradients = GradientPrecision::kInt16;
 
   size_t tokens() const { return context * micro_batch * accumulation; }
 };
 
+// What a run's steps are made of, for all of them alike.
+struct StepRules {
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  float z_loss = 0;  // weight of the z-loss (ops/cross_entropy.h)
+  GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
+};
+
 struct StepResult {
-  double loss = 0;           // mean nats a token over the step's samples, before the update
+  double loss = 0;           // mean nats a token over the step's samples, before the update; without the z-loss
   double gradient_norm = 0;  // before clipping
+  double z_loss = 0;         // mean, times its weight
+  // The first of the step's samples whose loss is no finite number, if there is one.
+  std::optional<size_t> broken_sample;
 };
 
 // What training owns: masters, moments, the packed model, and the buffers of a step.
 class TrainState {
  public:
   // Masters are initialized from `seed`. Error for a shape that does not fit the configuration.
-  TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads);
+  TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads,
+             const StepRules& rules = {});
 
   const Model& model() const { return model_; }
   Parameters& masters() { return masters_; }
   const Parameters& masters() const { return masters_; }
-  AdamWState& optimizer() { return optimizer_; }
-  const AdamWState& optimizer() const { return optimizer_; }
+  Optimizer& optimizer() { return optimizer_; }
+  const Optimizer& optimizer() const { return optimizer_; }
   const Parameters& gradients() const { return gradients_; }
 
   // After the masters were changed from outside (a loaded checkpoint).
-  void repack(Threads& threads) { pack_weights(masters_, threads, model_); }
+  void repack(Threads& threads) { trits_ = pack_weights(masters_, threads, model_); }
+  // What the last update did to the trits.
+  const TritCounts& trits() const { return trits_; }
 
   // Loss and gradients of `samples` (micro_batch * accumulation of them), without an update. The gradients are those of
   // the mean over the tokens of all `world` processes that share the step. Error for a token outside the vocabulary.
@@ -51,24 +64,26 @@ class TrainState {
   // The same for step `step`'s samples.
   StepResult compute_gradients(const DataLoader& loader, int64_t step, Threads& threads);
   // Updates the masters by the gradients, clipped by their norm, and packs them anew.
-  void update(const AdamWOptions& options, double learning_rate, double weight_decay, double gradient_norm,
+  void update(const OptimizerOptions& options, double learning_rate, double weight_decay, double gradient_norm,
               Threads& threads);
   // compute_gradients, then update.
-  StepResult step(const DataLoader& loader, int64_t step, const AdamWOptions& options, double learning_rate,
+  StepResult step(const DataLoader& loader, int64_t step, const OptimizerOptions& options, double learning_rate,
                   double weight_decay, Threads& threads);
 
  private:
-  double micro_step(std::span<const Sample> samples, float loss_scale, Threads& threads);
+  void micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads, StepResult& sums);
 
   StepShape shape_;
+  StepRules rules_;
   Model model_;
   Parameters masters_;
   Parameters gradients_;
-  AdamWState optimizer_;
+  Optimizer optimizer_;
   KvCache cache_;
   Activations activations_;
   BackwardBuffers buffers_;
   Buffer<float> logits_;  // (B*T, V); then their gradient
+  TritCounts trits_;
 };
 
 }  // namespace tern

@@ -13,6 +13,7 @@
 #include "tokenizer/hf_json.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
+#include "train/cost.h"
 #include "train/metrics.h"
 #include "train/validation.h"
 
@@ -35,23 +36,23 @@ class Run {
         tokenizer_(read_hf_tokenizer(directory / kTokenizerFile)),
         corpus_(read_manifest(directory), tokenizer_, directory),
         loader_{corpus_.train(), options.context, options.seed, 0, 1},
-        state_(options.model, options.shape(), options.seed, threads),
+        state_(options.model, options.shape(), options.seed, threads, options.rules()),
         scorer_(options.model, options.context) {}
 
   TrainReport go(bool resume) {
-    int64_t step = 0;
     if (hooks_.on_start) hooks_.on_start(options_, tokenizer_);
     if (resume) {
-      step = load_checkpoint(directory_, threads_, state_);
+      progress_ = load_checkpoint(directory_, threads_, state_);
+      saved_step_ = progress_.step;
     } else {
-      save_checkpoint(directory_, 0, state_);
+      save();
     }
     if (!hooks_.trace.empty()) write_trace();
-    MetricsLog metrics(directory_ / kMetricsFile, step);
+    MetricsLog metrics(directory_ / kMetricsFile, progress_.step);
     metrics.on_line = hooks_.on_metrics;
     TrainReport report;
     const double start = now_s();
-    train_steps(step, metrics, report);
+    train_steps(metrics, report);
     report.valid = validate(corpus_.valid().size());
     metrics.add_validation(report.steps, report.valid);
     report.valid_bytes = text_bytes(tokenizer_, corpus_.valid());
@@ -61,51 +62,112 @@ class Run {
   }
 
  private:
-  void train_steps(int64_t first, MetricsLog& metrics, TrainReport& report) {
+  void train_steps(MetricsLog& metrics, TrainReport& report) {
     const Schedule& schedule = options_.schedule;
+    const int64_t first = progress_.step;
     const auto tokens = static_cast<double>(options_.shape().tokens());
+    const double least_seconds = step_cost(options_.model, options_.shape()).least_seconds(measure_compute(threads_));
     const int64_t tail = std::max<int64_t>(1, (schedule.steps - first) / 10);
-    Progress progress(hooks_.label, static_cast<size_t>(schedule.steps),
-                      static_cast<size_t>(std::max<int64_t>(1, schedule.steps / 20)));
-    progress.update(static_cast<size_t>(first), "");
+    Progress bar(hooks_.label, static_cast<size_t>(schedule.steps),
+                 static_cast<size_t>(std::max<int64_t>(1, schedule.steps / 20)));
+    bar.update(static_cast<size_t>(first), "");
     double step_seconds = 0;
     double tail_loss = 0;
     int64_t tail_steps = 0;
-    int64_t step = first;
-    for (; step < schedule.steps; ++step) {
+    while (progress_.step < schedule.steps) {
       if (hooks_.stop != nullptr && hooks_.stop->load()) break;
       const double begin = now_s();
-      const double rate = schedule.learning_rate(step);
-      const double decay = schedule.weight_decay_at(step);
-      const StepResult result = state_.step(loader_, step, options_.adamw, rate, decay, threads_);
+      StepMetrics m = make_step();
       const double seconds = now_s() - begin;
-      if (!std::isfinite(result.loss)) {
-        fail("step {}: the loss is {}; the last checkpoint is unchanged, try a lower --lr", step, result.loss);
-      }
+      m.tokens_per_second = tokens / seconds;
+      m.peak_share = least_seconds / seconds;
       step_seconds += seconds;
-      if (step >= schedule.steps - tail) {
-        tail_loss += result.loss;
+      const auto made = static_cast<double>(progress_.step - first);
+      report.skipped += m.skipped ? 1 : 0;
+      report.tokens_per_second = tokens * made / step_seconds;
+      report.peak_share = least_seconds * made / step_seconds;
+      if (m.step >= schedule.steps - tail) {
+        tail_loss += m.loss;
         ++tail_steps;
       }
-      metrics.add({step, result.loss, rate, decay, result.gradient_norm, tokens / seconds});
-      progress.update(static_cast<size_t>(step + 1),
-                      fmt::format("loss {:.4f}  {:.0f} tokens/s", result.loss,
-                                  tokens * static_cast<double>(step + 1 - first) / step_seconds));
-      after_step(step + 1, metrics);
+      metrics.add(m);
+      bar.update(static_cast<size_t>(progress_.step), details(m, report));
+      after_step(metrics);
     }
-    report.steps = step;
-    report.interrupted = step < schedule.steps;
+    report.steps = progress_.step;
+    report.interrupted = progress_.step < schedule.steps;
     report.train_loss = tail_steps > 0 ? tail_loss / static_cast<double>(tail_steps) : 0;
-    report.tokens_per_second = step_seconds > 0 ? tokens * static_cast<double>(step - first) / step_seconds : 0;
-    save_checkpoint(directory_, step, state_);
+    report.trits = state_.trits();
+    save();
   }
 
-  void after_step(int64_t steps, MetricsLog& metrics) {
+  // One step, whose update is left out when the loss says so; Error when there is no use in going on.
+  StepMetrics make_step() {
+    const int64_t step = progress_.step;
+    StepMetrics m;
+    m.step = step;
+    m.learning_rate = options_.schedule.learning_rate(step);
+    m.weight_decay = options_.schedule.weight_decay_at(step);
+    const StepResult result = state_.compute_gradients(loader_, step, threads_);
+    m.loss = result.loss;
+    m.gradient_norm = result.gradient_norm;
+    m.z_loss = result.z_loss;
+    if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) fail_broken(result);
+    // Only now are the weights known to be good: a checkpoint that is written earlier could replace the last good one.
+    if (step % options_.checkpoint_every == 0 && step != saved_step_) save();
+    // During the warm-up a loss may be anything.
+    const double limit = step < options_.schedule.warmup ? HUGE_VAL : diverged_loss(options_.model.vocab);
+    const LossWatch::Verdict verdict = progress_.watch.look(options_.watch, result.loss, result.gradient_norm, limit);
+    if (verdict == LossWatch::Verdict::kDiverged) fail_diverged(m, limit);
+    m.skipped = verdict == LossWatch::Verdict::kSkip;
+    if (!m.skipped) state_.update(options_.update, m.learning_rate, m.weight_decay, m.gradient_norm, threads_);
+    m.trits = state_.trits();
+    if (m.skipped) m.trits.flips = 0;
+    ++progress_.step;
+    return m;
+  }
+
+  [[noreturn]] void fail_broken(const StepResult& result) const {
+    // A NaN has a sign that means nothing.
+    const size_t samples = options_.batch * options_.accumulation;
+    const std::string where =
+        result.broken_sample ? fmt::format(", first in sample {}", *result.broken_sample) : std::string();
+    fail(
+        "step {}: the loss is {} and the gradient norm {}, expected finite numbers; its batch is samples 0 to {} of "
+        "step {} with seed {}{}; {} of step {} is kept: try a lower --lr than {}",
+        progress_.step, std::fabs(result.loss), std::fabs(result.gradient_norm), samples - 1, progress_.step,
+        options_.seed, where, (directory_ / kCheckpointFile).string(), saved_step_, options_.schedule.peak);
+  }
+
+  [[noreturn]] void fail_diverged(const StepMetrics& m, double limit) const {
+    fail(
+        "step {}: the run has diverged: for {} steps the loss was above {:.2f}, one nat more than guessing, now {:.2f} "
+        "at learning rate {:.3g}; {} of step {} is kept: try a lower --lr than {}, or --diverged-steps 0 to go on",
+        m.step, options_.watch.diverged_steps, limit, m.loss, m.learning_rate, (directory_ / kCheckpointFile).string(),
+        saved_step_, options_.schedule.peak);
+  }
+
+  static std::string details(const StepMetrics& m, const TrainReport& report) {
+    std::string text = fmt::format("loss {:.4f}  lr {:.2e}  norm {:.2f}", m.loss, m.learning_rate, m.gradient_norm);
+    if (m.trits.trits > 0) {
+      text +=
+          fmt::format("  zeros {:.1f}%  flips {:.2f}%", 100 * m.trits.zero_fraction(), 100 * m.trits.flip_fraction());
+    }
+    if (report.skipped > 0) text += fmt::format("  skipped {}", report.skipped);
+    return text + fmt::format("  {:.0f} tokens/s  {:.0f}% of peak", report.tokens_per_second, 100 * report.peak_share);
+  }
+
+  void save() {
+    save_checkpoint(directory_, progress_, state_);
+    saved_step_ = progress_.step;
+  }
+
+  void after_step(MetricsLog& metrics) {
+    const int64_t steps = progress_.step;
     if (hooks_.sample_every > 0 && steps % hooks_.sample_every == 0) {
       hooks_.on_sample(steps, state_.model(), tokenizer_, threads_);
     }
     if (steps == options_.schedule.steps) return;
-    if (steps % options_.checkpoint_every == 0) save_checkpoint(directory_, steps, state_);
     if (options_.valid_every > 0 && steps % options_.valid_every == 0) {
       metrics.add_validation(steps, validate(std::min<uint64_t>(corpus_.valid().size(), options_.valid_tokens + 1)));
     }
@@ -145,20 +207,30 @@ class Run {
   DataLoader loader_;
   TrainState state_;
   Scorer scorer_;
+  RunProgress progress_;
+  int64_t saved_step_ = 0;  // of the checkpoint in the directory
 };
 
 }  // namespace
 
-TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
-                           Threads& threads) {
+CompleteOptions complete_options(const TrainOptions& given) {
+  CompleteOptions complete{given, make_run_vocabulary(given)};
+  complete.options.model.vocab = complete.vocabulary.tokens.size();
+  complete.options.model.context = given.context;
+  validate(complete.options);
+  return complete;
+}
+
+void check_no_run(const std::filesystem::path& directory) {
   if (std::filesystem::exists(directory / kCheckpointFile)) {
     fail("{}: a training run is there already; use --resume to go on with it, or another --out", directory.string());
   }
-  TrainOptions options = given;
-  const Vocabulary vocabulary = make_run_vocabulary(options);
-  options.model.vocab = vocabulary.tokens.size();
-  options.model.context = options.context;
-  validate(options);
+}
+
+TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
+                           Threads& threads) {
+  check_no_run(directory);
+  const auto [options, vocabulary] = complete_options(given);
   make_directories(directory);
   write_hf_tokenizer(vocabulary, directory / kTokenizerFile);
   write_file(directory / "tokenizer_config.json", format_hf_tokenizer_config(vocabulary));

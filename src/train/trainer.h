@@ -10,7 +10,9 @@
 #include "base/threads.h"
 #include "model/score.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary.h"
 #include "train/options.h"
+#include "train/parameters.h"
 
 namespace tern {
 
@@ -23,6 +25,9 @@ struct TrainReport {
   size_t parameters = 0;
   double seconds = 0;            // of this call, without tokenizing
   double tokens_per_second = 0;  // in training steps
+  double peak_share = 0;         // of this call's steps (train/cost.h)
+  int64_t skipped = 0;           // updates left out by this call
+  TritCounts trits;              // after the last update
 };
 
 struct TrainHooks {
@@ -41,6 +46,18 @@ struct TrainHooks {
   int64_t sample_every = 0;
   std::function<void(int64_t steps, const Model&, const Tokenizer&, Threads&)> on_sample;
 };
+
+// The options of a run, with what follows from its tokenizer.
+struct CompleteOptions {
+  TrainOptions options;
+  Vocabulary vocabulary;
+};
+
+// Makes or reads the tokenizer. Error for options that do not fit.
+CompleteOptions complete_options(const TrainOptions& given);
+
+// Error when the directory holds a run.
+void check_no_run(const std::filesystem::path& directory);
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, data.json, token
 // shards (corpus.h), metrics.jsonl and checkpoint.safetensors.

@@ -537,6 +537,77 @@ class Case(unittest.TestCase):
         steps_seen = [json.loads(line)["step"] for line in metrics.read_text().splitlines() if '"step"' in line]
         self.assertEqual(steps_seen, list(range(60)))
 
+    def test_a_learning_rate_out_of_bounds_stops_with_its_batch_and_checkpoint(self):
+        out = self.dir / "nan"
+        message = error("train", *self.shape, "--steps", 30, "--warmup", 10, "--checkpoint-every", 1, "--lr", 1e38, "--out", out)
+        self.assertRegex(message, r"step \d+: the loss is (nan|inf) .*; its batch is samples 0 to 1 of step \d+ with seed 1, "
+                                  r"first in sample \d; .*checkpoint.safetensors of step \d+ is kept: try a lower --lr than 1e\+38")
+        step, saved = (int(x) for x in re.findall(r"step (\d+)", message)[::2])
+        # A checkpoint a step, but none of weights whose loss was not a number.
+        self.assertLess(saved, step)
+        lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+        self.assertEqual([line["step"] for line in lines], list(range(step)))
+        valid = json.loads(tern("eval", "perplexity", "-m", out, self.dir / "text.txt", "--json", "-t", 1)[0])
+        self.assertTrue(math.isfinite(valid["loss"]))
+
+    def test_a_diverged_run_stops(self):
+        run = ["train", *self.shape, "--steps", 60, "--warmup", 0, "--lr", 1, "--schedule", "constant", "--clip", 0]
+        message = error(*run, "--diverged-steps", 4, "--out", self.dir / "diverged")
+        self.assertRegex(message, r"step \d+: the run has diverged: for 4 steps the loss was above 6.55, .*step 0 is kept")
+        tern(*run, "--diverged-steps", 0, "--out", self.dir / "goes-on")
+
+    def test_spikes_are_skipped_and_counted(self):
+        out, _ = tern("train", *self.shape, "--steps", 80, "--skip-norm", 0.5, "--json", "--out", self.dir / "skip")
+        lines = [json.loads(line) for line in (self.dir / "skip/metrics.jsonl").read_text().splitlines()]
+        skipped = [line for line in lines if line.get("skipped")]
+        self.assertEqual(json.loads(out)["skipped"], len(skipped))
+        self.assertGreater(len(skipped), 0)
+        self.assertEqual({line["flips"] for line in skipped}, {0})
+
+    def test_metrics_tell_zeros_and_flips(self):
+        lines = [json.loads(line) for line in (self.dir / "run/metrics.jsonl").read_text().splitlines()]
+        for line in lines:
+            if "step" in line:
+                self.assertTrue(0.2 < line["zeros"] < 0.5 and 0 <= line["flips"] < 0.5 and line["peak_share"] > 0, line)
+        tern("train", *self.shape, "--steps", 2, "--weights", "full", "--out", self.dir / "full-metrics")
+        line = json.loads((self.dir / "full-metrics/metrics.jsonl").read_text().splitlines()[0])
+        self.assertNotIn("zeros", line)
+
+    def test_dry_run_writes_nothing(self):
+        before = sorted(self.dir.rglob("*"))
+        run = ["train", *self.shape, "--steps", 1000, "--dry-run", "--out", self.dir / "planned"]
+        out, _ = tern(*run)
+        for word in ("parameters", "memory", "operations", "expected time", "two-stage, warm-up 20 steps", "decay"):
+            self.assertIn(word, out)
+        self.assertGreater(out.count("*"), 60)
+        plan = json.loads(tern(*run, "--json", "--optimizer", "muon")[0])
+        info = json.loads(tern("info", self.dir / "run", "--json")[0])
+        self.assertEqual(plan["parameters"], info["parameters"])
+        self.assertEqual(plan["memory"]["total"], sum(v for k, v in plan["memory"].items() if k not in ("total", "available")))
+        self.assertGreater(plan["step_seconds"], 0)
+        self.assertEqual((plan["schedule"][0]["step"], plan["schedule"][-1]["step"]), (0, 999))
+        self.assertEqual(sorted(self.dir.rglob("*")), before)
+        self.assertIn("No such file", error("train", "--data", self.dir / "none.txt", *SHAPE, "--dry-run", "--out", self.dir / "planned"))
+        self.assertIn("a training run is there already", error("train", *self.shape, "--dry-run", "--out", self.dir / "run"))
+
+    def test_contradicting_options(self):
+        for options, expected in (
+            (["--schedule", "cosine", "--lr-second", 1e-3], "--lr-second belongs to --schedule two-stage, the schedule is cosine"),
+            (["--decay-fraction", 0.1], "--decay-fraction belongs to --schedule wsd, the schedule is two-stage"),
+            (["--schedule", "constant", "--lr-end", 1e-5], "--lr-end does not fit --schedule constant"),
+            (["--momentum", 0.9], "--momentum belongs to --optimizer muon, the optimizer is adamw"),
+            (["--weight-decay", 0, "--weight-decay-until", 0.5], "--weight-decay-until does not fit a weight decay of 0"),
+            (["--valid", self.dir / "text.txt", "--valid-fraction", 0.2], "leave one of them out"),
+            (["--lr", 1e-3, "--lr-end", 2e-3], "lr_end is 0.002, expected 0 to lr, 0.001"),
+            (["--steps", 10, "--warmup", 11], "warmup is 11, expected 0 to the number of steps, 10"),
+            (["--dry-run", "--trace", self.dir / "trace"], "--dry-run writes nothing, --trace writes files"),
+            (["--optimizer", "sgd"], "unknown optimizer 'sgd'"),
+            (["--beta2", 1], "beta2 is 1, expected"),
+        ):
+            self.assertIn(expected, error("train", *self.shape, *options, "--out", self.dir / "refused"))
+            self.assertFalse((self.dir / "refused").exists())
+        self.assertIn("leave --dry-run out", error("train", "--resume", "--dry-run", "--out", self.dir / "run"))
+
     def test_interrupt_saves_a_checkpoint(self):
         process = start("train", *self.shape, "--steps", 100000, "--json", "--out", self.dir / "interrupted")
         metrics = self.dir / "interrupted/metrics.jsonl"

@@ -31,6 +31,30 @@ TEST(CrossEntropy, IsTheOracles) {
   });
 }
 
+TEST(CrossEntropy, ZLossIsTheOracles) {
+  const Fixture fixture("recipe");
+  const Matrix logits = fixture.floats("z_loss.logits");
+  const std::vector<int32_t> targets = fixture.ints("z_loss.targets");
+  const auto weight = static_cast<float>(fixture.number("config", "/z_loss/weight"));
+  for_each_machine([&](Threads& threads) {
+    std::vector<double> plain(logits.rows), losses(logits.rows), z_losses(logits.rows);
+    cross_entropy(logits.view(), targets, threads, plain);
+    Matrix dlogits = logits;
+    cross_entropy_backward(dlogits.view(), targets, 1.0f / static_cast<float>(logits.rows), threads, losses, weight,
+                           z_losses);
+    EXPECT_EQ(losses, plain);  // the z-loss is not in them
+    double mean = 0;
+    Matrix rows(1, logits.rows);
+    for (size_t n = 0; n < logits.rows; ++n) {
+      rows.values[n] = static_cast<float>(z_losses[n]);
+      mean += (losses[n] + z_losses[n]) / static_cast<double>(logits.rows);
+    }
+    expect_near(fixture, "z_loss.rows", rows);
+    EXPECT_NEAR(mean, static_cast<double>(fixture.scalar("z_loss.y")), fixture.allowance("z_loss.y"));
+    expect_near(fixture, "z_loss.dlogits", dlogits);
+  });
+}
+
 TEST(CrossEntropy, OfEqualLogitsIsTheLogarithmOfTheirNumber) {
   Threads threads(1);
   const Matrix logits(2, 50);

@@ -25,8 +25,8 @@ TEST_P(Determinism, StepsAreTheSameEverywhere) {
       append(all_of(state.gradients()), all);
     }
     append(all_of(state.masters()), all);
-    append(all_of(state.optimizer().m), all);
-    append(all_of(state.optimizer().v), all);
+    for (const OptimizerTensor& tensor : state.optimizer().tensors())
+      append(std::span<const float>(tensor.values), all);
     return all;
   });
 }

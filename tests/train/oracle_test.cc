@@ -28,7 +28,7 @@ constexpr size_t kSequences = 2, kContext = 7;
 class Oracle : public testing::TestWithParam<std::string> {
  protected:
   TrainState make_state(Threads& threads) const {
-    TrainState state(config_of(fixture), {kContext, kSequences, 1, GradientPrecision::kFloat32}, 0, threads);
+    TrainState state(config_of(fixture), {kContext, kSequences, 1}, 0, threads, kFloats);
     set_masters([&](const TensorSpec& spec) { return fixture.floats(tern_name(spec)); }, threads, state);
     return state;
   }
@@ -69,7 +69,7 @@ void expect_series(const Fixture& fixture, const std::string& name, const std::v
 }
 
 TEST_P(Oracle, TenSteps) {
-  AdamWOptions options;
+  OptimizerOptions options;
   options.beta1 = static_cast<float>(fixture.number("optimizer", "/beta1"));
   options.beta2 = static_cast<float>(fixture.number("optimizer", "/beta2"));
   options.epsilon = static_cast<float>(fixture.number("optimizer", "/eps"));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "support/models.h"
@@ -99,6 +100,42 @@ TEST(PackWeights, PacksEveryTensor) {
             << tern_name(spec);
       }
     }
+  }
+}
+
+// Zeros and flips are those of the trits, read one by one.
+TEST(PackWeights, CountsZerosAndFlips) {
+  for (const NamedConfig& named : small_configs()) {
+    Threads threads(3);
+    Parameters masters(named.config);
+    Model packed = make_model(named.config, DType::kF32);
+    const auto trits_of = [&] {
+      std::vector<int8_t> all;
+      for (const TensorSpec& spec : masters.specs()) {
+        if (!spec.is_linear() || named.config.weights == WeightKind::kFull) continue;
+        std::vector<int8_t> row(spec.cols);
+        for (size_t r = 0; r < spec.rows; ++r) {
+          packed.weights.linear(spec).ternary.get_row(r, row);
+          all.insert(all.end(), row.begin(), row.end());
+        }
+      }
+      return all;
+    };
+    initialize(3, threads, masters);
+    pack_weights(masters, threads, packed);
+    const std::vector<int8_t> before = trits_of();
+    Parameters others(named.config);
+    initialize(4, threads, others);
+    for (size_t i = 0; i < masters.count(); i += 3) masters.data()[i] = others.data()[i];
+    const TritCounts counts = pack_weights(masters, threads, packed);
+    const std::vector<int8_t> after = trits_of();
+    size_t flips = 0;
+    for (size_t i = 0; i < after.size(); ++i) flips += before[i] != after[i] ? 1 : 0;
+    EXPECT_EQ(counts.trits, after.size()) << named.name;
+    EXPECT_EQ(counts.zeros, static_cast<size_t>(std::count(after.begin(), after.end(), 0))) << named.name;
+    EXPECT_EQ(counts.flips, flips) << named.name;
+    EXPECT_EQ(flips > 0, named.config.weights != WeightKind::kFull);
+    EXPECT_EQ(pack_weights(masters, threads, packed).flips, 0u);
   }
 }
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "support/errors.h"
 
 namespace tern::test {
@@ -63,6 +65,69 @@ TEST(Schedule, ConstantStaysAtThePeak) {
   EXPECT_EQ(s.weight_decay_at(99999), 0.1);
 }
 
+TEST(Schedule, CosineFallsByHalfAPeriod) {
+  Schedule s = authors();
+  s.kind = ScheduleKind::kCosine;
+  s.warmup = 1000;
+  s.steps = 11000;
+  EXPECT_DOUBLE_EQ(s.learning_rate(999), 1.5e-3);
+  EXPECT_DOUBLE_EQ(s.learning_rate(1000), 1.5e-3);
+  EXPECT_DOUBLE_EQ(s.learning_rate(6000), (1.5e-3 + 3e-5) / 2);  // a quarter of a period: half of the way
+  EXPECT_NEAR(s.learning_rate(3500), 3e-5 + (1.5e-3 - 3e-5) * (0.5 + std::sqrt(0.125)), 1e-17);
+  EXPECT_NEAR(s.learning_rate(11000), 3e-5, 1e-17);
+  EXPECT_EQ(s.weight_decay_at(10999), 0.1);
+  for (int64_t step = 1001; step < 11000; ++step) ASSERT_LT(s.learning_rate(step), s.learning_rate(step - 1));
+}
+
+TEST(Schedule, WsdStaysAndThenFalls) {
+  Schedule s = authors();
+  s.kind = ScheduleKind::kWsd;
+  s.steps = 1000;
+  s.warmup = 100;
+  s.decay_fraction = 0.25;
+  EXPECT_DOUBLE_EQ(s.learning_rate(0), 1.5e-5);
+  for (int64_t step = 99; step <= 750; ++step) ASSERT_EQ(s.learning_rate(step), 1.5e-3);
+  EXPECT_DOUBLE_EQ(s.learning_rate(875), (1.5e-3 + 3e-5) / 2);
+  EXPECT_DOUBLE_EQ(s.learning_rate(1000), 3e-5);
+  s.decay_fraction = 1;  // begins after the warm-up: one line
+  EXPECT_DOUBLE_EQ(s.learning_rate(550), (1.5e-3 + 3e-5) / 2);
+  s.decay_fraction = 0;
+  EXPECT_EQ(s.learning_rate(999), 1.5e-3);
+}
+
+TEST(Schedule, WeightDecayUntil) {
+  Schedule s = authors();
+  s.weight_decay_until = 0.75;
+  EXPECT_EQ(s.weight_decay_at(74999), 0.1);
+  EXPECT_EQ(s.weight_decay_at(75000), 0.0);
+  s.kind = ScheduleKind::kCosine;
+  EXPECT_EQ(s.weight_decay_at(74999), 0.1);
+  EXPECT_EQ(s.weight_decay_at(75000), 0.0);
+  s.weight_decay_until = 1;
+  EXPECT_EQ(s.weight_decay_at(99999), 0.1);
+}
+
+TEST(Schedule, RefusesNumbersThatContradictEachOther) {
+  const auto refused = [](const auto& change) {
+    Schedule s = authors();
+    change(s);
+    return error_of([&] { validate(s); });
+  };
+  validate(authors());
+  EXPECT_EQ(refused([](Schedule& s) { s.warmup = 100001; }),
+            "train: warmup is 100001, expected 0 to the number of steps, 100000");
+  EXPECT_EQ(refused([](Schedule& s) { s.end = 0.002; }), "train: lr_end is 0.002, expected 0 to lr, 0.0015");
+  EXPECT_EQ(refused([](Schedule& s) { s.second_peak = 0.002; }), "train: lr_second is 0.002, expected 0 to lr, 0.0015");
+  EXPECT_EQ(refused([](Schedule& s) { s.second_peak = 1e-5; }),
+            "train: lr_second is 1e-05, expected lr_end, 3e-05, or more");
+  EXPECT_EQ(refused([](Schedule& s) { s.peak = 0; }), "train: lr is 0, expected a number above 0");
+  EXPECT_EQ(refused([](Schedule& s) { s.peak = std::nan(""); }), "train: lr is nan, expected a number above 0");
+  EXPECT_EQ(refused([](Schedule& s) { s.decay_fraction = 1.5; }), "train: decay_fraction is 1.5, expected 0 to 1");
+  EXPECT_EQ(refused([](Schedule& s) { s.weight_decay_until = -1; }),
+            "train: weight_decay_until is -1, expected 0 to 1");
+  EXPECT_EQ(refused([](Schedule& s) { s.weight_decay = -1; }), "train: weight_decay is -1, expected 0 or more");
+}
+
 TEST(Schedule, ShortRuns) {
   Schedule s = authors();
   s.steps = 10;
@@ -81,11 +146,12 @@ TEST(Schedule, ShortRuns) {
 }
 
 TEST(Schedule, Names) {
-  for (const ScheduleKind kind : {ScheduleKind::kTwoStage, ScheduleKind::kLinear, ScheduleKind::kConstant}) {
+  for (const ScheduleKind kind : {ScheduleKind::kTwoStage, ScheduleKind::kLinear, ScheduleKind::kCosine,
+                                  ScheduleKind::kWsd, ScheduleKind::kConstant}) {
     EXPECT_EQ(parse_schedule(schedule_name(kind)), kind);
   }
-  EXPECT_EQ(error_of([] { parse_schedule("cosine"); }),
-            "unknown schedule 'cosine', expected two-stage, linear or constant");
+  EXPECT_EQ(error_of([] { parse_schedule("step"); }),
+            "unknown schedule 'step', expected two-stage, linear, cosine, wsd or constant");
   error_of([] { parse_schedule("a\nb"); });
 }
 

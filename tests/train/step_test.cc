@@ -36,7 +36,7 @@ TEST(TrainState, AccumulationIsABiggerBatch) {
     std::vector<double> losses;
     for (const auto& [micro_batch, accumulation] :
          {std::pair<size_t, size_t>{6, 1}, std::pair<size_t, size_t>{2, 3}, std::pair<size_t, size_t>{1, 6}}) {
-      TrainState state(named.config, {13, micro_batch, accumulation, GradientPrecision::kFloat32}, 5, threads);
+      TrainState state(named.config, {13, micro_batch, accumulation}, 5, threads, kFloats);
       set_random_masters(6, threads, state);
       losses.push_back(state.compute_gradients(samples.samples(), 1, threads).loss);
       gradients.emplace_back(all_of(state.gradients()).begin(), all_of(state.gradients()).end());
@@ -63,7 +63,7 @@ TEST(TrainState, Int16GradientsAreThoseOfFloats) {
     const RandomSamples samples(4, 13, named.config.vocab, 4);
     std::vector<std::vector<float>> gradients;
     for (const GradientPrecision precision : {GradientPrecision::kFloat32, GradientPrecision::kInt16}) {
-      TrainState state(named.config, {13, 4, 1, precision}, 5, threads);
+      TrainState state(named.config, {13, 4, 1}, 5, threads, {OptimizerKind::kAdamW, 0, precision});
       set_random_masters(6, threads, state);
       state.compute_gradients(samples.samples(), 1, threads);
       for (size_t i = 0; i < state.gradients().specs().size(); ++i) {
@@ -92,8 +92,7 @@ TEST(TrainState, Int16GradientsAreThoseOfFloats) {
 TEST(TrainState, GradientsOfProcessesAddUp) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(500, 37, 7);
-  const auto floats = GradientPrecision::kFloat32;
-  TrainState whole(config(), {12, 4, 1, floats}, 8, threads), part(config(), {12, 2, 1, floats}, 8, threads);
+  TrainState whole(config(), {12, 4, 1}, 8, threads, kFloats), part(config(), {12, 2, 1}, 8, threads, kFloats);
   const StepResult all = whole.compute_gradients(DataLoader{corpus, 12, 9, 0, 1}, 3, threads);
   std::vector<float> sum(whole.gradients().count());
   double loss = 0;
@@ -118,7 +117,7 @@ TEST(TrainState, StepIsGradientsThenUpdate) {
     EXPECT_TRUE(same_bits(a.loss, b.loss));
   }
   EXPECT_TRUE(same_bits(all_of(one.masters()), all_of(two.masters())));
-  EXPECT_EQ(one.optimizer().steps, 2);
+  EXPECT_EQ(one.optimizer().updates(), 2);
 }
 
 TEST(TrainState, RefusesWhatDoesNotFit) {

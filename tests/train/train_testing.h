@@ -8,6 +8,9 @@
 
 namespace tern::test {
 
+// For comparisons with sums of floats.
+inline constexpr StepRules kFloats = {OptimizerKind::kAdamW, 0, GradientPrecision::kFloat32};
+
 // Puts values into the masters, tensor by tensor, and packs them.
 template <class Values>
 void set_masters(const Values& values_of, Threads& threads, TrainState& state) {

@@ -263,6 +263,29 @@ class AdamW:
         return norm
 
 
+class Muon:
+    """One matrix. Momentum (Nesterov's), five Newton-Schulz steps, 0.2 sqrt(max(rows, cols)); decoupled weight decay."""
+
+    def __init__(self, w: torch.Tensor, momentum: float = 0.95, steps: int = 5):
+        self.momentum, self.steps, self.m = momentum, steps, torch.zeros_like(w)
+
+    def orthogonal(self, g: torch.Tensor) -> torch.Tensor:
+        x = g / (torch.linalg.norm(g) + 1e-7)
+        tall = x.shape[0] > x.shape[1]
+        x = x.T if tall else x
+        for _ in range(self.steps):
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        return x.T if tall else x
+
+    def step(self, w: torch.Tensor, gradient: torch.Tensor, lr: float, weight_decay: float) -> torch.Tensor:
+        """Updates w in place; returns what the rate multiplied, without decay."""
+        self.m.mul_(self.momentum).add_(gradient)
+        update = 0.2 * math.sqrt(max(w.shape)) * self.orthogonal(gradient + self.momentum * self.m)
+        w.sub_(lr * (update + weight_decay * w))
+        return update
+
+
 @dataclasses.dataclass
 class Schedule:
     """Two linear schedules over the same total; the run jumps from the first to the second at half."""

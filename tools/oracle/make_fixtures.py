@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the golden fixtures: BitLinear, single operations, whole models with ten optimizer steps.
 
-    python3 tools/oracle/make_fixtures.py [--out tests/fixtures] [--only bitlinear|ops|model]
+    python3 tools/oracle/make_fixtures.py [--out tests/fixtures] [--only bitlinear|ops|recipe|model]
 """
 from __future__ import annotations
 
@@ -165,6 +165,58 @@ def write_ops(out: Path) -> None:
     save(out / "ops.safetensors", tensors, config=shapes, tolerance=tolerance)
 
 
+# ---- what a recipe may have besides --------------------------------------------------------------------------------
+
+
+def against_torch(w: torch.Tensor, gradients: Sequence[torch.Tensor], lr: float, decay: float, mine: torch.Tensor) -> None:
+    """PyTorch's own Muon iterates in bfloat16, so it is near and not equal: its way from the start is within 3%."""
+    other = torch.nn.Parameter(w.clone())
+    optimizer = torch.optim.Muon([other], lr=lr, weight_decay=decay, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+    for g in gradients:
+        other.grad = g.clone()
+        optimizer.step()
+    apart = float(torch.linalg.norm(other.detach() - mine) / torch.linalg.norm(mine - w))
+    print(f"  torch.optim.Muon is {100 * apart:.2f}% of the way apart")
+    assert apart < 0.03
+
+
+def muon_case(name: str, rows: int, cols: int, rng: torch.Generator) -> Tuple[Tensors, Dict[str, float]]:
+    """Three updates of one matrix."""
+    start = torch.randn(rows, cols, generator=rng)
+    gradients = [torch.randn(rows, cols, generator=rng) * s for s in (2.0, 0.05, 1.0)]
+    lr, decay = 1e-2, 0.1
+    results: List[Tensors] = []
+    for dtype in (torch.float32, torch.float64):
+        w = start.to(dtype).clone()
+        optimizer, out = bitnet.Muon(w), {}
+        for i, g in enumerate(gradients):
+            out[f"u{i}"] = optimizer.step(w, g.to(dtype), lr, decay)
+            out.update({f"p{i}": w.clone(), f"m{i}": optimizer.m.clone()})
+        results.append(out)
+    against_torch(start, gradients, lr, decay, results[0]["p2"])
+    low = {f"muon.{name}.{k}": v for k, v in {**results[0], "p": start}.items()}
+    low.update({f"muon.{name}.g{i}": g for i, g in enumerate(gradients)})
+    return low, {f"muon.{name}.{k}": v for k, v in differences(*results).items()}
+
+
+def write_recipe(out: Path) -> None:
+    rng = generator(11)
+    tensors: Tensors = {}
+    tolerance: Dict[str, float] = {}
+    for name, rows, cols in (("wide", 6, 19), ("tall", 21, 5), ("square", 17, 17)):
+        low, error = muon_case(name, rows, cols, rng)
+        tensors.update(low)
+        tolerance.update(error)
+    targets, weight = torch.tensor([0, 12, 5, 5, 7]), 0.03
+    z_losses = lambda logits: weight * torch.logsumexp(logits, -1) ** 2  # noqa: E731
+    mean = lambda logits: (bitnet.cross_entropy(logits, targets) + z_losses(logits)).mean()  # noqa: E731
+    low, error = operation("z_loss", mean, {"logits": 4 * torch.randn(5, 13, generator=rng)}, ("logits",), rng)
+    tensors.update({**low, "z_loss.targets": targets.int(), "z_loss.rows": z_losses(low["z_loss.logits"])})
+    tolerance.update({**error, "z_loss.rows": difference(tensors["z_loss.rows"], z_losses(low["z_loss.logits"].double()))})
+    config = {"muon": {"lr": 1e-2, "weight_decay": 0.1, "momentum": 0.95, "steps": 5}, "z_loss": {"weight": weight}}
+    save(out / "recipe.safetensors", tensors, config=config, tolerance=tolerance)
+
+
 # ---- whole models ------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +304,7 @@ def write_models(out: Path, seeds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "fixtures")
-    parser.add_argument("--only", choices=("bitlinear", "ops", "model"))
+    parser.add_argument("--only", choices=("bitlinear", "ops", "recipe", "model"))
     parser.add_argument("--seeds", type=int, default=1000, help="seeds searched for a model's margin")
     args = parser.parse_args()
     bitnet.deterministic()
@@ -260,6 +312,8 @@ def main() -> None:
         write_bitlinear(args.out)
     if args.only in (None, "ops"):
         write_ops(args.out)
+    if args.only in (None, "recipe"):
+        write_recipe(args.out)
     if args.only in (None, "model"):
         write_models(args.out, args.seeds)
 

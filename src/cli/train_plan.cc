@@ -1,0 +1,130 @@
+#include "cli/train_plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "kernels/kernels.h"
+
+namespace tern {
+namespace {
+
+constexpr size_t kPlotWidth = 72;
+constexpr size_t kPlotHeight = 12;
+
+double gib(size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(size_t{1} << 30); }
+
+// The step that column `i` of the plot shows.
+int64_t step_of(size_t i, int64_t steps) {
+  return static_cast<int64_t>(i) * (steps - 1) / static_cast<int64_t>(kPlotWidth - 1);
+}
+
+// One mark a column; the axis begins at 0.
+std::string terminal_plot(const std::vector<double>& values, size_t height) {
+  const double largest = *std::max_element(values.begin(), values.end());
+  std::vector<std::string> rows(height, std::string(values.size(), ' '));
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double part = largest > 0 ? values[i] / largest : 0;
+    const auto level = static_cast<size_t>(part * static_cast<double>(height - 1) + 0.5);
+    rows[height - 1 - level][i] = '*';
+  }
+  std::string text;
+  for (size_t r = 0; r < height; ++r) {
+    const double level = largest * static_cast<double>(height - 1 - r) / static_cast<double>(height - 1);
+    text += fmt::format("{} |{}\n", r % 3 == 0 || r + 1 == height ? fmt::format("{:9.2e}", level) : std::string(9, ' '),
+                        rows[r]);
+  }
+  return text;
+}
+
+std::string schedule_plot(const Schedule& schedule) {
+  std::vector<double> rates;
+  std::string decays;
+  for (size_t i = 0; i < kPlotWidth; ++i) {
+    const int64_t step = step_of(i, schedule.steps);
+    rates.push_back(schedule.learning_rate(step));
+    decays += schedule.weight_decay_at(step) > 0 ? '#' : '.';
+  }
+  std::string text = terminal_plot(rates, kPlotHeight);
+  text += fmt::format("   decay  |{}  (# {}, . 0)\n", decays, schedule.weight_decay);
+  return text + fmt::format("    step  0{:>{}}\n", schedule.steps - 1, kPlotWidth - 1);
+}
+
+void print_json(const TrainPlan& p) {
+  const TrainMemory& m = p.memory;
+  const Schedule& s = p.options.schedule;
+  nlohmann::ordered_json curve = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < kPlotWidth; ++i) {
+    const int64_t step = step_of(i, s.steps);
+    curve.push_back({{"step", step}, {"lr", s.learning_rate(step)}, {"weight_decay", s.weight_decay_at(step)}});
+  }
+  const nlohmann::ordered_json json = {{"parameters", p.parameters},
+                                       {"vocab", p.options.model.vocab},
+                                       {"steps", s.steps},
+                                       {"tokens_per_step", p.options.shape().tokens()},
+                                       {"data_bytes", p.data_bytes},
+                                       {"memory",
+                                        {{"masters", m.masters},
+                                         {"gradients", m.gradients},
+                                         {"optimizer", m.optimizer},
+                                         {"weights", m.weights},
+                                         {"activations", m.activations},
+                                         {"backward", m.backward},
+                                         {"logits", m.logits},
+                                         {"total", m.total()},
+                                         {"available", p.available_memory}}},
+                                       {"operations_per_step", p.cost.operations()},
+                                       {"peak_integer_operations_per_second", 2 * p.peaks.integer_peak},
+                                       {"peak_float_operations_per_second", 2 * p.peaks.float_peak},
+                                       {"step_seconds", p.step_seconds},
+                                       {"step_measured", p.measured},
+                                       {"seconds", p.total_seconds()},
+                                       {"schedule", curve},
+                                       {"kernel", kernels().name}};
+  std::fputs((json.dump(2) + "\n").c_str(), stdout);
+}
+
+}  // namespace
+
+void print_plan(const TrainPlan& p, bool json) {
+  if (json) return print_json(p);
+  const TrainOptions& o = p.options;
+  const ModelConfig& c = o.model;
+  const Schedule& s = o.schedule;
+  const TrainMemory& m = p.memory;
+  const auto tokens = static_cast<double>(o.shape().tokens());
+  fmt::print("model             {} weights, {} layers, dim {}, ffn {}, heads {}/{}, vocabulary {}\n",
+             weight_kind_name(c.weights), c.layers, c.dim, c.ffn, c.heads, c.kv_heads, c.vocab);
+  fmt::print("parameters        {} ({} in linear layers)\n", p.parameters, linear_parameter_count(c));
+  fmt::print("data              {:.1f} MB of text; {:.4g} tokens are trained on ({} steps of {})\n",
+             static_cast<double>(p.data_bytes) * 1e-6, tokens * static_cast<double>(s.steps), s.steps,
+             o.shape().tokens());
+  fmt::print("memory            {:.3f} GiB and the corpus ({:.1f} GiB available)\n", gib(m.total()),
+             gib(p.available_memory));
+  fmt::print("                  masters {:.3f}, gradients {:.3f}, {} {:.3f}, packed weights {:.3f},\n", gib(m.masters),
+             gib(m.gradients), optimizer_name(o.optimizer), gib(m.optimizer), gib(m.weights));
+  fmt::print("                  activations {:.3f}, backward pass {:.3f}, logits {:.3f}\n", gib(m.activations),
+             gib(m.backward), gib(m.logits));
+  fmt::print("operations        {:.3e} a step, {:.3e} in all\n", p.cost.operations(),
+             p.cost.operations() * static_cast<double>(s.steps));
+  fmt::print("machine           {:.0f} G integer and {:.0f} G float operations/s at most ({} kernels)\n",
+             2e-9 * p.peaks.integer_peak, 2e-9 * p.peaks.float_peak, kernels().name);
+  if (p.measured) {
+    fmt::print("expected time     {} ({:.3f} s a step, measured: {:.0f} tokens/s, {:.0f}% of peak)\n",
+               format_duration(p.total_seconds()), p.step_seconds, tokens / p.step_seconds,
+               100 * p.cost.least_seconds(p.peaks) / p.step_seconds);
+  } else {
+    fmt::print("least time        {} ({:.3f} s a step at the machine's peak; a step was too large to measure)\n",
+               format_duration(p.total_seconds()), p.step_seconds);
+  }
+  fmt::print("schedule          {}, warm-up {} steps, lr {:.3g}{} to {:.3g}, weight decay {}, {}\n\n",
+             schedule_name(s.kind), s.warmup, s.peak,
+             s.kind == ScheduleKind::kTwoStage ? fmt::format(" and {:.3g}", s.second_peak) : std::string(),
+             s.kind == ScheduleKind::kConstant ? s.peak : s.end, s.weight_decay, optimizer_name(o.optimizer));
+  fmt::print("{}", schedule_plot(s));
+}
+
+}  // namespace tern

@@ -1,0 +1,77 @@
+#include "train/cost.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "model/memory.h"
+
+namespace tern {
+namespace {
+
+constexpr std::string_view kWhat = "memory of the training run";
+
+// count * sizeof(float) for each of `tokens`.
+size_t float_bytes(size_t tokens, size_t count) {
+  return checked_mul(checked_mul(tokens, count, kWhat), sizeof(float), kWhat);
+}
+
+// model/activations.h with all layers kept, quantized inputs counted as int8.
+size_t activation_bytes(const ModelConfig& c, size_t tokens) {
+  const bool full = c.weights == WeightKind::kFull;
+  const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
+  const size_t outside = 3 * c.dim + 1 + wide + 2 * c.kv_dim();
+  const size_t floats = 2 * c.dim + 2 * c.q_dim() + 2 * c.heads + 3 * c.ffn + 4;
+  // What q, k, v; o; gate, up; and down read, with a scale and a sum a token.
+  const size_t inputs = 2 * round_up_to_panel(c.dim) + round_up_to_panel(c.q_dim()) + round_up_to_panel(c.ffn);
+  const size_t input_bytes = full ? float_bytes(tokens, inputs) : checked_mul(tokens, inputs + 4 * 8, kWhat);
+  const size_t layer = checked_add(float_bytes(tokens, floats), input_bytes, kWhat);
+  return checked_add(float_bytes(tokens, outside), checked_mul(c.layers, layer, kWhat), kWhat);
+}
+
+// train/backward.h; `panels` and `weights` grow to the largest of what they hold.
+size_t backward_bytes(const ModelConfig& c, size_t tokens) {
+  const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
+  const size_t normed = std::max(c.q_dim(), c.ffn);
+  const size_t floats = c.dim + wide + normed + c.q_dim() + 2 * c.kv_dim() + 2 * c.ffn + round_up_to_panel(wide);
+  const size_t largest_linear =
+      checked_mul(round_up_to_panel(wide), round_up_to_panel(std::max(c.dim, c.q_dim())), kWhat);
+  const size_t head = checked_mul(round_up_to_panel(c.vocab), round_up_to_panel(c.dim), kWhat);
+  return checked_add(float_bytes(tokens, floats), float_bytes(1, std::max(largest_linear, head)), kWhat);
+}
+
+}  // namespace
+
+double StepCost::least_seconds(const ComputeRates& peaks) const {
+  return integer_macs / peaks.integer_peak + float_macs / peaks.float_peak;
+}
+
+StepCost step_cost(const ModelConfig& config, const StepShape& shape) {
+  const auto tokens = static_cast<double>(shape.tokens());
+  const auto linear = static_cast<double>(linear_parameter_count(config));
+  const double head = static_cast<double>(config.vocab) * static_cast<double>(config.dim);
+  // Queries by keys and probabilities by values; token t sees t + 1 positions, (T + 1) / 2 on average.
+  const double attention =
+      static_cast<double>(config.layers) * static_cast<double>(config.q_dim()) * static_cast<double>(shape.context + 1);
+  StepCost cost;
+  const bool full = config.weights == WeightKind::kFull;
+  cost.integer_macs = full ? 0 : tokens * linear;
+  cost.float_macs = tokens * ((full ? 3 : 2) * linear + 3 * (head + attention));
+  return cost;
+}
+
+TrainMemory train_memory(const TrainOptions& o) {
+  const ModelConfig& c = o.model;
+  const size_t tokens = checked_mul(o.context, o.batch, kWhat);
+  TrainMemory memory;
+  memory.masters = float_bytes(1, parameter_count(c));
+  memory.gradients = memory.masters;
+  memory.optimizer = optimizer_bytes(o.optimizer, c);
+  memory.weights = expected_weight_bytes(c, DType::kF32).total();
+  memory.activations =
+      checked_add(activation_bytes(c, tokens), kv_cache_bytes(c, o.batch, o.context, KvType::kF32), kWhat);
+  memory.backward = backward_bytes(c, tokens);
+  memory.logits = float_bytes(tokens, c.vocab);
+  return memory;
+}
+
+}  // namespace tern

@@ -1,0 +1,38 @@
+// What a training run costs: multiply-adds of a step, memory, and the least time that a machine's peak rates allow.
+#pragma once
+
+#include "ops/machine.h"
+#include "train/options.h"
+
+namespace tern {
+
+// Multiply-adds of one optimizer step. Linear layers, head and attention are counted, forward once and backward twice
+// (the usual 6 operations a parameter and token); what the backward pass computes again is not.
+struct StepCost {
+  double integer_macs = 0;  // int8 activations by trits: the forward pass of ternary and binary layers
+  double float_macs = 0;    // everything else, in f32
+
+  double operations() const { return 2 * (integer_macs + float_macs); }
+  // The least seconds of the step where nothing but multiplying takes time.
+  double least_seconds(const ComputeRates& peaks) const;
+};
+
+StepCost step_cost(const ModelConfig& config, const StepShape& shape);
+
+// Bytes that a run holds, but for its corpus.
+struct TrainMemory {
+  size_t masters = 0;      // f32
+  size_t gradients = 0;    // f32
+  size_t optimizer = 0;    // f32
+  size_t weights = 0;      // packed for the forward pass
+  size_t activations = 0;  // of all layers, keys and values with them
+  size_t backward = 0;     // buffers of the backward pass
+  size_t logits = 0;
+
+  size_t total() const { return masters + gradients + optimizer + weights + activations + backward + logits; }
+};
+
+// At most, for a TrainState of these options' shape. Error when a number does not fit.
+TrainMemory train_memory(const TrainOptions& options);
+
+}  // namespace tern

@@ -1,0 +1,64 @@
+#include "train/plan.h"
+
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "train/trainer.h"
+
+namespace tern {
+namespace {
+
+constexpr double kLongestMeasured_s = 5;  // at the peak rates
+
+size_t file_bytes(const std::string& path) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(path, error);
+  if (error) fail("{}: {}", path, error.message());
+  if (size == 0) fail("{}: expected text, the file is empty", path);
+  return size;
+}
+
+// A step with one micro-batch for all of them, the second time it is made.
+double measure_step(const TrainOptions& o, Threads& threads) {
+  TrainState state(o.model, {o.context, o.batch, 1}, o.seed, threads, o.rules());
+  Rng rng(o.seed, 0, 0);
+  std::vector<int32_t> tokens(o.batch * (o.context + 1));
+  for (int32_t& token : tokens) token = static_cast<int32_t>(rng.below(o.model.vocab));
+  std::vector<Sample> samples;
+  for (size_t b = 0; b < o.batch; ++b) {
+    samples.push_back(Sample(tokens).subspan(b * (o.context + 1), o.context + 1));
+  }
+  double seconds = 0;
+  for (int round = 0; round < 2; ++round) {
+    const double begin = now_s();
+    const StepResult result = state.compute_gradients(samples, 1, threads);
+    const double gradients = now_s() - begin;
+    state.update(o.update, 0, 0, result.gradient_norm, threads);
+    seconds = gradients * static_cast<double>(o.accumulation) + (now_s() - begin - gradients);
+  }
+  return seconds;
+}
+
+}  // namespace
+
+TrainPlan plan_training(const TrainOptions& given, const std::filesystem::path& directory, Threads& threads) {
+  check_no_run(directory);
+  TrainPlan plan;
+  for (const std::string& path : given.data) plan.data_bytes += file_bytes(path);
+  for (const std::string& path : given.valid) file_bytes(path);
+  plan.options = complete_options(given).options;
+  plan.parameters = parameter_count(plan.options.model);
+  plan.memory = train_memory(plan.options);
+  plan.available_memory = available_memory_bytes();
+  plan.cost = step_cost(plan.options.model, plan.options.shape());
+  plan.peaks = measure_compute(threads);
+  plan.step_seconds = plan.cost.least_seconds(plan.peaks);
+  plan.measured = plan.step_seconds < kLongestMeasured_s && plan.memory.total() < plan.available_memory / 4 * 3;
+  if (plan.measured) plan.step_seconds = measure_step(plan.options, threads);
+  return plan;
+}
+
+}  // namespace tern
