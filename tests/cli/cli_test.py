@@ -557,7 +557,7 @@ class Case(unittest.TestCase):
         tern(*run, "--diverged-steps", 0, "--out", self.dir / "goes-on")
 
     def test_spikes_are_skipped_and_counted(self):
-        out, _ = tern("train", *self.shape, "--steps", 80, "--skip-norm", 0.5, "--json", "--out", self.dir / "skip")
+        out, _ = tern("train", *self.shape, "--steps", 80, "--optimizer", "muon", "--skip-norm", 1, "--json", "--out", self.dir / "skip")
         lines = [json.loads(line) for line in (self.dir / "skip/metrics.jsonl").read_text().splitlines()]
         skipped = [line for line in lines if line.get("skipped")]
         self.assertEqual(json.loads(out)["skipped"], len(skipped))
