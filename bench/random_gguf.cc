@@ -61,7 +61,8 @@ void write(const std::string& shape, const std::string& path) {
   if (config.vocab < 2 * kControlTokens) fail("{}: expected a vocabulary of {} at least", shape, 2 * kControlTokens);
   const Model model = random_model(config, kSeed, threads);
   const Vocabulary vocabulary = make_vocabulary(config.vocab);
-  save_gguf(model, path, {.type = default_file_type(model.config), .vocabulary = &vocabulary, .name = "random " + shape});
+  save_gguf(model, path,
+            {.type = default_file_type(model.config), .vocabulary = &vocabulary, .name = "random " + shape});
 }
 
 }  // namespace

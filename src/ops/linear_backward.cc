@@ -193,14 +193,7 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
 }
 
 void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch) {
-  const size_t padded = round_up_to_panel(x.cols);
-  grow(x.rows * padded, scratch.x);
-  threads.for_ranges(padded, kPanel, [&](size_t begin, size_t end) {
-    for (size_t c = begin; c < end; c += kPanel) {
-      kernels().pack_panel(x.data + c, x.stride, x.rows, x.cols - c < kPanel ? x.cols - c : kPanel,
-                           scratch.x.data() + c * x.rows);
-    }
-  });
+  pack_panels(x, threads, scratch.x);
 }
 
 void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,

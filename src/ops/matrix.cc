@@ -214,4 +214,14 @@ void DenseMatrix::get_row(size_t row, VecView<float> weights) const {
   }
 }
 
+void pack_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels) {
+  const size_t padded = round_up_to_panel(x.cols);
+  if (panels.size() < x.rows * padded) panels = Buffer<float>(x.rows * padded);
+  threads.for_ranges(padded, kPanel, [&](size_t begin, size_t end) {
+    for (size_t c = begin; c < end; c += kPanel) {
+      kernels().pack_panel(x.data + c, x.stride, x.rows, std::min(kPanel, x.cols - c), panels.data() + c * x.rows);
+    }
+  });
+}
+
 }  // namespace tern

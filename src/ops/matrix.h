@@ -108,6 +108,9 @@ struct DenseMatrix {
   void set_row(size_t row, VecView<const float> weights);
 };
 
+// Packs x as the panels of B for a product that sums over its rows; `panels` grows where it is too small.
+void pack_panels(MatView<const float> x, Threads& threads, Buffer<float>& panels);
+
 // Packs rows as the panels of B (k, n) for a product that sums over the rows: fill_row(kk, out) writes row kk, n
 // floats. `panels` holds ceil(n / 16) * k * 16 floats.
 template <class FillRow>

@@ -47,7 +47,7 @@ void transpose(MatView<const float> x, Threads& threads, MatView<float> y) {
 // y += s x with s (rows, rows), y and x (rows, cols); `panels` is reused.
 void add_product(MatView<const float> s, MatView<const float> x, Threads& threads, Buffer<float>& panels,
                  MatView<float> y) {
-  pack_input_panels(x, threads, panels);
+  pack_panels(x, threads, panels);
   const size_t panel_stride = x.rows * kPanel;
   for_product_ranges(y.rows, y.cols, x.rows, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
     kernels().gemm_f32(s.row(r0), s.stride, 1, panels.data() + c0 / kPanel * panel_stride, panel_stride, r1 - r0,

@@ -27,7 +27,7 @@ struct StepShape {
 // What a run's steps are made of, for all of them alike.
 struct StepRules {
   OptimizerKind optimizer = OptimizerKind::kAdamW;
-  float z_loss = 0;  // weight of the z-loss (ops/cross_entropy.h)
+  float z_loss = 0;                                         // weight of the z-loss (ops/cross_entropy.h)
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
 };
 

@@ -84,36 +84,35 @@ TEST_P(Invariance, LogitsDoNotDependOnTheBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Invariance, testing::ValuesIn(small_configs()),
-                         [](const auto& instance) {
-  return instance.param.name;
-  INSTANTIATE_TEST_SUITE_P(InferenceOnly, Invariance, testing::ValuesIn(inference_configs()),
-                           [](const auto& instance) { return instance.param.name; });
+                         [](const auto& instance) { return instance.param.name; });
+INSTANTIATE_TEST_SUITE_P(InferenceOnly, Invariance, testing::ValuesIn(inference_configs()),
+                         [](const auto& instance) { return instance.param.name; });
 
-  // The future is not seen: other tokens after a position leave its logits as they were.
-  TEST(Forward, IsCausal) {
-    Threads threads(2);
-    for (const NamedConfig& named : small_configs()) {
-      const Model model = random_model(named.config, 4, threads);
-      std::vector<int32_t> tokens = random_tokens(kLength, model.config.vocab, 5);
-      const auto logits_of = [&] {
-        KvCache cache(model.config, 1, kLength);
-        Activations activations(model.config, kLength, false);
-        Batch batch;
-        batch.add(0, 0, tokens);
-        batch.want_all_logits();
-        Matrix logits(kLength, model.config.vocab);
-        forward(model, batch, threads, cache, activations, logits.view());
-        return logits;
-      };
-      const Matrix before = logits_of();
-      tokens[20] = (tokens[20] + 1) % static_cast<int32_t>(model.config.vocab);
-      const Matrix after = logits_of();
-      const size_t past = 20 * model.config.vocab;
-      EXPECT_TRUE(same_bits(before.row().first(past), after.row().first(past))) << named.name;
-      EXPECT_FALSE(same_bits(before.view().row_view(20), after.view().row_view(20))) << named.name;
-      EXPECT_FALSE(same_bits(before.view().row_view(30), after.view().row_view(30))) << named.name;
-    }
+// The future is not seen: other tokens after a position leave its logits as they were.
+TEST(Forward, IsCausal) {
+  Threads threads(2);
+  for (const NamedConfig& named : small_configs()) {
+    const Model model = random_model(named.config, 4, threads);
+    std::vector<int32_t> tokens = random_tokens(kLength, model.config.vocab, 5);
+    const auto logits_of = [&] {
+      KvCache cache(model.config, 1, kLength);
+      Activations activations(model.config, kLength, false);
+      Batch batch;
+      batch.add(0, 0, tokens);
+      batch.want_all_logits();
+      Matrix logits(kLength, model.config.vocab);
+      forward(model, batch, threads, cache, activations, logits.view());
+      return logits;
+    };
+    const Matrix before = logits_of();
+    tokens[20] = (tokens[20] + 1) % static_cast<int32_t>(model.config.vocab);
+    const Matrix after = logits_of();
+    const size_t past = 20 * model.config.vocab;
+    EXPECT_TRUE(same_bits(before.row().first(past), after.row().first(past))) << named.name;
+    EXPECT_FALSE(same_bits(before.view().row_view(20), after.view().row_view(20))) << named.name;
+    EXPECT_FALSE(same_bits(before.view().row_view(30), after.view().row_view(30))) << named.name;
   }
+}
 
 }  // namespace
 }  // namespace tern::test

@@ -81,9 +81,9 @@ TEST(ModelHead, RowsOfAScreenedHeadStayInTheMappedFile) {
       }
       const std::filesystem::path path = folder / name;
       if (path.has_extension()) {
-        save_gguf(model, nullptr, "small", DType::kBF16, path);
+        save_gguf(model, path, {.type = DType::kBF16, .name = "small"});
       } else {
-        save_hf(model, nullptr, DType::kBF16, path);
+        save_hf(model, path, {.type = DType::kBF16});
       }
       LoadedModel loaded = load_model(path, threads, screened_form);
       std::filesystem::remove_all(path);
@@ -101,7 +101,7 @@ TEST(ModelHead, ANumberThatIsNotFiniteIsNamedWhereRowsStayInTheFile) {
   Threads threads(2);
   Model model = random_model(config(700, true), 6, threads);
   model.weights.token_embedding.bf16[0] = 0x7FC0;
-  save_gguf(model, nullptr, "small", DType::kBF16, folder / "model.gguf");
+  save_gguf(model, folder / "model.gguf", {.type = DType::kBF16, .name = "small"});
   expect_error([&] { load_model(folder / "model.gguf", threads, screened_form); },
                "tensor 'token_embd.weight': expected finite numbers, row 0 column 0 is nan");
 }

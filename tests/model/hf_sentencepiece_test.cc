@@ -68,7 +68,7 @@ TEST_P(HfSentencePiece, LoadsRunsAndConverts) {
   EXPECT_GT(expected.size(), 4u);
 
   const DType type = loaded.model.config.weights == WeightKind::kFull ? DType::kF32 : DType::kBF16;
-  save_gguf(loaded.model, &*loaded.vocabulary, "model", type, directory / "model.gguf");
+  save_gguf(loaded.model, directory / "model.gguf", {.type = type, .vocabulary = &*loaded.vocabulary});
   const LoadedModel gguf = load_model(directory / "model.gguf", threads_);
   ASSERT_TRUE(gguf.vocabulary.has_value());
   EXPECT_EQ(gguf.vocabulary->algorithm, TokenAlgorithm::kSpm);
@@ -76,7 +76,7 @@ TEST_P(HfSentencePiece, LoadsRunsAndConverts) {
   EXPECT_EQ(answer(gguf, "the cat"), expected);
 
   // As a Hugging Face directory it has a tokenizer.json, merged by a list.
-  save_hf(loaded.model, &*loaded.vocabulary, type, directory / "again");
+  save_hf(loaded.model, directory / "again", {.type = type, .vocabulary = &*loaded.vocabulary});
   const LoadedModel again = load_model(directory / "again", threads_);
   ASSERT_TRUE(again.vocabulary.has_value());
   EXPECT_EQ(again.vocabulary->algorithm, TokenAlgorithm::kCharBpe);
