@@ -1,13 +1,10 @@
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "base/clock.h"
@@ -17,6 +14,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "train/curves.h"
 #include "train/trainer.h"
 
@@ -89,39 +87,6 @@ Plot make_plot(const PlotArguments& args, const std::vector<PlottedRun>& runs) {
   return plot;
 }
 
-// Of the terminal on standard output; 80 x 24 where there is none.
-struct TerminalSize {
-  size_t columns = 80, rows = 24;
-};
-TerminalSize terminal_size() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
-  return {size.ws_col, size.ws_row};
-}
-
-// Whether the locale's characters are UTF-8, by the variables that say so.
-bool unicode_locale() {
-  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
-    const char* value = std::getenv(name);
-    if (value == nullptr || *value == '\0') continue;
-    std::string lower(value);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    return lower.find("utf-8") != std::string::npos || lower.find("utf8") != std::string::npos;
-  }
-  return false;
-}
-
-TerminalStyle terminal_style(const PlotArguments& args) {
-  const TerminalSize size = terminal_size();
-  const char* no_colour = std::getenv("NO_COLOR");
-  TerminalStyle style;
-  style.columns = args.width > 0 ? args.width : std::clamp<size_t>(size.columns, kLeastColumns, 120);
-  style.rows = args.height > 0 ? args.height : std::min<size_t>(size.rows - 1, 30);
-  style.colour = is_terminal(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
-  style.unicode = unicode_locale();
-  return style;
-}
-
 nlohmann::json points_json(const std::vector<PlotPoint>& points) {
   nlohmann::json list = nlohmann::json::array();
   for (const PlotPoint& p : points) list.push_back({p.x, p.y});
@@ -171,7 +136,7 @@ class LiveView {
   // because a wrapped line would be one more than counted.
   void draw(const Plot& plot, const TerminalSize& size) {
     std::vector<std::string> lines = {"waiting for the first step"};
-    if (!plot.curves.empty()) lines = draw_terminal(plot, terminal_style(args_));
+    if (!plot.curves.empty()) lines = draw_terminal(plot, terminal_style(args_.width, args_.height));
     if (lines.size() >= size.rows) lines.resize(std::max<size_t>(size.rows, 2) - 1);
     std::string text = "\x1b[?7l";
     if (drawn_ > 0) text += fmt::format("\x1b[{}A", drawn_);
@@ -237,7 +202,7 @@ void plot(const PlotArguments& args) {
     write_file(args.svg,
                draw_svg(make_plot(args, runs), args.width > 0 ? args.width : 760, args.height > 0 ? args.height : 440));
   } else {
-    for (const std::string& line : draw_terminal(make_plot(args, runs), terminal_style(args))) {
+    for (const std::string& line : draw_terminal(make_plot(args, runs), terminal_style(args.width, args.height))) {
       std::fputs((line + "\n").c_str(), stdout);
     }
   }

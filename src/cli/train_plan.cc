@@ -6,59 +6,53 @@
 #include <cstdio>
 
 #include "base/log.h"
+#include "base/plot.h"
 #include "base/progress.h"
+#include "cli/terminal.h"
 #include "kernels/kernels.h"
 
 namespace tern {
 namespace {
 
-constexpr size_t kPlotWidth = 72;
-constexpr size_t kPlotHeight = 12;
+constexpr size_t kPlotPoints = 240;  // steps of the schedule that are shown
+constexpr size_t kPlotRows = 14;
 
 double gib(size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(size_t{1} << 30); }
 
-// The step that column `i` of the plot shows.
-int64_t step_of(size_t i, int64_t steps) {
-  return static_cast<int64_t>(i) * (steps - 1) / static_cast<int64_t>(kPlotWidth - 1);
-}
-
-// One mark a column; the axis begins at 0.
-std::string terminal_plot(const std::vector<double>& values, size_t height) {
-  const double largest = *std::max_element(values.begin(), values.end());
-  std::vector<std::string> rows(height, std::string(values.size(), ' '));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double part = largest > 0 ? values[i] / largest : 0;
-    const auto level = static_cast<size_t>(part * static_cast<double>(height - 1) + 0.5);
-    rows[height - 1 - level][i] = '*';
-  }
-  std::string text;
-  for (size_t r = 0; r < height; ++r) {
-    const double level = largest * static_cast<double>(height - 1 - r) / static_cast<double>(height - 1);
-    text += fmt::format("{} |{}\n", r % 3 == 0 || r + 1 == height ? fmt::format("{:9.2e}", level) : std::string(9, ' '),
-                        rows[r]);
-  }
-  return text;
+// Steps from the first to the last, evenly.
+std::vector<int64_t> shown_steps(int64_t steps) {
+  const int64_t count = std::min(steps, static_cast<int64_t>(kPlotPoints));
+  std::vector<int64_t> shown;
+  for (int64_t i = 0; i < count; ++i) shown.push_back(count == 1 ? 0 : i * (steps - 1) / (count - 1));
+  return shown;
 }
 
 std::string schedule_plot(const Schedule& schedule) {
-  std::vector<double> rates;
-  std::string decays;
-  for (size_t i = 0; i < kPlotWidth; ++i) {
-    const int64_t step = step_of(i, schedule.steps);
-    rates.push_back(schedule.learning_rate(step));
-    decays += schedule.weight_decay_at(step) > 0 ? '#' : '.';
+  Plot plot;
+  plot.x_label = "step";
+  PlotCurve rate{"learning rate", {}, {}};
+  for (const int64_t step : shown_steps(schedule.steps)) {
+    rate.line.push_back({static_cast<double>(step), schedule.learning_rate(step)});
   }
-  std::string text = terminal_plot(rates, kPlotHeight);
-  text += fmt::format("   decay  |{}  (# {}, . 0)\n", decays, schedule.weight_decay);
-  return text + fmt::format("    step  0{:>{}}\n", schedule.steps - 1, kPlotWidth - 1);
+  plot.curves.push_back(std::move(rate));
+  std::string text;
+  for (const std::string& line : draw_terminal(plot, terminal_style(0, kPlotRows))) text += line + "\n";
+  return text;
+}
+
+// "0.1" or "0.1 up to step 499, then 0".
+std::string weight_decay_text(const Schedule& schedule) {
+  int64_t last = schedule.steps;
+  while (last > 0 && !(schedule.weight_decay_at(last - 1) > 0)) --last;
+  if (last == schedule.steps || last == 0) return fmt::format("{}", last == 0 ? 0.0 : schedule.weight_decay);
+  return fmt::format("{} up to step {}, then 0", schedule.weight_decay, last - 1);
 }
 
 void print_json(const TrainPlan& p) {
   const TrainMemory& m = p.memory;
   const Schedule& s = p.options.schedule;
   nlohmann::ordered_json curve = nlohmann::ordered_json::array();
-  for (size_t i = 0; i < kPlotWidth; ++i) {
-    const int64_t step = step_of(i, s.steps);
+  for (const int64_t step : shown_steps(s.steps)) {
     curve.push_back({{"step", step}, {"lr", s.learning_rate(step)}, {"weight_decay", s.weight_decay_at(step)}});
   }
   const nlohmann::ordered_json json = {{"parameters", p.parameters},
@@ -123,7 +117,7 @@ void print_plan(const TrainPlan& p, bool json) {
   fmt::print("schedule          {}, warm-up {} steps, lr {:.3g}{} to {:.3g}, weight decay {}, {}\n\n",
              schedule_name(s.kind), s.warmup, s.peak,
              s.kind == ScheduleKind::kTwoStage ? fmt::format(" and {:.3g}", s.second_peak) : std::string(),
-             s.kind == ScheduleKind::kConstant ? s.peak : s.end, s.weight_decay, optimizer_name(o.optimizer));
+             s.kind == ScheduleKind::kConstant ? s.peak : s.end, weight_decay_text(s), optimizer_name(o.optimizer));
   fmt::print("{}", schedule_plot(s));
 }
 

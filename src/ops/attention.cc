@@ -134,14 +134,20 @@ void finish(const Tile& tile, size_t E, const ForwardScratch& s, const Results& 
   }
 }
 
-// A score that leaves nothing: exp of its distance from any other is 0.
-constexpr float kUnseen = -1e30f;
+// A score that leaves nothing: exp of its distance from one that is seen is 0. No larger, because where a row sees no
+// key of a block, the rounding of score * factor is what the exponentials are of, until the next block's factor of 0.
+constexpr float kUnseen = -1e6f;
 
-// Overwrites the scores of the keys before each row's window; the block's first key stands at `block`.
-void hide_before_window(const Tile& tile, size_t window, size_t heads, size_t block, size_t count, float* scores) {
+// Overwrites the scores of the keys before each row's window; the block's first key stands at `block`. With key_scale a
+// score is to be multiplied by its key's.
+void hide_before_window(const Tile& tile, size_t window, size_t heads, size_t block, size_t count,
+                        const float* key_scale, float* scores) {
   for (size_t row = 0; row < tile.count() * heads; ++row) {
     const size_t seen_from = tile.position() + row / heads + 1 - std::min(window, tile.position() + row / heads + 1);
-    if (seen_from > block) std::fill_n(scores + row * kStride, std::min(seen_from - block, count), kUnseen);
+    const size_t hidden = seen_from > block ? std::min(seen_from - block, count) : 0;
+    for (size_t j = 0; j < hidden; ++j) {
+      scores[row * kStride + j] = key_scale == nullptr ? kUnseen : kUnseen / key_scale[j];
+    }
   }
 }
 
@@ -167,10 +173,10 @@ void attend(const KeyValueHead& kv, const Tile& tile, size_t window, MatView<con
     const size_t count = std::min(kBlock, end - block);
     const size_t columns = round_up_to_panel(count);
     multiply(queries, keys.from(block * E), columns, E, false, s.scores, kStride);
-    if (window > 0) hide_before_window(tile, window, to.heads, block, count, s.scores);
     const ScoreTile scores{s.scores, kStride, rows, columns, tile.position() + 1 - block, to.heads, score_factor(E)};
     const float* key_scale = kv.type == KvType::kInt8 ? kv.key_scales + block : nullptr;
     const float* value_scale = kv.type == KvType::kInt8 ? kv.value_scales + block : nullptr;
+    if (window > 0) hide_before_window(tile, window, to.heads, block, count, key_scale, s.scores);
     kernels().softmax_block(scores, key_scale, value_scale, block == first, s.largest, s.sum, s.rescale);
     if (block > first) kernels().scale_rows(s.sums, E, s.rescale, rows, E, s.sums, E);
     multiply({s.scores, rows, count, kStride}, values.from(block * kPanel), E, count, block > first, s.sums, E);

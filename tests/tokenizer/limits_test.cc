@@ -125,7 +125,8 @@ TEST_P(Limits, LongRunsAreShortRunsRepeated) {
     const Ids little = tokenizer.encode(repeated(unit, kShort), false, true);
     const std::string text = repeated(unit, kShort + periods * kPeriod);
     const Ids much = tokenizer.encode(text, false, true);
-    const bool comes_back = has_bytes && unit != "\xE2\x96\x81";  // which is a space to SentencePiece
+    // U+2581 is a space to SentencePiece; "<" is an added token there, and what follows one is a text with a prefix.
+    const bool comes_back = has_bytes && unit != "\xE2\x96\x81" && !(name == "hf_gpt2-prefix" && unit.starts_with('<'));
     EXPECT_TRUE(!comes_back || is_text(tokenizer.decode(much), text));
     ASSERT_GE(much.size(), little.size());
     ASSERT_EQ((much.size() - little.size()) % periods, 0u);
