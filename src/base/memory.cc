@@ -1,5 +1,7 @@
 #include "base/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -92,6 +94,11 @@ size_t available_memory_bytes() {
   least = std::min(least, control_group_bytes(mount, own_group(true), "memory.max", "memory.current"));
   return std::min(
       least, control_group_bytes(mount / "memory", own_group(false), "memory.limit_in_bytes", "memory.usage_in_bytes"));
+}
+
+// Nobody writes into a MappedFile's pages, so none is lost.
+void release_pages(Bytes mapped_file) {
+  if (!mapped_file.empty()) ::madvise(const_cast<std::byte*>(mapped_file.data()), mapped_file.size(), MADV_DONTNEED);
 }
 
 size_t peak_memory_bytes() { return proc_bytes("/proc/self/status", "VmHWM:"); }

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace tern {
 
 // What may be allocated without pushing anything out: MemAvailable, or less where a control group (version 2 or 1) of
@@ -13,6 +15,10 @@ size_t available_memory_bytes();
 
 // The largest resident size this process has had (VmHWM); 0 where the system does not say.
 size_t peak_memory_bytes();
+
+// Lets go of the pages of a whole MappedFile: they count as this process' memory no longer, and come back from the
+// file, or the system's cache of it, where they are read again.
+void release_pages(Bytes mapped_file);
 
 // The number behind `key` in the lines of a file of /proc ("MemAvailable:   123 kB"), in bytes; 0 without such a line.
 size_t proc_bytes(const std::filesystem::path& path, std::string_view key);

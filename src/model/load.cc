@@ -3,6 +3,7 @@
 #include <future>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "model/stored_model.h"
 
 namespace tern {
@@ -50,6 +51,8 @@ LoadedModel load_model(const std::filesystem::path& path, Threads& threads, cons
   const Weights& weights = loaded.model.weights;
   if (!weights.token_embedding.borrowed.empty() || !weights.output.borrowed.empty()) {
     loaded.model.files = take_files(stored);
+    // What was packed is not needed again, of the rows only those that tokens ask for.
+    for (const MappedFile& file : loaded.model.files) release_pages(file.bytes());
   }
   const size_t tokens = loaded.tokenizer    ? loaded.tokenizer->vocab_size()
                         : loaded.vocabulary ? loaded.vocabulary->tokens.size()

@@ -12,6 +12,8 @@
 #include <string>
 #include <utility>
 
+#include "base/memory.h"
+
 namespace tern {
 namespace {
 
@@ -119,6 +121,16 @@ TEST_F(FileTest, MappedFileOutlivesTheName) {
   write_file(at("file"), "AFTER!");
   fs::remove(at("file"));
   EXPECT_EQ(ByteReader(file.bytes()).take_text(6, "all"), "before");
+}
+
+TEST_F(FileTest, MappedFileComesBackAfterItsPagesWereReleased) {
+  const std::string content(3 * 4096 + 5, 'x');
+  write_file(at("file"), content);
+  const MappedFile file(at("file"));
+  EXPECT_EQ(ByteReader(file.bytes()).take_text(content.size(), "all"), content);
+  release_pages(file.bytes());
+  EXPECT_EQ(ByteReader(file.bytes()).take_text(content.size(), "all"), content);
+  release_pages({});
 }
 
 TEST_F(FileTest, MappedFileOfNothing) {
