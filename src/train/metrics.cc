@@ -11,9 +11,9 @@
 namespace tern {
 namespace {
 
-// Keeps the lines of steps made before `first_step`: {"step": s} with s < first_step, {"steps": s} with s <=
-// first_step.
-std::string kept_lines(std::string_view text, int64_t first_step) {
+// Keeps the lines of steps made before `first_step`: {"step": s} with s < first_step, {"steps": s} with s <= first_step
+// and s < all_steps, because a run validates after its last step whenever it is called.
+std::string kept_lines(std::string_view text, int64_t first_step, int64_t all_steps) {
   std::string kept;
   while (!text.empty()) {
     const size_t end = text.find('\n');
@@ -24,8 +24,8 @@ std::string kept_lines(std::string_view text, int64_t first_step) {
     if (!json.is_object()) continue;
     const bool step_made =
         json.contains("step") && json["step"].is_number_integer() && json["step"].get<int64_t>() < first_step;
-    const bool validated =
-        json.contains("steps") && json["steps"].is_number_integer() && json["steps"].get<int64_t>() <= first_step;
+    const bool validated = json.contains("steps") && json["steps"].is_number_integer() &&
+                           json["steps"].get<int64_t>() <= first_step && json["steps"].get<int64_t>() < all_steps;
     if (step_made || validated) kept += line;
   }
   return kept;
@@ -33,8 +33,8 @@ std::string kept_lines(std::string_view text, int64_t first_step) {
 
 }  // namespace
 
-MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t first_step) : path_(path) {
-  write_file(path, std::filesystem::exists(path) ? kept_lines(read_file(path), first_step) : std::string());
+MetricsLog::MetricsLog(const std::filesystem::path& path, int64_t first_step, int64_t all_steps) : path_(path) {
+  write_file(path, std::filesystem::exists(path) ? kept_lines(read_file(path), first_step, all_steps) : std::string());
   file_ = std::fopen(path.c_str(), "a");
   if (file_ == nullptr) fail("{}: cannot open for writing: {}", path.string(), std::strerror(errno));
 }

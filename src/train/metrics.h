@@ -28,8 +28,9 @@ struct StepMetrics {
 class MetricsLog {
  public:
   // Opens the file for appending. Lines of steps from `first_step` on, which a run that was killed after its checkpoint
-  // left behind, and a broken last line are taken out first. Error when it cannot be read or written.
-  MetricsLog(const std::filesystem::path& path, int64_t first_step);
+  // left behind, the validation after the last of the run's `all_steps`, which is made anew, and a broken last line are
+  // taken out first. Error when it cannot be read or written.
+  MetricsLog(const std::filesystem::path& path, int64_t first_step, int64_t all_steps);
   ~MetricsLog();
   MetricsLog(const MetricsLog&) = delete;
   MetricsLog& operator=(const MetricsLog&) = delete;

@@ -48,7 +48,7 @@ class Run {
       save();
     }
     if (!hooks_.trace.empty()) write_trace();
-    MetricsLog metrics(directory_ / kMetricsFile, progress_.step);
+    MetricsLog metrics(directory_ / kMetricsFile, progress_.step, options_.schedule.steps);
     metrics.on_line = hooks_.on_metrics;
     TrainReport report;
     const double start = now_s();
