@@ -13,6 +13,8 @@
 
 namespace tern {
 
+class Profile;
+
 class Threads {
  public:
   // `count` threads in all, the caller included; 0 means one for every available processor. Error when the system
@@ -23,6 +25,10 @@ class Threads {
   Threads& operator=(const Threads&) = delete;
 
   int count() const { return count_; }
+
+  // What the operations on this pool add their times to (base/profile.h); null: they measure nothing.
+  Profile* profile() const { return profile_; }
+  void set_profile(Profile* profile) { profile_ = profile; }
 
   // Calls body(thread) for thread = 0..count-1, each on its own thread, and returns when all are done. `body` must not
   // throw. Not reentrant: one run() at a time.
@@ -94,6 +100,7 @@ class Threads {
   void work(int thread);
   void stop();
 
+  Profile* profile_ = nullptr;
   int count_;
   int spins_;
   Task task_ = nullptr;

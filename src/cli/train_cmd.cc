@@ -31,6 +31,7 @@ struct TrainArguments {
   std::optional<bool> sub_norms, tied_head;
   bool resume = false;
   bool dry_run = false;
+  bool profile = false;
   bool json = false;
   std::string trace;
   WatchArguments watch;
@@ -183,6 +184,29 @@ void print_report(const TrainArguments& args, const TrainReport& r) {
              r.tokens_per_second, kernels().name, 100 * r.peak_share, r.seconds);
 }
 
+// On standard error: a line a part of the steps, what takes longest first.
+void print_profile(const Profile& profile, double step_seconds) {
+  double rest = step_seconds;
+  fmt::print(stderr, "{:<40} {:>9} {:>6} {:>9} {:>8}\n", "part of the steps", "seconds", "share", "calls", "GMAC/s");
+  for (const ProfileEntry& e : profile.entries()) {
+    const std::string rate = e.multiply_adds > 0 ? fmt::format("{:.1f}", e.multiply_adds * 1e-9 / e.seconds) : "";
+    fmt::print(stderr, "{:<40} {:>9.3f} {:>5.1f}% {:>9} {:>8}\n", e.part, e.seconds, 100 * e.seconds / step_seconds,
+               e.calls, rate);
+    rest -= e.seconds;
+  }
+  fmt::print(stderr, "{:<40} {:>9.3f} {:>5.1f}%\n", "everything else", rest, 100 * rest / step_seconds);
+}
+
+// Starts a run with these options, or goes on with one without.
+void train_model(const TrainArguments& args, const TrainOptions* options, TrainHooks& hooks, Threads& threads) {
+  Profile profile;
+  if (args.profile) hooks.profile = &profile;
+  const TrainReport report = options == nullptr ? resume_training(args.out, hooks, threads)
+                                                : start_training(*options, args.out, hooks, threads);
+  if (args.profile && report.step_seconds > 0) print_profile(profile, report.step_seconds);
+  print_report(args, report);
+}
+
 void train(const CLI::App& command, const TrainArguments& args) {
   Threads threads(make_threads(args.threads));
   TrainHooks hooks;
@@ -193,12 +217,12 @@ void train(const CLI::App& command, const TrainArguments& args) {
     for (const CLI::Option* option : command.get_options()) {
       const std::string name = option->get_name();
       const bool allowed = name == "--resume" || name == "--out" || name == "--threads" || name == "--json" ||
-                           option->get_group() == kWatchGroup;
+                           name == "--profile" || option->get_group() == kWatchGroup;
       if (option->count() > 0 && !allowed) {
         fail("--resume goes on with the options in {}/{}; leave {} out", args.out, kRunConfigFile, name);
       }
     }
-    print_report(args, resume_training(args.out, hooks, threads));
+    train_model(args, nullptr, hooks, threads);
     return;
   }
   const TrainOptions options = make_options(args);
@@ -208,7 +232,7 @@ void train(const CLI::App& command, const TrainArguments& args) {
     return;
   }
   hooks.label = weight_kind_name(options.model.weights);
-  print_report(args, start_training(options, args.out, hooks, threads));
+  train_model(args, &options, hooks, threads);
 }
 
 void add_data_options(CLI::App& command, TrainArguments& a) {
@@ -296,6 +320,7 @@ void add_train_command(CLI::App& app) {
   command.add_option("--out", a.out, "Training directory")->required();
   command.add_option("--config", a.config, "JSON file of options, as a training directory's run.json");
   command.add_flag("--dry-run", a.dry_run, "Print parameters, memory, time and schedule; write nothing");
+  command.add_flag("--profile", a.profile, "Print where the time of the steps went to standard error");
   command.add_flag("--resume", a.resume, "Go on with the run in --out");
   command.add_option("--checkpoint-every", a.checkpoint_every, "Steps between checkpoints (default 500)");
   command.add_option("--valid-every", a.valid_every, "Steps between validations; 0: only at the end (default 250)");

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "ops/embedding.h"
 #include "ops/rmsnorm.h"
 
@@ -30,6 +31,7 @@ void check_batch(const Model& model, const Batch& batch, const KvCache& cache, c
 
 // y = x + delta, row by row (y may be x).
 void add_residual(MatView<const float> x, MatView<const float> delta, Threads& threads, MatView<float> y) {
+  const Timed timed(threads, "residual additions");
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
       if (x.row(n) != y.row(n)) std::copy_n(x.row(n), x.cols, y.row(n));
@@ -42,6 +44,7 @@ void add_residual(MatView<const float> x, MatView<const float> delta, Threads& t
 // `wide` holds a row of each thread.
 void norm_input(MatView<const float> x, const Buffer<float>& gain, float eps, Threads& threads, VecView<float> r,
                 MatView<float> wide, LinearInput& input) {
+  const Timed timed(threads, "norms and quantization, forward");
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
       if (gain.empty()) {

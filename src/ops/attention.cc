@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "base/profile.h"
 #include "kernels/kernels.h"
 
 namespace tern {
@@ -299,6 +300,7 @@ void AttentionScratch::prepare(int threads, size_t size) {
 
 void attention(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, MatView<const float> q, Threads& threads,
                AttentionScratch& scratch, MatView<float> out, MatView<float> softmax) {
+  const Timed timed(threads, "attention, forward");
   const size_t E = layer.head_dim;
   const size_t group = q.cols / E / layer.kv_heads;
   scratch.prepare(threads.count(), ForwardScratch::size(E));
@@ -321,6 +323,7 @@ void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan>
                         MatView<const float> out, MatView<const float> softmax, MatView<const float> dout,
                         Threads& threads, AttentionScratch& scratch, MatView<float> dq, MatView<float> dk,
                         MatView<float> dv) {
+  const Timed timed(threads, "attention, backward");
   assert(layer.type == KvType::kF32 && layer.window == 0);
   const size_t E = layer.head_dim;
   const size_t group = q.cols / E / layer.kv_heads;

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "base/profile.h"
 #include "kernels/kernels.h"
 #include "tensor/buffer.h"
 
@@ -39,6 +40,7 @@ void cross_entropy(MatView<const float> logits, VecView<const int32_t> targets, 
 // z = log sum_v exp(x_v),  loss = z - x_t + w z^2  =>  dx_v = softmax(x)_v * (1 + 2 w z) - [v = t]
 void cross_entropy_backward(MatView<float> logits, VecView<const int32_t> targets, float scale, Threads& threads,
                             VecView<double> losses, float z_weight, VecView<double> z_losses) {
+  const Timed timed(threads, "loss");
   assert(z_losses.empty() || z_losses.size() >= logits.rows);
   const auto weight = static_cast<double>(z_weight);
   threads.for_ranges(logits.rows, 1, [&](size_t begin, size_t end) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "tensor/float16.h"
@@ -139,6 +140,7 @@ KeyValueHead KeyValueLayer::head(size_t sequence, size_t kv_head) const {
 
 void store_keys_values(VecView<const AttentionSpan> spans, MatView<const float> k, MatView<const float> v,
                        Threads& threads, const KeyValueLayer& layer) {
+  const Timed timed(threads, "keys and values");
   const size_t E = layer.head_dim;
   threads.for_ranges(k.rows, kPanel, [&](size_t begin, size_t end) {
     for (const AttentionSpan& span : spans) {

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <vector>
 
+#include "base/profile.h"
 #include "ops/product_ranges.h"
 #include "quant/absmean.h"
 #include "quant/binary.h"
@@ -196,6 +197,9 @@ void LinearInput::set_row(size_t n, VecView<const float> x) {
 }
 
 void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {
+  double size = 0;
+  for (const LinearOutput& layer : layers) size += product_size(layer.y.rows, layer.y.cols, input.cols);
+  const Timed timed(threads, "linear layers, forward", size);
   const size_t tokens = layers.begin()->y.rows;
   const size_t panel_rows = layers.begin()->linear.panel_rows();
   const auto panels_of = [&](const LinearOutput& layer) { return (layer.y.cols + panel_rows - 1) / panel_rows; };
@@ -228,6 +232,7 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
 }
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {
+  const Timed timed(threads, "head, forward", product_size(y.rows, y.cols, x.cols));
   assert(y.cols == w.rows && x.cols == w.cols && x.rows == y.rows && w.layout == DenseLayout::kPanels);
   for_product_ranges(y.rows, y.cols, x.cols, threads,
                      [&](size_t t0, size_t t1, size_t r0, size_t r1) { multiply_dense(w, x, t0, t1, r0, r1, y); });

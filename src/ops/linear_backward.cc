@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "ops/product_ranges.h"
 
 namespace tern {
@@ -22,6 +23,7 @@ void grow(size_t size, Buffer<T>& buffer) {
 
 // dW += dY^T X with X (tokens, inputs) in panels.
 void float_weights(MatView<const float> dy, const Buffer<float>& x, Threads& threads, MatView<float> dw) {
+  const Timed timed(threads, "products in floats, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
   const size_t panel_stride = dy.rows * kPanel;
   for_product_ranges(dw.rows, dw.cols, dy.rows, threads, [&](size_t r0, size_t r1, size_t c0, size_t c1) {
     kernels().gemm_f32(dy.data + r0, 1, dy.stride, x.data() + c0 / kPanel * panel_stride, panel_stride, r1 - r0,
@@ -33,8 +35,12 @@ void float_weights(MatView<const float> dy, const Buffer<float>& x, Threads& thr
 template <class FillRow>
 void float_input(MatView<const float> dy, const FillRow& fill_row, bool accumulate, Threads& threads,
                  Buffer<float>& panels, MatView<float> dx) {
-  grow(dy.cols * round_up_to_panel(dx.cols), panels);
-  pack_row_panels(dy.cols, dx.cols, threads, fill_row, panels.data());
+  {
+    const Timed timed(threads, "packing for the backward pass");
+    grow(dy.cols * round_up_to_panel(dx.cols), panels);
+    pack_row_panels(dy.cols, dx.cols, threads, fill_row, panels.data());
+  }
+  const Timed timed(threads, "products in floats, gradients of inputs", product_size(dx.rows, dx.cols, dy.cols));
   const size_t panel_stride = dy.cols * kPanel;
   for_product_ranges(dx.rows, dx.cols, dy.cols, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
     kernels().gemm_f32(dy.row(t0), dy.stride, 1, panels.data() + c0 / kPanel * panel_stride, panel_stride, t1 - t0,
@@ -65,6 +71,7 @@ void pack_word_panels(size_t k, size_t n, Threads& threads, const FillRow& fill_
 
 // dY token by token.
 void quantize_gradients(MatView<const float> dy, Threads& threads, LinearBackwardScratch& scratch) {
+  const Timed timed(threads, "packing for the backward pass");
   const size_t stride = 2 * word_pairs(dy.cols);
   grow(dy.rows * stride, scratch.dy_words);
   grow(dy.rows, scratch.dy_scale);
@@ -81,8 +88,12 @@ void quantize_gradients(MatView<const float> dy, Threads& threads, LinearBackwar
 void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, LinearBackwardScratch& scratch,
                 MatView<float> dx) {
   assert(w.rows < (size_t{1} << 16));
-  pack_word_panels(
-      w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_words);
+  {
+    const Timed timed(threads, "packing for the backward pass");
+    pack_word_panels(
+        w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_words);
+  }
+  const Timed timed(threads, "linear layers, gradients of inputs", product_size(dx.rows, dx.cols, w.rows));
   std::vector<float> row_scale(dx.rows);
   for (size_t n = 0; n < dx.rows; ++n) row_scale[n] = scratch.dy_scale[n] * w.scale;
   const size_t pairs = word_pairs(w.rows);
@@ -141,6 +152,7 @@ class GradientColumns {
 // dW from dY and the word panels of X.
 void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
                   const LinearBackwardScratch& scratch, MatView<float> dw) {
+  const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
   const size_t panel_stride = word_pairs(dy.rows) * kPairWords;
   threads.for_ranges(dw.rows, kPanel, [&](size_t begin, size_t end) {
     GradientColumns columns;
@@ -175,6 +187,7 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
     pack_backward_input(MatView<const float>(x.real.data(), tokens, x.cols), threads, scratch);
     return;
   }
+  const Timed timed(threads, "packing for the backward pass");
   const QuantizedRows& rows = x.quantized;
   if (scratch.precision == GradientPrecision::kInt16) {
     pack_word_panels(
@@ -193,6 +206,7 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
 }
 
 void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch) {
+  const Timed timed(threads, "packing for the backward pass");
   pack_panels(x, threads, scratch.x);
 }
 

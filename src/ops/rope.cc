@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cmath>
 
+#include "base/profile.h"
 #include "kernels/kernels.h"
 
 namespace tern {
@@ -21,6 +22,7 @@ RopeTable::RopeTable(size_t head_dim_, size_t positions_, double theta)
 }
 
 void rope(const RopeTable& table, VecView<const int32_t> positions, bool inverse, Threads& threads, MatView<float> x) {
+  const Timed timed(threads, "rotary positions");
   const size_t half = table.head_dim / 2;
   assert(x.cols % table.head_dim == 0 && positions.size() >= x.rows);
   threads.for_ranges(x.rows, 4, [&](size_t begin, size_t end) {

@@ -42,10 +42,10 @@ size_t backward_bytes(const ModelConfig& c, size_t tokens) {
 }  // namespace
 
 double StepCost::least_seconds(const ComputeRates& peaks) const {
-  return integer_macs / peaks.integer_peak + float_macs / peaks.float_peak;
+  return (integer_macs + 2 * word_macs) / peaks.integer_peak + float_macs / peaks.float_peak;
 }
 
-StepCost step_cost(const ModelConfig& config, const StepShape& shape) {
+StepCost step_cost(const ModelConfig& config, const StepShape& shape, GradientPrecision gradients) {
   const auto tokens = static_cast<double>(shape.tokens());
   const auto linear = static_cast<double>(linear_parameter_count(config));
   const double head = static_cast<double>(config.vocab) * static_cast<double>(config.dim);
@@ -55,7 +55,9 @@ StepCost step_cost(const ModelConfig& config, const StepShape& shape) {
   StepCost cost;
   const bool full = config.weights == WeightKind::kFull;
   cost.integer_macs = full ? 0 : tokens * linear;
-  cost.float_macs = tokens * ((full ? 3 : 2) * linear + 3 * (head + attention));
+  const bool words = !full && gradients == GradientPrecision::kInt16;
+  cost.word_macs = words ? tokens * 2 * linear : 0;
+  cost.float_macs = tokens * ((full ? 3 : words ? 0 : 2) * linear + 3 * (head + attention));
   return cost;
 }
 

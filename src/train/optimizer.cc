@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
 #include "train/muon.h"
@@ -47,6 +48,7 @@ OptimizerKind parse_optimizer(std::string_view name) {
 }
 
 double gradient_norm(const Parameters& gradients, Threads& threads) {
+  const Timed timed(threads, "gradient norm");
   const Buffer<float>& g = gradients.data();
   std::vector<double> sums((g.size() + kChunk - 1) / kChunk);
   threads.for_ranges(sums.size(), 1, [&](size_t begin, size_t end) {
@@ -98,6 +100,7 @@ std::vector<OptimizerTensor> Optimizer::tensors() {
 
 void Optimizer::update(const OptimizerOptions& options, double learning_rate, double weight_decay, double norm,
                        const Parameters& gradients, Threads& threads, Parameters& masters) {
+  const Timed timed(threads, "optimizer");
   ++updates_;
   const auto clip = static_cast<double>(options.clip_norm);
   const float gradient_scale = clip > 0 && norm > clip ? static_cast<float>(clip / norm) : 1.0f;

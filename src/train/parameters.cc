@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/profile.h"
 #include "base/rng.h"
 
 namespace tern {
@@ -107,6 +108,7 @@ void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
 }
 
 TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model) {
+  const Timed timed(threads, "packing of weights");
   constexpr size_t kCodesPerByte = 4;
   TritCounts counts;
   Buffer<float> rounded;

@@ -53,7 +53,7 @@ TrainPlan plan_training(const TrainOptions& given, const std::filesystem::path& 
   plan.parameters = parameter_count(plan.options.model);
   plan.memory = train_memory(plan.options);
   plan.available_memory = available_memory_bytes();
-  plan.cost = step_cost(plan.options.model, plan.options.shape());
+  plan.cost = step_cost(plan.options.model, plan.options.shape(), plan.options.gradients);
   plan.peaks = measure_compute(threads);
   plan.step_seconds = plan.cost.least_seconds(plan.peaks);
   plan.measured = plan.step_seconds < kLongestMeasured_s && plan.memory.total() < plan.available_memory / 4 * 3;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/profile.h"
 #include "model/forward.h"
 #include "ops/cross_entropy.h"
 
@@ -69,7 +70,10 @@ void TrainState::micro_step(std::span<const Sample> samples, size_t first, float
 
 StepResult TrainState::compute_gradients(std::span<const Sample> samples, size_t world, Threads& threads) {
   assert(samples.size() == shape_.micro_batch * shape_.accumulation);
-  std::fill(gradients_.data().begin(), gradients_.data().end(), 0.0f);
+  {
+    const Timed timed(threads, "gradients to zero");
+    std::fill(gradients_.data().begin(), gradients_.data().end(), 0.0f);
+  }
   const float loss_scale = 1.0f / static_cast<float>(shape_.tokens() * world);
   StepResult result;
   for (size_t first = 0; first < samples.size(); first += shape_.micro_batch) {

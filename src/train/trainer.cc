@@ -66,26 +66,28 @@ class Run {
     const Schedule& schedule = options_.schedule;
     const int64_t first = progress_.step;
     const auto tokens = static_cast<double>(options_.shape().tokens());
-    const double least_seconds = step_cost(options_.model, options_.shape()).least_seconds(measure_compute(threads_));
+    const StepCost cost = step_cost(options_.model, options_.shape(), options_.gradients);
+    const double least_seconds = cost.least_seconds(measure_compute(threads_));
     const int64_t tail = std::max<int64_t>(1, (schedule.steps - first) / 10);
     Progress bar(hooks_.label, static_cast<size_t>(schedule.steps),
                  static_cast<size_t>(std::max<int64_t>(1, schedule.steps / 20)));
     bar.update(static_cast<size_t>(first), "");
-    double step_seconds = 0;
     double tail_loss = 0;
     int64_t tail_steps = 0;
     while (progress_.step < schedule.steps) {
       if (hooks_.stop != nullptr && hooks_.stop->load()) break;
       const double begin = now_s();
+      threads_.set_profile(hooks_.profile);
       StepMetrics m = make_step();
+      threads_.set_profile(nullptr);
       const double seconds = now_s() - begin;
       m.tokens_per_second = tokens / seconds;
       m.peak_share = least_seconds / seconds;
-      step_seconds += seconds;
+      report.step_seconds += seconds;
       const auto made = static_cast<double>(progress_.step - first);
       report.skipped += m.skipped ? 1 : 0;
-      report.tokens_per_second = tokens * made / step_seconds;
-      report.peak_share = least_seconds * made / step_seconds;
+      report.tokens_per_second = tokens * made / report.step_seconds;
+      report.peak_share = least_seconds * made / report.step_seconds;
       if (m.step >= schedule.steps - tail) {
         tail_loss += m.loss;
         ++tail_steps;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/profile.h"
 #include "base/threads.h"
 #include "model/score.h"
 #include "tokenizer/tokenizer.h"
@@ -24,6 +25,7 @@ struct TrainReport {
   size_t valid_bytes = 0;    // of validation text, special tokens not counted
   size_t parameters = 0;
   double seconds = 0;            // of this call, without tokenizing
+  double step_seconds = 0;       // of its training steps
   double tokens_per_second = 0;  // in training steps
   double peak_share = 0;         // of this call's steps (train/cost.h)
   int64_t skipped = 0;           // updates left out by this call
@@ -38,6 +40,8 @@ struct TrainHooks {
   // When not empty, the initial masters (init.safetensors) and all samples (batches.bin: int32 (steps, samples, T+1))
   // are written there, for the oracle in tools/oracle.
   std::filesystem::path trace;
+  // Collects where the time of training steps goes; null: nothing is measured.
+  Profile* profile = nullptr;
   // Called before the first step of this call and before anything is written into the directory but its data.
   std::function<void(const TrainOptions&, const Tokenizer&)> on_start;
   // Called with every line of metrics.jsonl.

@@ -573,6 +573,19 @@ class Case(unittest.TestCase):
         line = json.loads((self.dir / "full-metrics/metrics.jsonl").read_text().splitlines()[0])
         self.assertNotIn("zeros", line)
 
+    def test_profile_says_where_the_time_goes(self):
+        run = self.dir / "profiled"
+        out, err = tern("train", *self.shape, "--steps", 3, "--profile", "--json", "--out", run)
+        self.assertEqual(json.loads(out)["steps"], 3)
+        table = err[err.index("part of the steps"):].splitlines()
+        parts = {line[:40].strip(): line[40:].split() for line in table[1:]}
+        for part in ("linear layers, forward", "linear layers, gradients of inputs", "linear layers, gradients of weights",
+                     "attention, backward", "optimizer", "packing of weights"):
+            self.assertIn(part, parts)
+        self.assertEqual(parts["optimizer"][2], "3")
+        self.assertAlmostEqual(sum(float(values[1].rstrip("%")) for values in parts.values()), 100, delta=2)
+        self.assertGreater(float(parts["linear layers, forward"][3]), 0)
+
     def test_dry_run_writes_nothing(self):
         before = sorted(self.dir.rglob("*"))
         run = ["train", *self.shape, "--steps", 1000, "--dry-run", "--out", self.dir / "planned"]

@@ -23,14 +23,21 @@ TEST(StepCost, CountsWhatIsMultiplied) {
   // Token t has scores with t + 1 keys and adds as many values, 64 multiply-adds each.
   double attention = 0;
   for (int t = 0; t < 9; ++t) attention += 2 * 64 * (t + 1);
-  const StepCost ternary = step_cost(c, {9, 2, 3});
+  const StepCost floats = step_cost(c, {9, 2, 3}, GradientPrecision::kFloat32);
+  EXPECT_DOUBLE_EQ(floats.integer_macs, 54 * linear);
+  EXPECT_EQ(floats.word_macs, 0);
+  EXPECT_DOUBLE_EQ(floats.float_macs, 54 * (2 * linear + 3 * head) + 3 * 6 * attention);
+  const StepCost ternary = step_cost(c, {9, 2, 3}, GradientPrecision::kInt16);
   EXPECT_DOUBLE_EQ(ternary.integer_macs, 54 * linear);
-  EXPECT_DOUBLE_EQ(ternary.float_macs, 54 * (2 * linear + 3 * head) + 3 * 6 * attention);
+  EXPECT_DOUBLE_EQ(ternary.word_macs, 54 * 2 * linear);
+  EXPECT_DOUBLE_EQ(ternary.float_macs, 54 * 3 * head + 3 * 6 * attention);
   c.weights = WeightKind::kFull;
-  const StepCost full = step_cost(c, {9, 2, 3});
-  EXPECT_EQ(full.integer_macs, 0);
+  const StepCost full = step_cost(c, {9, 2, 3}, GradientPrecision::kInt16);
+  EXPECT_EQ(full.integer_macs + full.word_macs, 0);
+  EXPECT_DOUBLE_EQ(floats.operations(), ternary.operations());
   EXPECT_DOUBLE_EQ(full.operations(), ternary.operations());
-  EXPECT_DOUBLE_EQ(ternary.least_seconds({100, 50}), ternary.integer_macs / 100 + ternary.float_macs / 50);
+  EXPECT_DOUBLE_EQ(ternary.least_seconds({100, 50}),
+                   ternary.integer_macs / 100 + ternary.word_macs / 50 + ternary.float_macs / 50);
 }
 
 // Beside the buffers themselves: never less than they take, and what is one buffer to the byte.
