@@ -28,15 +28,26 @@ size_t activation_bytes(const ModelConfig& c, size_t tokens) {
   return checked_add(float_bytes(tokens, outside), checked_mul(c.layers, layer, kWhat), kWhat);
 }
 
-// train/backward.h; `panels` and `weights` grow to the largest of what they hold.
-size_t backward_bytes(const ModelConfig& c, size_t tokens) {
+// ops/linear_backward.h; its buffers grow to the largest of what they hold. Head and full layers multiply floats.
+size_t linear_backward_bytes(const ModelConfig& c, GradientPrecision gradients, size_t tokens) {
+  const size_t wide = round_up_to_panel(std::max({c.dim, c.q_dim(), c.ffn}));
+  const size_t largest_linear = checked_mul(wide, round_up_to_panel(std::max(c.dim, c.q_dim())), kWhat);
+  const size_t head = checked_mul(round_up_to_panel(c.vocab), round_up_to_panel(c.dim), kWhat);
+  if (c.weights == WeightKind::kFull || gradients == GradientPrecision::kFloat32) {
+    return checked_add(float_bytes(tokens, wide), float_bytes(1, std::max(largest_linear, head)), kWhat);
+  }
+  const size_t floats = checked_add(float_bytes(tokens, round_up_to_panel(c.dim)), float_bytes(1, head), kWhat);
+  // Inputs, gradients with a scale, and weights; an odd last row or column fills up a pair.
+  const size_t words = checked_add(checked_mul(tokens + 1, 2 * wide + 4, kWhat), 2 * largest_linear, kWhat);
+  return checked_add(floats, checked_mul(words, sizeof(int16_t), kWhat), kWhat);
+}
+
+// train/backward.h.
+size_t backward_bytes(const ModelConfig& c, GradientPrecision gradients, size_t tokens) {
   const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
   const size_t normed = std::max(c.q_dim(), c.ffn);
-  const size_t floats = c.dim + wide + normed + c.q_dim() + 2 * c.kv_dim() + 2 * c.ffn + round_up_to_panel(wide);
-  const size_t largest_linear =
-      checked_mul(round_up_to_panel(wide), round_up_to_panel(std::max(c.dim, c.q_dim())), kWhat);
-  const size_t head = checked_mul(round_up_to_panel(c.vocab), round_up_to_panel(c.dim), kWhat);
-  return checked_add(float_bytes(tokens, floats), float_bytes(1, std::max(largest_linear, head)), kWhat);
+  const size_t floats = c.dim + wide + normed + c.q_dim() + 2 * c.kv_dim() + 2 * c.ffn;
+  return checked_add(float_bytes(tokens, floats), linear_backward_bytes(c, gradients, tokens), kWhat);
 }
 
 }  // namespace
@@ -71,7 +82,7 @@ TrainMemory train_memory(const TrainOptions& o) {
   memory.weights = expected_weight_bytes(c, DType::kF32).total();
   memory.activations =
       checked_add(activation_bytes(c, tokens), kv_cache_bytes(c, o.batch, o.context, KvType::kF32), kWhat);
-  memory.backward = backward_bytes(c, tokens);
+  memory.backward = backward_bytes(c, o.gradients, tokens);
   memory.logits = float_bytes(tokens, c.vocab);
   return memory;
 }
