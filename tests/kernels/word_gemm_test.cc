@@ -20,7 +20,7 @@ Problem random_problem(size_t m, size_t n, size_t k) {
 }
 
 std::vector<int16_t> pack(const std::vector<int16_t>& b, size_t k, size_t n) {
-  std::vector<int16_t> panels((n + 15) / 16 * word_pairs(k) * 32);
+  std::vector<int16_t> panels((n + 15) / 16 * word_pairs(k) * 32 + 1);  // k = 0 has an address too
   for (size_t kk = 0; kk < k; ++kk) {
     for (size_t j = 0; j < n; ++j) {
       panels[(j / 16 * word_pairs(k) + kk / 2) * 32 + j % 16 * 2 + kk % 2] = b[kk * n + j];
