@@ -135,10 +135,13 @@ inline F32x16 load_i8(const signed char* p) {
 struct I32x16 {
   int lane[16];
 };
-// To the nearest integer, halves to even; |lane| < 2^31.
+// To the nearest integer, halves to even; some integer where that is not within 32 bits or the lane is no number.
 inline I32x16 round_to_integer(const F32x16& a) {
   I32x16 y;
-  for (int i = 0; i < 16; ++i) y.lane[i] = static_cast<int>(__builtin_nearbyintf(a.lane[i]));
+  for (int i = 0; i < 16; ++i) {
+    const float nearest = __builtin_nearbyintf(a.lane[i]);
+    y.lane[i] = nearest >= -0x1p31f && nearest < 0x1p31f ? static_cast<int>(nearest) : 0;
+  }
   return y;
 }
 inline I32x16 zero_integers() { return {}; }
