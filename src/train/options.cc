@@ -140,8 +140,8 @@ void validate(const TrainOptions& o) {
   share("beta1", o.update.beta1);
   share("beta2", o.update.beta2);
   share("momentum", o.update.momentum);
-  if (o.update.newton_schulz_steps > kMostNewtonSchulz) {
-    fail("train: newton_schulz_steps is {}, expected at most {}", o.update.newton_schulz_steps, kMostNewtonSchulz);
+  if (o.update.newton_schulz_steps < 1 || o.update.newton_schulz_steps > kMostNewtonSchulz) {
+    fail("train: newton_schulz_steps is {}, expected 1 to {}", o.update.newton_schulz_steps, kMostNewtonSchulz);
   }
   const auto not_negative = [](const char* name, double value) {
     if (!(value >= 0) || !std::isfinite(value)) fail("train: {} is {}, expected 0 or more", name, value);

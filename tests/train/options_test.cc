@@ -28,6 +28,7 @@ TEST(TrainOptions, GoThroughJson) {
   o.update.momentum = 0.9f;
   o.update.newton_schulz_steps = 3;
   o.z_loss = 1e-4f;
+  o.gradients = GradientPrecision::kFloat32;
   o.watch = {5, 6, 7};
   const std::string json = options_to_json(o);
   const TrainOptions read = options_from_json(json, "run.json", TrainOptions{});
@@ -38,6 +39,7 @@ TEST(TrainOptions, GoThroughJson) {
   EXPECT_EQ(read.optimizer, OptimizerKind::kMuon);
   EXPECT_EQ(read.update.newton_schulz_steps, 3u);
   EXPECT_EQ(read.z_loss, 1e-4f);
+  EXPECT_EQ(read.gradients, GradientPrecision::kFloat32);
   EXPECT_EQ(read.watch.diverged_steps, 7);
 }
 
@@ -51,8 +53,10 @@ TEST(TrainOptions, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refused([](TrainOptions& o) { o.update.beta2 = 1; }), "train: beta2 is 1, expected 0 or more and below 1");
   EXPECT_EQ(refused([](TrainOptions& o) { o.update.momentum = -1; }),
             "train: momentum is -1, expected 0 or more and below 1");
-  EXPECT_EQ(refused([](TrainOptions& o) { o.update.newton_schulz_steps = 101; }),
-            "train: newton_schulz_steps is 101, expected at most 100");
+  for (const size_t steps : {0, 101}) {
+    EXPECT_EQ(refused([steps](TrainOptions& o) { o.update.newton_schulz_steps = steps; }),
+              fmt::format("train: newton_schulz_steps is {}, expected 1 to 100", steps));
+  }
   EXPECT_EQ(refused([](TrainOptions& o) { o.z_loss = -1; }), "train: z_loss is -1, expected 0 or more");
   EXPECT_EQ(refused([](TrainOptions& o) { o.watch.skip_norm = std::nan(""); }),
             "train: skip_norm is nan, expected 0 or more");
