@@ -93,7 +93,7 @@ void print_plan(const TrainPlan& p, bool json) {
   fmt::print("model             {} weights, {} layers, dim {}, ffn {}, heads {}/{}, vocabulary {}\n",
              weight_kind_name(c.weights), c.layers, c.dim, c.ffn, c.heads, c.kv_heads, c.vocab);
   fmt::print("parameters        {} ({} in linear layers)\n", p.parameters, linear_parameter_count(c));
-  fmt::print("data              {:.1f} MB of text; {:.4g} tokens are trained on ({} steps of {})\n",
+  fmt::print("data              {:.1f} MB of files; {:.4g} tokens are trained on ({} steps of {})\n",
              static_cast<double>(p.data_bytes) * 1e-6, tokens * static_cast<double>(s.steps), s.steps,
              o.shape().tokens());
   fmt::print("memory            {:.3f} GiB and the corpus ({:.1f} GiB available)\n", gib(m.total()),

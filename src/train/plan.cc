@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "train/data_items.h"
 #include "train/trainer.h"
 
 namespace tern {
@@ -13,12 +14,19 @@ namespace {
 
 constexpr double kLongestMeasured_s = 5;  // at the peak rates
 
-size_t file_bytes(const std::string& path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (error) fail("{}: {}", path, error.message());
-  if (size == 0) fail("{}: expected text, the file is empty", path);
-  return size;
+// Of all files that `items` name.
+size_t file_bytes(const std::vector<std::string>& items) {
+  size_t total = 0;
+  for (const DataItem& item : parse_data_items(items)) {
+    for (const DataFile& file : item.files) {
+      std::error_code error;
+      const auto size = std::filesystem::file_size(file.path, error);
+      if (error) fail("{}: {}", file.path.string(), error.message());
+      if (size == 0) fail("{}: expected text, the file is empty", file.path.string());
+      total += size;
+    }
+  }
+  return total;
 }
 
 // A step with one micro-batch for all of them, the second time it is made.
@@ -47,8 +55,8 @@ double measure_step(const TrainOptions& o, Threads& threads) {
 TrainPlan plan_training(const TrainOptions& given, const std::filesystem::path& directory, Threads& threads) {
   check_no_run(directory);
   TrainPlan plan;
-  for (const std::string& path : given.data) plan.data_bytes += file_bytes(path);
-  for (const std::string& path : given.valid) file_bytes(path);
+  plan.data_bytes = file_bytes(given.data);
+  if (!given.valid.empty()) file_bytes(given.valid);
   plan.options = complete_options(given).options;
   plan.parameters = parameter_count(plan.options.model);
   plan.memory = train_memory(plan.options);

@@ -10,7 +10,7 @@ namespace tern {
 struct TrainPlan {
   TrainOptions options;  // complete: with the tokenizer's vocabulary
   size_t parameters = 0;
-  size_t data_bytes = 0;  // of the text files to train on
+  size_t data_bytes = 0;  // of the files to train on
   TrainMemory memory;
   size_t available_memory = 0;
   StepCost cost;

@@ -602,7 +602,10 @@ class Case(unittest.TestCase):
         self.assertGreater(plan["step_seconds"], 0)
         self.assertEqual((plan["schedule"][0]["step"], plan["schedule"][-1]["step"]), (0, 999))
         self.assertEqual(sorted(self.dir.rglob("*")), before)
-        self.assertIn("No such file", error("train", "--data", self.dir / "none.txt", *SHAPE, "--dry-run", "--out", self.dir / "planned"))
+        text = self.shape[1]
+        mixture = ["train", "--data", f"{text}:0.3", f"{text}:0.7", *self.shape[2:], "--dry-run", "--json", "--out", self.dir / "planned"]
+        self.assertEqual(json.loads(tern(*mixture)[0])["data_bytes"], 2 * plan["data_bytes"])
+        self.assertIn("no such file", error("train", "--data", self.dir / "none.txt", *SHAPE, "--dry-run", "--out", self.dir / "planned"))
         self.assertIn("a training run is there already", error("train", *self.shape, "--dry-run", "--out", self.dir / "run"))
 
     def test_contradicting_options(self):
