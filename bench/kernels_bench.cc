@@ -243,6 +243,8 @@ const std::vector<RowCase>& row_cases() {
        [](auto& k, size_t n, Row&, Row&, Row& z, Row&, auto& q) { k.dequantize_row(q.data(), n, 0.1f, z.data()); }},
       {"ternarize_row", 5,
        [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto& q) { k.ternarize_row(x.data(), n, 1.5f, q.data()); }},
+      {"binarize_row", 5,
+       [](auto& k, size_t n, Row& x, Row&, Row&, Row&, auto& q) { k.binarize_row(x.data(), n, 0.01f, q.data()); }},
       {"silu_glu", 12,
        [](auto& k, size_t n, Row& x, Row& y, Row& z, Row&, auto&) { k.silu_glu(x.data(), y.data(), n, z.data()); }},
       {"relu2_glu", 12,

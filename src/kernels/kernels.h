@@ -117,6 +117,8 @@ struct Kernels {
   void (*dequantize_row)(const int8_t* q, size_t n, float factor, float* y);
   // trits = clamp(round_half_even(w * inverse_scale), -1, 1)
   void (*ternarize_row)(const float* w, size_t n, float inverse_scale, int8_t* trits);
+  // trits = w - mean >= 0 ? 1 : -1
+  void (*binarize_row)(const float* w, size_t n, float mean, int8_t* trits);
 
   // Gated linear units: y = act(gate) * up with act = SiLU (x * sigmoid(x)), ReLU^2 (max(x, 0)^2) or GELU by tanh
   // (x * sigmoid(2 * sqrt(2/pi) * (x + 0.044715 * x^3))), and derivatives of the first two.

@@ -172,15 +172,26 @@ void row_dequantize(const int8_t* q, size_t n, float factor, float* y) {
   Tail{n - i}.store(y + i, mul(load_i8(lanes), f));
 }
 
-void row_ternarize(const float* w, size_t n, float inverse_scale, int8_t* trits) {
-  const F32x16 scale = set1(inverse_scale);
-  const auto round = [&](F32x16 x) { return round_to_integer(min_of(set1(1.0f), max_of(set1(-1.0f), mul(x, scale)))); };
+// trit(x) gives the trits of 16 weights as floats.
+template <class Trit>
+inline void write_trits(const float* w, size_t n, int8_t* trits, Trit trit) {
   size_t i = 0;
-  for (; i + 16 <= n; i += 16) store_i8(trits + i, round(load(w + i)));
+  for (; i + 16 <= n; i += 16) store_i8(trits + i, round_to_integer(trit(load(w + i))));
   if (i == n) return;
   int8_t lanes[16];
-  store_i8(lanes, round(load_first(n - i, w + i)));
+  store_i8(lanes, round_to_integer(trit(load_first(n - i, w + i))));
   __builtin_memcpy(trits + i, lanes, n - i);
+}
+
+void row_ternarize(const float* w, size_t n, float inverse_scale, int8_t* trits) {
+  const F32x16 scale = set1(inverse_scale);
+  write_trits(w, n, trits, [&](F32x16 x) { return min_of(set1(1.0f), max_of(set1(-1.0f), mul(x, scale))); });
+}
+
+void row_binarize(const float* w, size_t n, float mean, int8_t* trits) {
+  const F32x16 center = set1(mean);
+  write_trits(w, n, trits,
+              [&](F32x16 x) { return add(keep_if_ge(sub(x, center), set1(0.0f), set1(2.0f)), set1(-1.0f)); });
 }
 
 void row_silu_glu(const float* gate, const float* up, size_t n, float* y) {

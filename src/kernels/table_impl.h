@@ -17,6 +17,7 @@ constexpr Kernels make_table(const char* name) {
           row_quantize,
           row_dequantize,
           row_ternarize,
+          row_binarize,
           row_silu_glu,
           row_relu2_glu,
           row_gelu_glu,

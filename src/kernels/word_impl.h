@@ -17,7 +17,10 @@ struct WordRows {
 template <size_t kRows>
 inline void word_tile(const WordRows& to, const int16_t* b, size_t pairs, size_t cols, bool accumulate) {
   I32x16 sum[kRows];
-  for (size_t i = 0; i < kRows; ++i) sum[i] = zero_integers();
+  for (size_t i = 0; i < kRows; ++i) {
+    sum[i] = zero_integers();
+    __builtin_prefetch(to.c + i * to.c_stride, 1);
+  }
   for (size_t p = 0; p < pairs; ++p) {
     const Bytes64 w = load_bytes(reinterpret_cast<const uint8_t*>(b + p * kPairWords));
     for (size_t i = 0; i < kRows; ++i) {

@@ -8,7 +8,6 @@
 #include "base/profile.h"
 #include "ops/product_ranges.h"
 #include "quant/absmean.h"
-#include "quant/binary.h"
 
 namespace tern {
 namespace {
@@ -127,7 +126,7 @@ void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads,
         if (kind == WeightKind::kTernary) {
           kernels().ternarize_row(row, weights.cols, 1.0f / gamma, trits.data());
         } else {
-          for (size_t i = 0; i < weights.cols; ++i) trits[i] = binarize(row[i], mean);
+          kernels().binarize_row(row, weights.cols, mean, trits.data());
         }
         codes.set_row(r, trits);
       }

@@ -135,6 +135,14 @@ TEST_P(RowwiseEqual, DequantizeRow) {
   });
 }
 
+TEST_P(RowwiseEqual, BinarizeRow) {
+  expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
+    auto trits = guarded<int8_t>(n);
+    k.binarize_row(random_row(kind, n, 1).data(), n, kind == Values::kHalves ? 0.5f : 0.013f, trits.data());
+    return trits;
+  });
+}
+
 TEST_P(RowwiseEqual, TernarizeRow) {
   expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
     auto trits = guarded<int8_t>(n);

@@ -257,6 +257,20 @@ TEST_P(RowwiseReference, TernarizeRowIsTheDefinition) {
   }
 }
 
+TEST_P(RowwiseReference, BinarizeRowIsTheDefinition) {
+  for (const Values kind : kAllValues) {
+    for (const size_t n : kRowSizes) {
+      const auto w = random_row(kind, n, 8);
+      for (const float mean : {0.0f, 0.125f, w.empty() ? 0.0f : w[n / 2]}) {
+        std::vector<int8_t> expected(n), trits(n);
+        for (size_t i = 0; i < n; ++i) expected[i] = w[i] - mean >= 0.0f ? 1 : -1;
+        table().binarize_row(w.data(), n, mean, trits.data());
+        EXPECT_EQ(trits, expected) << mean;
+      }
+    }
+  }
+}
+
 TEST_P(RowwiseReference, Bf16RoundsToNearestEven) {
   const std::vector<float> x{1.0f,  1.00390625f, 1.01171875f, 1.00390637f,           -1.00390625f, 0.0f,
                              -0.0f, 3.39e38f,    1e-40f,      -3.3895314e38f * 1.0f, 65280.0f};
