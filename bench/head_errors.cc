@@ -151,7 +151,7 @@ void model_head(const std::string& path, const std::string& text, size_t tokens)
     for (size_t i = 0; i < out.rows; ++i) head.get_row(first + i, out.row_view(i));
   });
   KvCache cache(c, 1, c.context);
-  Activations activations(c, c.context, false);
+  Activations activations(c, c.context, Kept::kOneLayer);
   Buffer<float> logits(c.context * c.vocab);
   Tally tally;
   for (size_t begin = 0; begin < ids.size(); begin += c.context) {

@@ -28,7 +28,7 @@ struct TrainArguments {
       rope_theta, skip_loss, skip_norm;
   std::optional<float> clip_norm, beta1, beta2, momentum, z_loss;
   std::optional<uint64_t> seed;
-  std::optional<bool> sub_norms, tied_head;
+  std::optional<bool> sub_norms, tied_head, recompute;
   bool resume = false;
   bool dry_run = false;
   bool profile = false;
@@ -142,6 +142,7 @@ TrainOptions make_options(const TrainArguments& args) {
   apply(args.valid_every, o.valid_every);
   if (args.weights) o.model.weights = parse_weight_kind(*args.weights);
   if (args.gradients) o.gradients = parse_gradient_precision(*args.gradients);
+  apply(args.recompute, o.recompute);
   if (args.activation) o.model.activation = parse_activation(*args.activation);
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
   if (args.optimizer) o.optimizer = parse_optimizer(*args.optimizer);
@@ -273,6 +274,10 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option("--gradients", a.gradients,
                   "int16 (default) or f32: what ternary and binary layers multiply their gradients in")
+      ->group("Schedule");
+  command
+      .add_flag("--recompute", a.recompute,
+                "Compute the layers' activations again in the backward pass: less memory, slower, the same result")
       ->group("Schedule");
   command.add_option("--schedule", a.schedule, "two-stage (default; full: linear), linear, cosine, wsd or constant")
       ->group("Schedule");

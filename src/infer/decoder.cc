@@ -12,7 +12,7 @@ Decoder::Decoder(const Model& model, size_t sequences, size_t context, size_t ma
       threads_(threads),
       context_(context == 0 ? model.config.context : std::min(context, model.config.context)),
       cache_(model.config, sequences, context_, kv_type),
-      activations_(model.config, max_batch, false) {}
+      activations_(model.config, max_batch, Kept::kOneLayer) {}
 
 MatView<const float> Decoder::decode(const Batch& batch) {
   const size_t size = batch.logit_rows.size() * model_.config.vocab;

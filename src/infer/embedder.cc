@@ -39,7 +39,7 @@ Embedder::Embedder(const Model& model, size_t context, Threads& threads)
       threads_(threads),
       context_(context == 0 ? model.config.context : std::min(context, model.config.context)),
       cache_(model.config, 1, context_),
-      activations_(model.config, std::min(context_, kPrefillTokens), false) {}
+      activations_(model.config, std::min(context_, kPrefillTokens), Kept::kOneLayer) {}
 
 std::vector<float> Embedder::embed(std::span<const int32_t> tokens, Pooling pooling) {
   if (tokens.empty()) fail("expected at least one token to embed, there is none");

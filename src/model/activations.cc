@@ -4,8 +4,11 @@
 
 namespace tern {
 
-Activations::Activations(const ModelConfig& c, size_t max_tokens_, bool keep_layers)
-    : max_tokens(max_tokens_),
+Activations::Activations(const ModelConfig& c, size_t max_tokens_, Kept kept_)
+    : kept(kept_),
+      max_tokens(max_tokens_),
+      x(kept == Kept::kOneLayer ? 1 : c.layers),
+      layers(kept == Kept::kAllLayers ? c.layers : 1),
       x_out(max_tokens * c.dim),
       output_r(max_tokens),
       logit_input(max_tokens * c.dim),
@@ -15,14 +18,13 @@ Activations::Activations(const ModelConfig& c, size_t max_tokens_, bool keep_lay
       k(max_tokens * c.kv_dim()),
       v(max_tokens * c.kv_dim()) {
   const size_t N = max_tokens;
-  layers.resize(keep_layers ? c.layers : 1);
+  for (Buffer<float>& entrance : x) entrance = Buffer<float>(N * c.dim);
   for (LayerActivations& a : layers) {
-    a.x = Buffer<float>(N * c.dim);
     a.attn_r = Buffer<float>(N);
     a.attn_input = LinearInput(c.weights, N, c.dim);
     a.q = Buffer<float>(N * c.q_dim());
     a.attn_out = Buffer<float>(N * c.q_dim());
-    a.softmax = Buffer<float>(keep_layers ? N * 2 * c.heads : 0);
+    a.softmax = Buffer<float>(kept == Kept::kOneLayer ? 0 : N * 2 * c.heads);
     a.attn_sub_r = Buffer<float>(N);
     a.o_input = LinearInput(c.weights, N, c.q_dim());
     a.x_mid = Buffer<float>(N * c.dim);

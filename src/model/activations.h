@@ -1,7 +1,8 @@
 // What a forward pass computes on its way. Inference keeps one layer's and overwrites it; training keeps all layers',
-// for the backward pass to read.
+// for the backward pass to read, or only what enters the layers, from which that computes the rest again.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "model/config.h"
@@ -13,7 +14,6 @@ namespace tern {
 
 // N is the batch's size, up to max_tokens.
 struct LayerActivations {
-  Buffer<float> x;           // (N, D) residual stream at the layer's entrance
   Buffer<float> attn_r;      // (N) 1 / rms of x
   LinearInput attn_input;    // (N, D) what q, k, v read
   Buffer<float> q;           // (N, H*E) rotated queries
@@ -30,14 +30,24 @@ struct LayerActivations {
   LinearInput down_input;    // (N, F)
 };
 
+enum class Kept : uint8_t {
+  kOneLayer,   // inference: the last layer's
+  kEntrances,  // training: x of all layers, one layer's of the rest (Chen et al. 2016, arXiv 1604.06174)
+  kAllLayers,  // training
+};
+
 struct Activations {
-  // `keep_layers`: all layers are kept (training) instead of one (inference).
-  Activations(const ModelConfig& config, size_t max_tokens, bool keep_layers);
+  Activations(const ModelConfig& config, size_t max_tokens, Kept kept);
 
   LayerActivations& layer(size_t l) { return layers[layers.size() == 1 ? 0 : l]; }
   const LayerActivations& layer(size_t l) const { return layers[layers.size() == 1 ? 0 : l]; }
+  // (N, D) residual stream at layer l's entrance.
+  Buffer<float>& entrance(size_t l) { return x[x.size() == 1 ? 0 : l]; }
+  const Buffer<float>& entrance(size_t l) const { return x[x.size() == 1 ? 0 : l]; }
 
+  Kept kept;
   size_t max_tokens;
+  std::vector<Buffer<float>> x;
   std::vector<LayerActivations> layers;
   Buffer<float> x_out;        // (N, D) residual stream after the last layer
   Buffer<float> output_r;     // (rows with logits)

@@ -97,13 +97,14 @@ void norm_heads(const Buffer<float>& gain, float eps, Threads& threads, MatView<
   });
 }
 
+// Without x_next (no rows) it ends where the layer's last product would begin.
 void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
                    Activations& activations, MatView<float> x_next) {
   const ModelConfig& c = model.config;
   const LayerWeights& w = model.weights.layers[l];
   LayerActivations& a = activations.layer(l);
   const size_t N = batch.size();
-  const MatView<float> x = a.x.mat(N, c.dim);
+  const MatView<float> x = activations.entrance(l).mat(N, c.dim);
   const MatView<float> x_mid = a.x_mid.mat(N, c.dim);
   const MatView<float> q = a.q.mat(N, c.q_dim());
   const MatView<float> k = activations.k.mat(N, c.kv_dim());
@@ -148,6 +149,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   }
   glu(c.activation, gate, up, threads, glu_out);
   norm_input(glu_out, w.ffn_sub_norm, c.norm_eps, threads, a.ffn_sub_r.view(), wide_f, a.down_input);
+  if (x_next.rows == 0) return;
   linear_forward({{w.down, wide_d}}, a.down_input, threads);
   add_block(x_mid, wide_d, w.ffn_post_norm, c.norm_eps, threads, a.ffn_r.view(), normed, x_next);
 }
@@ -166,11 +168,11 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
   check_batch(model, batch, cache, activations);
   const ModelConfig& c = model.config;
   const size_t N = batch.size();
-  embed(model.weights.token_embedding, batch.tokens, threads, activations.layer(0).x.mat(N, c.dim));
-  if (c.scaled_embedding) scale_embedding(threads, activations.layer(0).x.mat(N, c.dim));
+  embed(model.weights.token_embedding, batch.tokens, threads, activations.entrance(0).mat(N, c.dim));
+  if (c.scaled_embedding) scale_embedding(threads, activations.entrance(0).mat(N, c.dim));
   for (size_t l = 0; l < c.layers; ++l) {
     // With one layer's activations kept, the next layer's x is this layer's.
-    Buffer<float>& next = l + 1 < c.layers ? activations.layer(l + 1).x : activations.x_out;
+    Buffer<float>& next = l + 1 < c.layers ? activations.entrance(l + 1) : activations.x_out;
     layer_forward(model, l, batch, threads, cache, activations, next.mat(N, c.dim));
   }
 
@@ -184,6 +186,11 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
   }
   rmsnorm(selected, model.weights.output_norm.view(), c.norm_eps, threads, activations.output_r.view(), logit_input);
   head_forward(model.logit_head, model.head(), logit_input, threads, logits);
+}
+
+void recompute_layer(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
+                     Activations& activations) {
+  layer_forward(model, l, batch, threads, cache, activations, {});
 }
 
 }  // namespace tern

@@ -17,4 +17,9 @@ namespace tern {
 void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& cache, Activations& activations,
              MatView<float> logits);
 
+// Layer l's activations and its keys and values once more, with the same bits, after a forward() that kept the layers'
+// entrances (Kept::kEntrances).
+void recompute_layer(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
+                     Activations& activations);
+
 }  // namespace tern

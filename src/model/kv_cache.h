@@ -11,7 +11,10 @@ class KvCache {
  public:
   KvCache() = default;
   // `capacity` is rounded up to a multiple of 16. Error when the memory cannot be had. The backward pass wants f32.
-  KvCache(const ModelConfig& config, size_t sequences, size_t capacity, KvType type = KvType::kF32);
+  KvCache(const ModelConfig& config, size_t sequences, size_t capacity, KvType type = KvType::kF32)
+      : KvCache(config, sequences, capacity, type, config.layers) {}
+  // `layers` may also be 1: then all layers share one place, which holds the keys and values that were stored last.
+  KvCache(const ModelConfig& config, size_t sequences, size_t capacity, KvType type, size_t layers);
 
   KvType type() const { return type_; }
   size_t sequences() const { return sequences_; }
@@ -24,6 +27,7 @@ class KvCache {
   KvType type_ = KvType::kF32;
   size_t sequences_ = 0;
   size_t capacity_ = 0;
+  size_t layers_ = 0;  // that have a place of their own
   ModelConfig config_;
   size_t layer_keys_ = 0;  // bytes of one layer
   size_t layer_values_ = 0;

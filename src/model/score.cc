@@ -30,7 +30,7 @@ Scorer::Scorer(const ModelConfig& config, size_t context, KvType kv_type)
     : context_(checked_context(config, context)),
       windows_(windows_per_pass(config, context)),
       cache_(config, windows_, context, kv_type),
-      activations_(config, windows_ * context, false),
+      activations_(config, windows_ * context, Kept::kOneLayer),
       logits_(windows_ * context * config.vocab) {}
 
 LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip,

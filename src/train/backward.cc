@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "model/forward.h"
 #include "ops/attention.h"
 #include "ops/embedding.h"
 #include "ops/rmsnorm.h"
@@ -46,9 +47,10 @@ void ffn_backward(const Model& model, size_t l, size_t N, const LayerActivations
 }
 
 // Attention half of layer l, likewise.
-void attention_half_backward(const Model& model, size_t l, const Batch& batch, const LayerActivations& a,
+void attention_half_backward(const Model& model, size_t l, const Batch& batch, const Activations& activations,
                              KvCache& cache, Threads& threads, BackwardBuffers& b, Parameters& g) {
   const ModelConfig& c = model.config;
+  const LayerActivations& a = activations.layer(l);
   const LayerWeights& w = model.weights.layers[l];
   const size_t N = batch.size();
   const MatView<float> dx = b.dx.mat(N, c.dim);
@@ -72,7 +74,7 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
   linear_backward(w.q, a.attn_input, dq, false, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnQ, l));
   linear_backward(w.k, a.attn_input, dk, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnK, l));
   linear_backward(w.v, a.attn_input, dv, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnV, l));
-  rmsnorm_backward(a.x.mat(N, c.dim), w.attn_norm.view(), a.attn_r.view(), d_attn_input, threads, dx,
+  rmsnorm_backward(activations.entrance(l).mat(N, c.dim), w.attn_norm.view(), a.attn_r.view(), d_attn_input, threads, dx,
                    g.vec(TensorRole::kAttnNorm, l));
 }
 
@@ -88,7 +90,7 @@ BackwardBuffers::BackwardBuffers(const ModelConfig& c, size_t N)
       dgate(N * c.ffn),
       dup(N * c.ffn) {}
 
-void backward(const Model& model, const Batch& batch, const Activations& activations, KvCache& cache,
+void backward(const Model& model, const Batch& batch, Activations& activations, KvCache& cache,
               MatView<const float> dlogits, Threads& threads, BackwardBuffers& b, Parameters& gradients) {
   const ModelConfig& c = model.config;
   const size_t N = batch.size();
@@ -104,8 +106,12 @@ void backward(const Model& model, const Batch& batch, const Activations& activat
                    d_logit_input, threads, dx, gradients.vec(TensorRole::kOutputNorm));
 
   for (size_t l = c.layers; l-- > 0;) {
+    // The last layer's are still there.
+    if (activations.kept == Kept::kEntrances && l + 1 < c.layers) {
+      recompute_layer(model, l, batch, threads, cache, activations);
+    }
     ffn_backward(model, l, N, activations.layer(l), threads, b, gradients);
-    attention_half_backward(model, l, batch, activations.layer(l), cache, threads, b, gradients);
+    attention_half_backward(model, l, batch, activations, cache, threads, b, gradients);
   }
   embed_backward(batch.tokens, dx, threads, gradients.mat(TensorRole::kTokenEmbedding));
 }

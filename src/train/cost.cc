@@ -15,17 +15,17 @@ size_t float_bytes(size_t tokens, size_t count) {
   return checked_mul(checked_mul(tokens, count, kWhat), sizeof(float), kWhat);
 }
 
-// model/activations.h with all layers kept, quantized inputs counted as int8.
-size_t activation_bytes(const ModelConfig& c, size_t tokens) {
+// model/activations.h with all layers or their entrances kept, quantized inputs counted as int8.
+size_t activation_bytes(const ModelConfig& c, size_t tokens, bool recompute) {
   const bool full = c.weights == WeightKind::kFull;
   const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
-  const size_t outside = 3 * c.dim + 1 + wide + 2 * c.kv_dim();
-  const size_t floats = 2 * c.dim + 2 * c.q_dim() + 2 * c.heads + 3 * c.ffn + 4;
+  const size_t outside = (3 + c.layers) * c.dim + 1 + wide + 2 * c.kv_dim();
+  const size_t floats = c.dim + 2 * c.q_dim() + 2 * c.heads + 3 * c.ffn + 4;
   // What q, k, v; o; gate, up; and down read, with a scale and a sum a token.
   const size_t inputs = 2 * round_up_to_panel(c.dim) + round_up_to_panel(c.q_dim()) + round_up_to_panel(c.ffn);
   const size_t input_bytes = full ? float_bytes(tokens, inputs) : checked_mul(tokens, inputs + 4 * 8, kWhat);
   const size_t layer = checked_add(float_bytes(tokens, floats), input_bytes, kWhat);
-  return checked_add(float_bytes(tokens, outside), checked_mul(c.layers, layer, kWhat), kWhat);
+  return checked_add(float_bytes(tokens, outside), checked_mul(recompute ? 1 : c.layers, layer, kWhat), kWhat);
 }
 
 // ops/linear_backward.h; its buffers grow to the largest of what they hold. Head and full layers multiply floats.
@@ -80,8 +80,10 @@ TrainMemory train_memory(const TrainOptions& o) {
   memory.gradients = memory.masters;
   memory.optimizer = optimizer_bytes(o.optimizer, c);
   memory.weights = expected_weight_bytes(c, DType::kF32).total();
-  memory.activations =
-      checked_add(activation_bytes(c, tokens), kv_cache_bytes(c, o.batch, o.context, KvType::kF32), kWhat);
+  ModelConfig cached = c;
+  if (o.recompute) cached.layers = 1;
+  memory.activations = checked_add(activation_bytes(c, tokens, o.recompute),
+                                   kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kWhat);
   memory.backward = backward_bytes(c, o.gradients, tokens);
   memory.logits = float_bytes(tokens, c.vocab);
   return memory;

@@ -26,7 +26,7 @@ struct TrainMemory {
   size_t gradients = 0;    // f32
   size_t optimizer = 0;    // f32
   size_t weights = 0;      // packed for the forward pass
-  size_t activations = 0;  // of all layers, keys and values with them
+  size_t activations = 0;  // keys and values with them
   size_t backward = 0;     // buffers of the backward pass
   size_t logits = 0;
 

@@ -65,6 +65,8 @@ const std::vector<Key>& keys() {
       {"gradients", [](const TrainOptions& o) { return Json(gradient_precision_name(o.gradients)); },
        [](const Json& value, TrainOptions& o) { o.gradients = parse_gradient_precision(value.get<std::string>()); }},
       key(
+          "recompute", [](TrainOptions & o) -> auto& { return o.recompute; }),
+      key(
           "seed", [](TrainOptions & o) -> auto& { return o.seed; }),
       key(
           "steps", [](TrainOptions & o) -> auto& { return o.schedule.steps; }),

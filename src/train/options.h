@@ -37,9 +37,10 @@ struct TrainOptions {
   size_t valid_tokens = 32768;     // scored by the validations on the way; the last one scores all
 
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
+  bool recompute = false;  // activations in the backward pass instead of keeping them
 
   StepShape shape() const { return {context, batch, accumulation}; }
-  StepRules rules() const { return {optimizer, z_loss, gradients}; }
+  StepRules rules() const { return {optimizer, z_loss, gradients, recompute}; }
 };
 
 // Error naming the first option that does not fit.

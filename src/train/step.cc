@@ -31,8 +31,8 @@ TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64
       masters_(config),
       gradients_(config),
       optimizer_(rules.optimizer, config),
-      cache_(config, shape.micro_batch, shape.context),
-      activations_(config, shape.micro_batch * shape.context, true),
+      cache_(config, shape.micro_batch, shape.context, KvType::kF32, rules.recompute ? 1 : config.layers),
+      activations_(config, shape.micro_batch * shape.context, rules.recompute ? Kept::kEntrances : Kept::kAllLayers),
       buffers_(config, shape.micro_batch * shape.context),
       logits_(shape.micro_batch * shape.context * config.vocab) {
   buffers_.linear.precision = rules.gradients;

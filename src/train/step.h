@@ -29,6 +29,7 @@ struct StepRules {
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   float z_loss = 0;                                         // weight of the z-loss (ops/cross_entropy.h)
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
+  bool recompute = false;  // keep what enters the layers alone (model/activations.h): less memory, a third more work
 };
 
 struct StepResult {

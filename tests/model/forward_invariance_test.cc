@@ -16,14 +16,14 @@ struct Piece {
 using Pass = std::vector<Piece>;  // one batch
 
 // Runs the passes and gathers the logits of sequence `wanted` (kLength, V). Every sequence has tokens of its own.
-Matrix run(const Model& model, size_t wanted, const std::vector<Pass>& passes, KvType type, bool keep_layers,
-           bool used_cache, Threads& threads) {
+Matrix run(const Model& model, size_t wanted, const std::vector<Pass>& passes, KvType type, Kept kept, bool used_cache,
+           Threads& threads) {
   const ModelConfig& c = model.config;
   const size_t sequences = 3;
   std::vector<std::vector<int32_t>> tokens;
   for (size_t s = 0; s < sequences; ++s) tokens.push_back(random_tokens(kLength, c.vocab, s == wanted ? 100 : s));
   KvCache cache(c, sequences, used_cache ? c.context : kLength, type);
-  Activations activations(c, sequences * kLength, keep_layers);
+  Activations activations(c, sequences * kLength, kept);
   if (used_cache) {
     Batch earlier;
     for (size_t s = 0; s < sequences; ++s) earlier.add(s, 0, random_tokens(kLength, c.vocab, 50 + s));
@@ -69,15 +69,21 @@ TEST_P(Invariance, LogitsDoNotDependOnTheBatch) {
     SCOPED_TRACE(kv_type_name(type));
     expect_same_everywhere([&](Threads& threads) {
       Model model = random_model(GetParam().config, 3, threads);
-      const Matrix expected = run(model, 0, at_once, type, false, false, threads);
-      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, true, true, threads))) << "all layers, used cache";
-      EXPECT_TRUE(same_bits(expected, run(model, 0, token_by_token(), type, false, false, threads))) << "one by one";
-      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, false, true, threads))) << "odd pieces";
-      EXPECT_TRUE(same_bits(expected, run(model, 0, among_others, type, false, true, threads))) << "among others";
-      EXPECT_TRUE(same_bits(expected, run(model, 2, another_place, type, false, false, threads))) << "elsewhere";
+      const Matrix expected = run(model, 0, at_once, type, Kept::kOneLayer, false, threads);
+      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, Kept::kAllLayers, true, threads)))
+          << "all layers, used cache";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, Kept::kEntrances, false, threads))) << "entrances";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, token_by_token(), type, Kept::kOneLayer, false, threads)))
+          << "one by one";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, Kept::kOneLayer, true, threads))) << "odd pieces";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, among_others, type, Kept::kOneLayer, true, threads)))
+          << "among others";
+      EXPECT_TRUE(same_bits(expected, run(model, 2, another_place, type, Kept::kOneLayer, false, threads)))
+          << "elsewhere";
       set_ternary_layout(TernaryLayout::kTriples, threads, model);
-      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, false, false, threads))) << "triples";
-      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, false, true, threads))) << "triples, odd pieces";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, Kept::kOneLayer, false, threads))) << "triples";
+      EXPECT_TRUE(same_bits(expected, run(model, 0, odd_pieces, type, Kept::kOneLayer, true, threads)))
+          << "triples, odd pieces";
       return expected.values;
     });
   }
@@ -96,7 +102,7 @@ TEST(Forward, IsCausal) {
     std::vector<int32_t> tokens = random_tokens(kLength, model.config.vocab, 5);
     const auto logits_of = [&] {
       KvCache cache(model.config, 1, kLength);
-      Activations activations(model.config, kLength, false);
+      Activations activations(model.config, kLength, Kept::kOneLayer);
       Batch batch;
       batch.add(0, 0, tokens);
       batch.want_all_logits();

@@ -29,7 +29,7 @@ TEST_P(ForwardFixture, LogitsAndLossAreTheOracles) {
   expect_same_everywhere([&](Threads& threads) {
     const Model model = model_of(fixture, threads);
     KvCache cache(model.config, 2, model.config.context);
-    Activations activations(model.config, batch.size(), false);
+    Activations activations(model.config, batch.size(), Kept::kOneLayer);
     Matrix logits = stale_matrix(batch.size(), model.config.vocab);
     forward(model, batch, threads, cache, activations, logits.view());
     expect_near(fixture, "logits", logits);
@@ -51,7 +51,7 @@ struct SmallRun {
   Threads threads{2};
   Model model = random_model(small_configs().front().config, 1, threads);
   KvCache cache{model.config, 2, 32};
-  Activations activations{model.config, 8, false};
+  Activations activations{model.config, 8, Kept::kOneLayer};
   Batch batch;
 
   void run() {

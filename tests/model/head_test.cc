@@ -27,7 +27,7 @@ ModelConfig config(size_t vocab, bool tied_head) {
 Matrix logits_of(const Model& model, Threads& threads) {
   const std::vector<int32_t> tokens = random_tokens(30, model.config.vocab, 5);
   KvCache cache(model.config, 1, tokens.size());
-  Activations activations(model.config, tokens.size(), false);
+  Activations activations(model.config, tokens.size(), Kept::kOneLayer);
   Batch batch;
   batch.add(0, 0, tokens);
   batch.want_all_logits();

@@ -16,7 +16,7 @@ LossSum score_alone(const Model& model, size_t context, std::span<const int32_t>
   for (size_t begin = 0; begin + 1 < tokens.size(); begin += context) {
     const size_t count = std::min(context, tokens.size() - 1 - begin);
     KvCache cache(model.config, 1, count);
-    Activations activations(model.config, count, false);
+    Activations activations(model.config, count, Kept::kOneLayer);
     Batch batch;
     batch.add(0, 0, tokens.subspan(begin, count));
     batch.want_all_logits();

@@ -42,18 +42,22 @@ TEST(StepCost, CountsWhatIsMultiplied) {
 
 // Beside the buffers themselves: never less than they take, and what is one buffer to the byte.
 TEST(TrainMemory, IsWhatTheBuffersTake) {
-  for (const NamedConfig& named : small_configs()) {
+  const std::vector<NamedConfig> configs = small_configs();
+  for (size_t i = 0; i < 2 * configs.size(); ++i) {
+    const NamedConfig& named = configs[i / 2];
     TrainOptions o;
+    o.recompute = i % 2 == 1;
     o.model = named.config;
     o.context = 19;
     o.batch = 3;
     const TrainMemory memory = train_memory(o);
-    const Activations a(named.config, 57, true);
+    const Activations a(named.config, 57, o.recompute ? Kept::kEntrances : Kept::kAllLayers);
     size_t floats = a.x_out.size() + a.output_r.size() + a.logit_input.size() + a.selected.size() + a.wide.size() +
                     a.k.size() + a.v.size();
+    for (const Buffer<float>& x : a.x) floats += x.size();
     size_t bytes = 0;
     for (const LayerActivations& l : a.layers) {
-      for (const Buffer<float>* b : {&l.x, &l.attn_r, &l.q, &l.attn_out, &l.softmax, &l.attn_sub_r, &l.x_mid, &l.ffn_r,
+      for (const Buffer<float>* b : {&l.attn_r, &l.q, &l.attn_out, &l.softmax, &l.attn_sub_r, &l.x_mid, &l.ffn_r,
                                      &l.gate, &l.up, &l.glu_out, &l.ffn_sub_r}) {
         floats += b->size();
       }

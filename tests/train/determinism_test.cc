@@ -42,7 +42,7 @@ TEST_P(Determinism, TheTrainedModelDecodesAsItTrained) {
   const double loss = state.compute_gradients(samples.samples(), 1, threads).loss;
 
   KvCache cache(config, 1, 20);
-  Activations activations(config, 1, false);
+  Activations activations(config, 1, Kept::kOneLayer);
   double sum = 0;
   for (size_t i = 0; i < 20; ++i) {
     Batch batch;

@@ -29,6 +29,7 @@ TEST(TrainOptions, GoThroughJson) {
   o.update.newton_schulz_steps = 3;
   o.z_loss = 1e-4f;
   o.gradients = GradientPrecision::kFloat32;
+  o.recompute = true;
   o.watch = {5, 6, 7};
   const std::string json = options_to_json(o);
   const TrainOptions read = options_from_json(json, "run.json", TrainOptions{});
@@ -40,6 +41,7 @@ TEST(TrainOptions, GoThroughJson) {
   EXPECT_EQ(read.update.newton_schulz_steps, 3u);
   EXPECT_EQ(read.z_loss, 1e-4f);
   EXPECT_EQ(read.gradients, GradientPrecision::kFloat32);
+  EXPECT_TRUE(read.recompute);
   EXPECT_EQ(read.watch.diverged_steps, 7);
 }
 
