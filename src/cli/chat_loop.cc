@@ -94,8 +94,8 @@ struct Totals {
 
 class TerminalChat {
  public:
-  TerminalChat(Conversation& conversation, ChatSettings settings)
-      : conversation_(conversation), settings_(std::move(settings)), editor_(history_path(), g_stop) {}
+  TerminalChat(Conversation& conversation, const ChatSettings& settings)
+      : conversation_(conversation), settings_(settings), editor_(history_path(), g_stop) {}
 
   void run() {
     log_info("/help lists the commands, Ctrl-D leaves");
@@ -132,7 +132,7 @@ class TerminalChat {
     if (block) text.erase(0, kBlock.size());
     const auto goes_on = [&] { return block ? !text.ends_with(kBlock) : text.ends_with('\\'); };
     while (goes_on()) {
-      const LineEditor::Result more = editor_.read(". ");
+      LineEditor::Result more = editor_.read(". ");
       if (more.end != LineEditor::End::kLine) return more;
       editor_.remember(more.line);
       if (!block) text.pop_back();
@@ -236,9 +236,9 @@ Json turn_json(const Conversation::Turn& turn) {
 
 }  // namespace
 
-void chat_at_terminal(Conversation& conversation, ChatSettings settings) {
+void chat_at_terminal(Conversation& conversation, const ChatSettings& settings) {
   catch_interrupts_here();
-  TerminalChat(conversation, std::move(settings)).run();
+  TerminalChat(conversation, settings).run();
 }
 
 void chat_through_pipes(Conversation& conversation, const ChatSettings& settings, const std::atomic<bool>& stop) {

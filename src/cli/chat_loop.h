@@ -15,7 +15,7 @@ struct ChatSettings {
 
 // A prompt, line editing, commands that begin with "/", the speed after each answer. Ends with /bye, Ctrl-D, or Ctrl-C
 // twice at the prompt.
-void chat_at_terminal(Conversation& conversation, ChatSettings settings);
+void chat_at_terminal(Conversation& conversation, const ChatSettings& settings);
 
 // Every line of standard input is a message; answers go to standard output, each ended by a line end. Error for the
 // first message that cannot be answered.

@@ -48,7 +48,8 @@ void catch_bus_errors() {
   sigaction(SIGBUS, &action, nullptr);
 }
 
-int run_main(int argc, char** argv) {
+// The exit code; throws what a command throws.
+int run(int argc, char** argv) {
   CLI::App app{
       "tern trains, evaluates, converts and runs BitNet b1.58 language models (ternary weights, int8 activations).",
       "tern"};
@@ -70,6 +71,18 @@ int run_main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : kUsage;
+  }
+  if (g_interrupted.load()) return kInterrupted;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fprintf(stderr, "tern: cannot write to standard output\n");
+    return kFailed;
+  }
+  return 0;
+}
+
+int run_main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
   } catch (const Error& error) {
     std::fprintf(stderr, "tern: %s\n", error.what());
     return kFailed;
@@ -80,12 +93,6 @@ int run_main(int argc, char** argv) {
     std::fprintf(stderr, "tern: internal error: %s\n", error.what());
     return kFailed;
   }
-  if (g_interrupted.load()) return kInterrupted;
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    std::fprintf(stderr, "tern: cannot write to standard output\n");
-    return kFailed;
-  }
-  return 0;
 }
 
 }  // namespace

@@ -257,7 +257,7 @@ void read_token_ids(const Json& json, const char* key, std::string_view where, H
 // "online_quantization" for what became linear_class "autobitlinear" with its two modes.
 void read_quantization(const Json& json, std::string_view where, HfModelConfig& hf) {
   const auto name = [&](const char* key, const char* otherwise, const char* one, const char* other) {
-    const auto value = get_or<std::string>(json, key, otherwise, where);
+    auto value = get_or<std::string>(json, key, otherwise, where);
     if (value == one || value == other) return value;
     fail("{}: quantization_config.{} is '{}', expected {} or {}", where, key, value, one, other);
   };

@@ -56,7 +56,7 @@ std::vector<uint8_t> code_table(double zero_share) {
 std::vector<uint16_t> uniform_table(double limit) {
   std::vector<uint16_t> table(kTableSize);
   for (size_t i = 0; i < kTableSize; ++i) {
-    const double place = (static_cast<double>(i) + 0.5) / (kTableSize / 2) - 1;
+    const double place = (static_cast<double>(i) + 0.5) / (double{kTableSize} / 2) - 1;
     table[i] = to_bfloat16(static_cast<float>(place * limit)).bits;
   }
   return table;

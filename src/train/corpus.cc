@@ -201,7 +201,7 @@ uint64_t validation_cut(const fs::path& path, double fraction) {
 Vocabulary make_run_vocabulary(const TrainOptions& options) {
   if (options.tokenizer == "byte") return byte_vocabulary();
   if (options.tokenizer != "char") {
-    const Vocabulary vocabulary = load_vocabulary(options.tokenizer);
+    Vocabulary vocabulary = load_vocabulary(options.tokenizer);
     // The run keeps it as tokenizer.json, where merges by scores become a list: what it is read back as counts.
     if (vocabulary.algorithm != TokenAlgorithm::kSpm) return vocabulary;
     return parse_hf_tokenizer(format_hf_tokenizer(vocabulary), {format_hf_tokenizer_config(vocabulary)});

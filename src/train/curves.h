@@ -45,7 +45,7 @@ class RunCurve {
 
  private:
   void start_over();
-  void take_line(std::string_view line);
+  void take_line(std::string_view text);
   double place(int64_t steps) const;
   void load_plan();
 

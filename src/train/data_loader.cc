@@ -34,7 +34,7 @@ Sample DataLoader::sample(int64_t step, size_t index) const {
   const uint64_t size = from.tokens.size();
   if (size <= context) fail("train: {} has {} tokens, a sample needs {}", from.name, size, context + 1);
   Rng rng(seed, kSampleStream + static_cast<uint64_t>(step), index * world + rank);
-  return from.tokens.read(rng.below(size - context), context + 1);
+  return Sample(from.tokens.read(rng.below(size - context), context + 1));
 }
 
 }  // namespace tern

@@ -17,8 +17,8 @@ namespace tern {
 class Sample {
  public:
   Sample() = default;
-  Sample(std::span<const int32_t> tokens) : tokens_(tokens.begin(), tokens.end()) {}
-  Sample(std::vector<int32_t> tokens) : tokens_(std::move(tokens)) {}
+  explicit Sample(std::span<const int32_t> tokens) : tokens_(tokens.begin(), tokens.end()) {}
+  explicit Sample(std::vector<int32_t> tokens) : tokens_(std::move(tokens)) {}
 
   size_t size() const { return tokens_.size(); }
   std::span<const int32_t> tokens() const { return tokens_; }
@@ -43,10 +43,9 @@ struct DataSource {
 class Mixture {
  public:
   Mixture() = default;
-  Mixture(TokenSequence tokens) { sources_.push_back({"the corpus", std::move(tokens), 1}); }
-  Mixture(std::span<const int32_t> tokens) : Mixture(TokenSequence(tokens)) {}
-  Mixture(const std::vector<int32_t>& tokens) : Mixture(TokenSequence(tokens)) {}
-  Mixture(std::vector<DataSource> sources) : sources_(std::move(sources)) {}
+  explicit Mixture(TokenSequence tokens) { sources_.push_back({"the corpus", std::move(tokens), 1}); }
+  explicit Mixture(std::span<const int32_t> tokens) : Mixture(TokenSequence(tokens)) {}
+  explicit Mixture(std::vector<DataSource> sources) : sources_(std::move(sources)) {}
 
   const std::vector<DataSource>& sources() const { return sources_; }
   // The source that `share` in [0, 1) falls into when [0, 1) is divided by the weights.

@@ -39,6 +39,6 @@ inline constexpr const char* kDataManifestFile = "data.json";
 
 std::string manifest_to_json(const DataManifest& manifest);
 // Error naming `where` for anything that manifest_to_json() does not write.
-DataManifest manifest_from_json(std::string_view json, std::string_view where);
+DataManifest manifest_from_json(std::string_view text, std::string_view where);
 
 }  // namespace tern

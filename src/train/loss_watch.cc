@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -45,17 +45,28 @@ std::string LossWatch::to_text() const {
 }
 
 LossWatch LossWatch::from_text(std::string_view text, std::string_view where) {
-  LossWatch watch;
   const std::string line(text);
-  int used = 0;
-  long long counts[3] = {};
-  const int fields =
-      std::sscanf(line.c_str(), "%lld %la %la %lld %la %la %lld%n", &counts[0], &watch.loss_.mean_,
-                  &watch.loss_.variance_, &counts[1], &watch.norm_.mean_, &watch.norm_.variance_, &counts[2], &used);
-  watch.loss_.count_ = counts[0];
-  watch.norm_.count_ = counts[1];
-  watch.above_ = counts[2];
-  if (fields != 7 || watch.to_text() != text) {
+  const char* at = line.c_str();
+  char* end = nullptr;
+  const auto count = [&] {
+    const long long value = std::strtoll(at, &end, 10);
+    at = end;
+    return int64_t{value};
+  };
+  const auto number = [&] {
+    const double value = std::strtod(at, &end);
+    at = end;
+    return value;
+  };
+  LossWatch watch;
+  for (RunningSpread* spread : {&watch.loss_, &watch.norm_}) {
+    spread->count_ = count();
+    spread->mean_ = number();
+    spread->variance_ = number();
+  }
+  watch.above_ = count();
+  // Where a number is missing or has another form, it does not come out again as it stood there.
+  if (watch.to_text() != text) {
     fail("{}: expected the spread of losses and gradient norms in seven numbers, found {}", where, quote(text));
   }
   return watch;

@@ -37,7 +37,7 @@ double measure_step(const TrainOptions& o, Threads& threads) {
   for (int32_t& token : tokens) token = static_cast<int32_t>(rng.below(o.model.vocab));
   std::vector<Sample> samples;
   for (size_t b = 0; b < o.batch; ++b) {
-    samples.push_back(Sample(tokens).subspan(b * (o.context + 1), o.context + 1));
+    samples.emplace_back(std::span<const int32_t>(tokens).subspan(b * (o.context + 1), o.context + 1));
   }
   double seconds = 0;
   for (int round = 0; round < 2; ++round) {

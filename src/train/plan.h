@@ -24,6 +24,6 @@ struct TrainPlan {
 };
 
 // Checks all that start_training checks but the texts themselves; writes no file and keeps no memory. Error as there.
-TrainPlan plan_training(const TrainOptions& options, const std::filesystem::path& directory, Threads& threads);
+TrainPlan plan_training(const TrainOptions& given, const std::filesystem::path& directory, Threads& threads);
 
 }  // namespace tern

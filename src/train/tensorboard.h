@@ -36,7 +36,7 @@ class EventLog {
   // A line of metrics.jsonl: its numbers become scalars "train/KEY" or, of keys "valid_KEY", "valid/KEY", at the number
   // of steps made. Before the first line of a directory that has event files already, a restart after the steps it
   // follows. On the disk, as far as this process goes, when the call returns; Error when it cannot be written.
-  void add_line(std::string_view line);
+  void add_line(std::string_view text);
 
  private:
   void write(const std::string& event);

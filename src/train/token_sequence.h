@@ -13,8 +13,7 @@ namespace tern {
 class TokenSequence {
  public:
   TokenSequence() = default;
-  TokenSequence(std::span<const int32_t> tokens) { add(tokens); }
-  TokenSequence(const std::vector<int32_t>& tokens) : TokenSequence(std::span(tokens)) {}
+  explicit TokenSequence(std::span<const int32_t> tokens) { add(tokens); }
 
   // Append; `file` and `tokens` must outlive this object. Error when the file has no such tokens.
   void add(std::span<const int32_t> tokens);

@@ -13,7 +13,7 @@ class Determinism : public testing::TestWithParam<NamedConfig> {};
 TEST_P(Determinism, StepsAreTheSameEverywhere) {
   const ModelConfig& config = GetParam().config;
   const std::vector<int32_t> corpus = random_tokens(300, config.vocab, 1);
-  const DataLoader loader{corpus, 19, 5, 0, 1};
+  const DataLoader loader{Mixture(corpus), 19, 5, 0, 1};
   expect_same_everywhere([&](Threads& threads) {
     TrainState state(config, {19, 3, 2}, 6, threads);
     set_random_masters(7, threads, state);

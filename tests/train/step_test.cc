@@ -15,7 +15,7 @@ ModelConfig config() { return small_configs().front().config; }
 TEST(TrainState, ALoaderIsItsSamples) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(200, 37, 1);
-  const DataLoader loader{corpus, 10, 2, 1, 3};
+  const DataLoader loader{Mixture(corpus), 10, 2, 1, 3};
   TrainState state(config(), {10, 2, 2}, 3, threads);
   const StepResult from_loader = state.compute_gradients(loader, 5, threads);
   const std::vector<float> gradients(all_of(state.gradients()).begin(), all_of(state.gradients()).end());
@@ -112,11 +112,11 @@ TEST(TrainState, GradientsOfProcessesAddUp) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(500, 37, 7);
   TrainState whole(config(), {12, 4, 1}, 8, threads, kFloats), part(config(), {12, 2, 1}, 8, threads, kFloats);
-  const StepResult all = whole.compute_gradients(DataLoader{corpus, 12, 9, 0, 1}, 3, threads);
+  const StepResult all = whole.compute_gradients(DataLoader{Mixture(corpus), 12, 9, 0, 1}, 3, threads);
   std::vector<float> sum(whole.gradients().count());
   double loss = 0;
   for (size_t rank = 0; rank < 2; ++rank) {
-    loss += part.compute_gradients(DataLoader{corpus, 12, 9, rank, 2}, 3, threads).loss / 2;
+    loss += part.compute_gradients(DataLoader{Mixture(corpus), 12, 9, rank, 2}, 3, threads).loss / 2;
     for (size_t i = 0; i < sum.size(); ++i) sum[i] += part.gradients().data()[i];
   }
   EXPECT_NEAR(loss, all.loss, 1e-13);
@@ -127,7 +127,7 @@ TEST(TrainState, GradientsOfProcessesAddUp) {
 TEST(TrainState, StepIsGradientsThenUpdate) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(200, 37, 10);
-  const DataLoader loader{corpus, 10, 11, 0, 1};
+  const DataLoader loader{Mixture(corpus), 10, 11, 0, 1};
   TrainState one(config(), {10, 2, 1}, 12, threads), two(config(), {10, 2, 1}, 12, threads);
   for (int64_t step = 0; step < 2; ++step) {
     const StepResult a = one.step(loader, step, {}, 1e-2, 0.1, threads);
@@ -157,7 +157,7 @@ TEST(TrainState, RefusesTokensOutsideTheVocabulary) {
   Threads threads(1);
   TrainState state(config(), {2, 1, 1}, 0, threads);
   for (const std::vector<int32_t>& tokens : {std::vector<int32_t>{37, 1, 2}, {1, 37, 2}, {1, 2, 37}, {1, 2, -1}}) {
-    expect_error([&] { state.compute_gradients(std::vector<Sample>{tokens}, 1, threads); },
+    expect_error([&] { state.compute_gradients(std::vector{Sample(tokens)}, 1, threads); },
                  "is outside the vocabulary of 37");
   }
 }

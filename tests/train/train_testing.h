@@ -33,7 +33,7 @@ class RandomSamples {
   RandomSamples(size_t count, size_t context, size_t vocab, uint64_t seed)
       : tokens_(random_tokens(count * (context + 1), vocab, seed)) {
     for (size_t i = 0; i < count; ++i) {
-      samples_.push_back(std::span<const int32_t>(tokens_).subspan(i * (context + 1), context + 1));
+      samples_.emplace_back(std::span<const int32_t>(tokens_).subspan(i * (context + 1), context + 1));
     }
   }
   RandomSamples(const RandomSamples&) = delete;

@@ -21,7 +21,7 @@ TEST(Validation, PiecesScoreAsTheWhole) {
   for (const size_t count :
        {size_t{2}, size_t{24}, size_t{25}, size_t{65'520}, size_t{65'521}, size_t{65'522}, tokens.size()}) {
     const LossSum whole = scorer.score(state.model(), std::span(tokens).first(count), threads);
-    const LossSum pieces = score_tokens(state.model(), tokens, count, 24, threads, scorer);
+    const LossSum pieces = score_tokens(state.model(), TokenSequence(tokens), count, 24, threads, scorer);
     EXPECT_EQ(pieces.tokens, count - 1);
     EXPECT_EQ(pieces.tokens, whole.tokens);
     EXPECT_TRUE(same_bits(pieces.nats, whole.nats)) << count;
@@ -31,9 +31,9 @@ TEST(Validation, PiecesScoreAsTheWhole) {
 TEST(Validation, BytesAreThoseOfTheDecodedText) {
   const Tokenizer tokenizer(byte_vocabulary());
   std::vector<int32_t> tokens = random_tokens(200'000, 257, 5);
-  EXPECT_EQ(text_bytes(tokenizer, tokens), tokenizer.decode(tokens, true).size());
+  EXPECT_EQ(text_bytes(tokenizer, TokenSequence(tokens)), tokenizer.decode(tokens, true).size());
   tokens.resize(1);
-  EXPECT_EQ(text_bytes(tokenizer, tokens), tokenizer.decode(tokens, true).size());
+  EXPECT_EQ(text_bytes(tokenizer, TokenSequence(tokens)), tokenizer.decode(tokens, true).size());
 }
 
 // Where decoding takes a space away at the beginning and after added tokens.
@@ -46,7 +46,7 @@ TEST(Validation, BytesOfAVocabularyWithSpacePrefixes) {
   vocabulary.split = SplitRule::kNone;
   const Tokenizer tokenizer(std::move(vocabulary));
   const std::vector<int32_t> tokens = random_tokens(200'000, 4, 6);
-  EXPECT_EQ(text_bytes(tokenizer, tokens), tokenizer.decode(tokens, true).size());
+  EXPECT_EQ(text_bytes(tokenizer, TokenSequence(tokens)), tokenizer.decode(tokens, true).size());
 }
 
 }  // namespace
