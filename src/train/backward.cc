@@ -74,8 +74,8 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
   linear_backward(w.q, a.attn_input, dq, false, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnQ, l));
   linear_backward(w.k, a.attn_input, dk, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnK, l));
   linear_backward(w.v, a.attn_input, dv, true, threads, b.linear, d_attn_input, g.mat(TensorRole::kAttnV, l));
-  rmsnorm_backward(activations.entrance(l).mat(N, c.dim), w.attn_norm.view(), a.attn_r.view(), d_attn_input, threads, dx,
-                   g.vec(TensorRole::kAttnNorm, l));
+  rmsnorm_backward(activations.entrance(l).mat(N, c.dim), w.attn_norm.view(), a.attn_r.view(), d_attn_input, threads,
+                   dx, g.vec(TensorRole::kAttnNorm, l));
 }
 
 }  // namespace

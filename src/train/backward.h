@@ -26,8 +26,9 @@ struct BackwardBuffers {
 };
 
 // gradients += d loss / d masters, given d loss / d logits (N, V), after forward() of a batch of whole sequences that
-// wants all logits. What was not kept of the layers' activations and of the cache is computed again. Ternary and binary layers use the straight-through estimator
-// (ops/linear.h); embedding and head, which enter the forward pass in bf16, pass their gradient through unchanged.
+// wants all logits. What was not kept of the layers' activations and of the cache is computed again. Ternary and binary
+// layers use the straight-through estimator (ops/linear.h); embedding and head, which enter the forward pass in bf16,
+// pass their gradient through unchanged.
 void backward(const Model& model, const Batch& batch, Activations& activations, KvCache& cache,
               MatView<const float> dlogits, Threads& threads, BackwardBuffers& buffers, Parameters& gradients);
 

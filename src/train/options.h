@@ -37,7 +37,7 @@ struct TrainOptions {
   size_t valid_tokens = 32768;     // scored by the validations on the way; the last one scores all
 
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
-  bool recompute = false;  // activations in the backward pass instead of keeping them
+  bool recompute = false;                                   // activations in the backward pass instead of keeping them
 
   StepShape shape() const { return {context, batch, accumulation}; }
   StepRules rules() const { return {optimizer, z_loss, gradients, recompute}; }

@@ -98,7 +98,7 @@ TEST(TrainState, RecomputedActivationsGiveTheSameBits) {
       TrainState state(named.config, {13, 2, 2}, 5, threads,
                        {OptimizerKind::kAdamW, 0, GradientPrecision::kInt16, recompute});
       for (int64_t step = 0; step < 3; ++step) {
-        state.step(DataLoader{corpus, 13, 9, 0, 1}, step, {}, 1e-2, 0.1, threads);
+        state.step(DataLoader{Mixture(corpus), 13, 9, 0, 1}, step, {}, 1e-2, 0.1, threads);
       }
       const Buffer<float>& data = state.masters().data();
       masters.emplace_back(data.begin(), data.end());
