@@ -15,18 +15,12 @@
 #include "model/save.h"
 #include "quant/dequantize.h"
 #include "run_fixture.h"
+#include "support/paths.h"
 
 namespace tern {
 namespace {
 
-std::filesystem::path data_directory() {
-  const char* given = std::getenv("TERN_DATA");
-  return given != nullptr ? std::filesystem::path(given) : std::filesystem::path(TERN_SOURCE_DIR) / "../shared/data";
-}
-
-std::filesystem::path fixture(const char* name) {
-  return std::filesystem::path(TERN_SOURCE_DIR) / "tests/fixtures" / name;
-}
+std::filesystem::path fixture(const char* name) { return source_path("tests/fixtures") / name; }
 
 std::vector<float> all_values(const NamedTensor& tensor) {
   const size_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
@@ -68,17 +62,16 @@ void expect_reference_logits(const std::filesystem::path& model_path, const char
 constexpr double kLogitTolerance = 5e-4;
 
 TEST(FilesOfOthers, VerlTinyLlamaGivesItsReferenceLogits) {
-  expect_reference_logits(data_directory() / "ckpt/verl-tiny-llama", "reference_verl_tiny_llama.safetensors",
-                          kLogitTolerance);
+  expect_reference_logits(data_path("ckpt/verl-tiny-llama"), "reference_verl_tiny_llama.safetensors", kLogitTolerance);
 }
 
 TEST(FilesOfOthers, Stories260KGivesItsReferenceLogits) {
-  expect_reference_logits(data_directory() / "ckpt/stories260K/stories260K.bin", "reference_stories260K.safetensors",
+  expect_reference_logits(data_path("ckpt/stories260K/stories260K.bin"), "reference_stories260K.safetensors",
                           kLogitTolerance);
 }
 
 TEST(FilesOfOthers, Stories260KTellsItsStory) {
-  const std::filesystem::path folder = data_directory() / "ckpt/stories260K";
+  const std::filesystem::path folder = data_path("ckpt/stories260K");
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << folder << " is not there (set TERN_DATA)";
   Threads threads(1);
   const LoadedModel loaded = load_model(folder / "stories260K.bin", threads);

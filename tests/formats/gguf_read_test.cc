@@ -6,6 +6,7 @@
 
 #include "gguf_hand_made.h"
 #include "support.h"
+#include "support/paths.h"
 
 namespace tern {
 namespace {
@@ -449,7 +450,7 @@ TEST(GgufRead, MissingFileIsNamed) {
 }
 
 TEST(GgufRead, RealVocabulary) {
-  const std::filesystem::path path = test::data_path("tok/llama.cpp/ggml-vocab-gpt-2.gguf");
+  const std::filesystem::path path = data_path("tok/llama.cpp/ggml-vocab-gpt-2.gguf");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is absent";
   const GgufFile file(path);
   EXPECT_EQ(file.string("general.architecture"), "gpt2");

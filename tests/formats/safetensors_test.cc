@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "support.h"
+#include "support/paths.h"
 
 namespace tern {
 namespace {
@@ -249,7 +250,7 @@ TEST(Safetensors, WriterRefuses) {
 }
 
 TEST(Safetensors, RealFile) {
-  const std::filesystem::path path = test::data_path("ckpt/verl-tiny-llama/model.safetensors");
+  const std::filesystem::path path = data_path("ckpt/verl-tiny-llama/model.safetensors");
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is absent";
   const SafetensorsFile file(path);
   EXPECT_EQ(file.metadata().at("format"), "pt");

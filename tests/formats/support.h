@@ -57,10 +57,4 @@ size_t refused_bit_flips(std::string_view content, Open open) {
   return refused;
 }
 
-// A file of the real data set, which a fresh machine does not have.
-inline std::filesystem::path data_path(std::string_view relative) {
-  const char* root = std::getenv("TERN_DATA");
-  return std::filesystem::path(root != nullptr ? root : TERN_SOURCE_DIR "/../shared/data") / relative;
-}
-
 }  // namespace tern::test

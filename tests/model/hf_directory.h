@@ -13,11 +13,12 @@
 #include "formats/support.h"
 #include "infer/decoder.h"
 #include "model/load.h"
+#include "support/paths.h"
 
 namespace tern::test {
 
 inline std::filesystem::path golden_directory(const std::string& family) {
-  return std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/hf" / family;
+  return source_path("tests/golden/hf") / family;
 }
 
 // A copy of a golden directory, to be damaged.

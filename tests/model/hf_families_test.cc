@@ -12,6 +12,7 @@
 #include "model/save.h"
 #include "model/stored_model.h"
 #include "support/models.h"
+#include "support/paths.h"
 
 namespace tern::test {
 namespace {

@@ -3,6 +3,7 @@
 #include "formats/gguf_write.h"
 #include "model/gguf_metadata.h"
 #include "model/load.h"
+#include "support/paths.h"
 #include "support/temporary_directory.h"
 #include "tokenizer/basic_vocabularies.h"
 

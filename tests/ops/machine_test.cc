@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/paths.h"
+
 namespace tern {
 namespace {
 
@@ -23,8 +25,8 @@ TEST(Machine, MeasuresEveryRateAndKeepsTheBest) {
 
 TEST(Machine, ReadsFilesAndDirectories) {
   Threads threads(3);
-  EXPECT_GT(file_read_seconds(TERN_SOURCE_DIR "/README.md", threads), 0);
-  EXPECT_GT(file_read_seconds(TERN_SOURCE_DIR "/tests/ops", threads), 0);
+  EXPECT_GT(file_read_seconds(source_path("README.md"), threads), 0);
+  EXPECT_GT(file_read_seconds(source_path("tests/ops"), threads), 0);
 }
 
 }  // namespace

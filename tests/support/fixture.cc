@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "support/paths.h"
 
 namespace tern::test {
 namespace {
@@ -15,8 +16,7 @@ nlohmann::json at(const SafetensorsFile& file, std::string_view entry, std::stri
 
 }  // namespace
 
-Fixture::Fixture(std::string_view name)
-    : file_(std::string(TERN_SOURCE_DIR) + "/tests/fixtures/" + std::string(name) + ".safetensors") {}
+Fixture::Fixture(std::string_view name) : file_(source_path("tests/fixtures/" + std::string(name) + ".safetensors")) {}
 
 const NamedTensor& Fixture::find(std::string_view tensor, DType type) const {
   const NamedTensor* found = file_.find(tensor);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "support/paths.h"
 #include "template/chat_template.h"
 #include "template/json_value.h"
 
@@ -14,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 const Json& golden() {
-  static const Json json = Json::parse(read_file(TERN_SOURCE_DIR "/tests/golden/chat/cases.json"));
+  static const Json json = Json::parse(read_file(source_path("tests/golden/chat/cases.json")));
   return json;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "support/errors.h"
+#include "support/paths.h"
 #include "template/chat_template.h"
 #include "template/hf_template.h"
 
@@ -25,7 +26,7 @@ bool is_plain(const Json& conversation) {
 
 // Each says what Jinja made of the template that the models of its name come with.
 TEST(NamedTemplates, RenderAsTheModelsTemplates) {
-  const Json golden = Json::parse(read_file(TERN_SOURCE_DIR "/tests/golden/chat/cases.json"));
+  const Json golden = Json::parse(read_file(source_path("tests/golden/chat/cases.json")));
   for (const std::string name : {"bitnet", "chatml", "falcon3", "llama2", "llama3", "qwen"}) {
     const ChatTemplate chat(find_named_template(name).value());
     size_t compared = 0;
@@ -51,7 +52,7 @@ TEST(NamedTemplates, RenderAsTheModelsTemplates) {
 }
 
 TEST(NamedTemplates, TheFaultyOneIsKnown) {
-  const Json golden = Json::parse(read_file(TERN_SOURCE_DIR "/tests/golden/chat/cases.json"));
+  const Json golden = Json::parse(read_file(source_path("tests/golden/chat/cases.json")));
   for (const auto& entry : golden.at("models").items())
     EXPECT_EQ(is_faulty_bitnet_template(entry.value().get<std::string>()), entry.key() == "bitnet-gguf") << entry.key();
   EXPECT_FALSE(find_named_template("nobody").has_value());

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-std::filesystem::path golden_path() { return std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer"; }
+std::filesystem::path golden_path() { return source_path("tests/golden/tokenizer"); }
 
 TEST(Golden, IdsAreThoseOfHuggingFace) {
   const std::vector<std::string> texts = json::parse(read_file(golden_path() / "texts.json"));

@@ -88,7 +88,7 @@ Vocabulary by_scores(bool has_bytes) {
 }
 
 Vocabulary golden(const std::string& name) {
-  return read_hf_tokenizer(std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer" / (name + ".json"));
+  return read_hf_tokenizer(source_path("tests/golden/tokenizer") / (name + ".json"));
 }
 
 Vocabulary named_vocabulary(const std::string& name) {

@@ -10,9 +10,7 @@
 namespace tern {
 namespace {
 
-nlohmann::json golden() {
-  return nlohmann::json::parse(read_file(std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/nfc.json"));
-}
+nlohmann::json golden() { return nlohmann::json::parse(read_file(source_path("tests/golden/nfc.json"))); }
 
 TEST(Normalize, RandomTextsAreThoseOfUnicodedata) {
   const nlohmann::json all = golden();

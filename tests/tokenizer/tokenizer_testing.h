@@ -12,16 +12,11 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "support/paths.h"
 #include "tokenizer/bpe_train.h"
 #include "tokenizer/vocabulary.h"
 
 namespace tern {
-
-inline std::filesystem::path data_path(const std::string& name) {
-  const char* root = std::getenv("TERN_DATA");
-  return (root != nullptr ? std::filesystem::path(root) : std::filesystem::path(TERN_SOURCE_DIR "/../shared/data")) /
-         name;
-}
 
 // For tests that need files from the data folder: skips the test when one is missing.
 #define TERN_REQUIRE_DATA(name)                                                                      \

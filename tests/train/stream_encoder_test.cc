@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "formats/support.h"
 #include "model/load.h"
+#include "support/paths.h"
 #include "tokenizer/basic_vocabularies.h"
 #include "tokenizer/bpe_train.h"
 
