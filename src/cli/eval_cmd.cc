@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/eval_compare.h"
 #include "cli/eval_logits.h"
 #include "eval/perplexity.h"
 
@@ -80,6 +81,7 @@ void add_eval_command(CLI::App& app) {
   command.add_flag("--json", args->json, "Print one JSON object");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });
+  add_eval_compare_command(eval);
   add_eval_logits_command(eval);
 }
 

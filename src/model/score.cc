@@ -1,6 +1,7 @@
 #include "model/score.h"
 
 #include <algorithm>
+#include <cassert>
 #include <vector>
 
 #include "base/error.h"
@@ -33,22 +34,27 @@ Scorer::Scorer(const ModelConfig& config, size_t context, KvType kv_type)
       activations_(config, windows_ * context, Kept::kOneLayer),
       logits_(windows_ * context * config.vocab) {}
 
+MatView<float> Scorer::predict(const Model& model, std::span<const int32_t> tokens, Threads& threads) {
+  assert(tokens.size() <= pass_tokens());
+  Batch batch;
+  for (size_t w = 0; w < tokens.size(); w += context_) {
+    batch.add(w / context_, 0, tokens.subspan(w, std::min(context_, tokens.size() - w)));
+  }
+  batch.want_all_logits();
+  const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
+  forward(model, batch, threads, cache_, activations_, logits);
+  return logits;
+}
+
 LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip,
                       LossSum total) {
   if (tokens.size() < 2) fail("expected at least 2 tokens to score, got {}", tokens.size());
   check_tokens(tokens, model.config.vocab);  // the last one is a target only, which forward() does not see
   const size_t targets = tokens.size() - 1;
-  std::vector<double> losses(windows_ * context_);
-  Batch batch;
-  for (size_t begin = 0; begin < targets; begin += windows_ * context_) {
-    batch.clear();
-    const size_t end = std::min(targets, begin + windows_ * context_);
-    for (size_t w = begin; w < end; w += context_) {
-      batch.add((w - begin) / context_, 0, tokens.subspan(w, std::min(context_, end - w)));
-    }
-    batch.want_all_logits();
-    const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
-    forward(model, batch, threads, cache_, activations_, logits);
+  std::vector<double> losses(pass_tokens());
+  for (size_t begin = 0; begin < targets; begin += pass_tokens()) {
+    const size_t end = std::min(targets, begin + pass_tokens());
+    const MatView<const float> logits = predict(model, tokens.subspan(begin, end - begin), threads);
     cross_entropy(logits, tokens.subspan(begin + 1, end - begin), threads, losses);
     for (size_t n = 0; n < end - begin; ++n) {
       if (n % context_ < skip) continue;

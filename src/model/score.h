@@ -30,6 +30,11 @@ class Scorer {
   LossSum score(const Model& model, std::span<const int32_t> tokens, Threads& threads, size_t skip = 0,
                 LossSum total = {});
 
+  // The logits (N, V) that predict the successors of `tokens`, up to pass_tokens() of them and whole windows but for
+  // the last; valid until the next call.
+  MatView<float> predict(const Model& model, std::span<const int32_t> tokens, Threads& threads);
+  size_t pass_tokens() const { return windows_ * context_; }
+
  private:
   size_t context_;
   size_t windows_;  // scored in one forward pass; changes nothing but the speed

@@ -98,6 +98,7 @@ class Case(unittest.TestCase):
                 texts.add(json.loads(out)["text"])
         self.assertEqual(len(losses), 1, losses)
         self.assertEqual(len(texts), 1, texts)
+
         self.assertIn("perplexity", tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt")[0])
         for kv_type in ("f32", "bf16", "int8"):
             out, _ = tern("eval", "perplexity", "-m", self.dir / "hf", self.dir / "text.txt", "--json", "--kv-type", kv_type)
@@ -111,6 +112,22 @@ class Case(unittest.TestCase):
         self.assertEqual(info["memory"]["weights"], info["weight_bytes"])
         self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
         self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
+
+    def test_eval_compare(self):
+        text = self.dir / "text.txt"
+        tern("convert", self.dir / "run", self.dir / "compared.gguf")
+        same = json.loads(tern("eval", "compare", self.dir / "run", self.dir / "compared.gguf", text, "--json")[0])
+        self.assertEqual((same["kl_divergence_largest"], same["same_top"]["mean"]), (0, 1))
+        tern("train", *self.shape, "--steps", 8, "--seed", 2, "--out", self.dir / "compared")
+        args = ["eval", "compare", self.dir / "run", self.dir / "compared", text]
+        other = json.loads(tern(*args, "--json")[0])
+        loss = json.loads(tern("eval", "perplexity", "-m", self.dir / "compared", text, "--json")[0])["loss"]
+        self.assertAlmostEqual(other["loss_second"]["mean"], loss, places=5)
+        self.assertGreater(other["kl_divergence"]["mean"], 0)
+        self.assertGreater(other["loss_difference"]["error"], 0)
+        for word in ("KL divergence", "same top token", "perplexities", "standard error"):
+            self.assertIn(word, tern(*args)[0])
+        self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
 
     def test_file_types(self):
         types, embeddings = {}, {}

@@ -1,0 +1,12 @@
+// `tern eval compare`, a part of the subcommand eval.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace tern {
+
+void add_eval_compare_command(CLI::App& eval);
+
+}  // namespace tern
