@@ -25,7 +25,7 @@ LIMIT_S = 30  # within which all processes end when one cannot go on
 MPIRUN = ["mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none", "--mca", "btl", "self,vader",
           "--mca", "btl_vader_single_copy_mechanism", "none"]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMI_", "SLURM_"))}
-RECIPE = ["--steps", 12, "--checkpoint-every", 4, "--accumulation", 4, "--z-loss", 1e-4]
+RECIPE = ["--accumulation", 4, "--z-loss", 1e-4]
 
 
 def words(*args):
@@ -79,7 +79,8 @@ class Processes(unittest.TestCase):
         cls.dir = Path(cls.folder.name)
         (cls.dir / "text.txt").write_text(TEXT)
         (cls.dir / "other.txt").write_text(TEXT.replace("fox", "cat"))
-        cls.train = ["train", "--data", cls.dir / "text.txt", *SHAPE, *RECIPE]
+        cls.endless = ["train", "--data", cls.dir / "text.txt", *SHAPE, *RECIPE]
+        cls.train = [*cls.endless, "--steps", 12, "--checkpoint-every", 4]
 
     @classmethod
     def tearDownClass(cls):
@@ -108,7 +109,7 @@ class Processes(unittest.TestCase):
             self.assertAlmostEqual(one, two, delta=0.02)
 
     def test_any_number_goes_on_from_a_checkpoint(self):
-        recipe = [*self.train, "--steps", 200, "--sum-parts", 4]
+        recipe = [*self.endless, "--steps", 200, "--checkpoint-every", 4, "--sum-parts", 4]
         whole, out = self.dir / "whole", self.dir / "moved"
         tern(*recipe, "--out", whole, env=ENVIRONMENT)
         # Stopped after a step by a signal, and gone on with by another number of processes each time.
@@ -144,7 +145,7 @@ class Processes(unittest.TestCase):
         return err
 
     def test_a_killed_process_ends_all_and_nothing_is_lost(self):
-        recipe = [*self.train, "--steps", 4000, "--checkpoint-every", 5, "--sum-parts", 2]
+        recipe = [*self.endless, "--steps", 20000, "--checkpoint-every", 5, "--sum-parts", 2]
         out = self.dir / "killed"
         process = subprocess.Popen(shared(2, *recipe, "--out", out), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True, env=ENVIRONMENT)

@@ -17,6 +17,13 @@ std::vector<int32_t> corpus(size_t size) {
   return tokens;
 }
 
+// First tokens of the step's first `count` samples.
+std::vector<int32_t> starts(const DataLoader& loader, int64_t step, size_t count) {
+  std::vector<int32_t> all;
+  for (size_t i = 0; i < count; ++i) all.push_back(loader.sample(step, i).front());
+  return all;
+}
+
 TEST(DataLoader, SamplesAreWindowsOfTheCorpus) {
   const std::vector<int32_t> tokens = corpus(100);
   const DataLoader loader{tokens, 16, 1};
@@ -29,11 +36,11 @@ TEST(DataLoader, SamplesAreWindowsOfTheCorpus) {
 
 TEST(DataLoader, SeedStepAndIndexMatter) {
   const std::vector<int32_t> tokens = corpus(1 << 20);
-  const DataLoader loader{tokens, 16, 7}, other{tokens, 16, 8, 0, 1};
-  EXPECT_EQ(starts(loader, 1, 3, 50), starts(loader, 1, 3, 50));
-  EXPECT_NE(starts(loader, 1, 3, 50), starts(loader, 1, 4, 50));
-  EXPECT_NE(starts(loader, 1, 3, 50), starts(other, 1, 3, 50));
-  const std::vector<int32_t> first = starts(loader, 1, 3, 50);
+  const DataLoader loader{tokens, 16, 7}, other{tokens, 16, 8};
+  EXPECT_EQ(starts(loader, 3, 50), starts(loader, 3, 50));
+  EXPECT_NE(starts(loader, 3, 50), starts(loader, 4, 50));
+  EXPECT_NE(starts(loader, 3, 50), starts(other, 3, 50));
+  const std::vector<int32_t> first = starts(loader, 3, 50);
   EXPECT_GT(std::set<int32_t>(first.begin(), first.end()).size(), 45u);
 }
 
