@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "dist/processes.h"
 
 namespace tern {
 namespace {
@@ -100,9 +101,15 @@ int run_main(int argc, char** argv) {
 const std::atomic<bool>& catch_interrupts() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGUSR1, on_signal);  // what Slurm and mpirun can send to all processes of a job
   return g_interrupted;
 }
 
 }  // namespace tern
 
-int main(int argc, char** argv) { return tern::run_main(argc, argv); }
+int main(int argc, char** argv) {
+  const int code = tern::run_main(argc, argv);
+  // A process that failed among several has said why; the others would wait for it.
+  if (code != 0) tern::abort_processes(code);
+  return code;
+}

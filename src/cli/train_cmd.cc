@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <numbers>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -11,6 +13,7 @@
 #include "cli/common.h"
 #include "cli/train_plan.h"
 #include "cli/train_watch.h"
+#include "dist/processes.h"
 #include "train/trainer.h"
 
 namespace tern {
@@ -22,7 +25,8 @@ struct TrainArguments {
   std::string out;
   std::optional<std::vector<std::string>> data, valid;
   std::optional<std::string> text_key, cache, tokenizer, weights, activation, schedule, gradients, optimizer;
-  std::optional<size_t> dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens, muon_steps;
+  std::optional<size_t> sum_parts, dim, layers, heads, kv_heads, ffn, context, batch, accumulation, valid_tokens,
+      muon_steps;
   std::optional<int64_t> steps, warmup, checkpoint_every, valid_every, diverged_steps;
   std::optional<double> lr, lr_second, lr_end, decay_fraction, weight_decay, weight_decay_until, valid_fraction,
       rope_theta, skip_loss, skip_norm;
@@ -33,6 +37,7 @@ struct TrainArguments {
   bool dry_run = false;
   bool profile = false;
   bool json = false;
+  bool mpi = false;
   std::string trace;
   WatchArguments watch;
   int threads = 0;
@@ -118,6 +123,7 @@ TrainOptions make_options(const TrainArguments& args) {
   apply(args.context, o.context);
   apply(args.batch, o.batch);
   apply(args.accumulation, o.accumulation);
+  apply(args.sum_parts, o.sum_parts);
   apply(args.valid_tokens, o.valid_tokens);
   apply(args.valid_fraction, o.valid_fraction);
   apply(args.steps, o.schedule.steps);
@@ -169,6 +175,7 @@ void print_report(const TrainArguments& args, const TrainReport& r) {
                                          {"tokens_per_second", r.tokens_per_second},
                                          {"peak_share", r.peak_share},
                                          {"skipped", r.skipped},
+                                         {"sent_bytes_per_step", r.sent_bytes},
                                          {"zeros", r.trits.zero_fraction()},
                                          {"kernel", kernels().name}};
     std::fputs((json.dump(2) + "\n").c_str(), stdout);
@@ -199,17 +206,25 @@ void print_profile(const Profile& profile, double step_seconds) {
 }
 
 // Starts a run with these options, or goes on with one without.
-void train_model(const TrainArguments& args, const TrainOptions* options, TrainHooks& hooks, Threads& threads) {
+void train_model(const TrainArguments& args, const TrainOptions* options, TrainHooks& hooks, Threads& threads,
+                 Communicator& processes) {
   Profile profile;
   if (args.profile) hooks.profile = &profile;
-  const TrainReport report = options == nullptr ? resume_training(args.out, hooks, threads)
-                                                : start_training(*options, args.out, hooks, threads);
+  const TrainReport report = options == nullptr ? resume_training(args.out, hooks, threads, processes)
+                                                : start_training(*options, args.out, hooks, threads, processes);
+  if (!processes.is_first()) return;
   if (args.profile && report.step_seconds > 0) print_profile(profile, report.step_seconds);
   print_report(args, report);
 }
 
-void train(const CLI::App& command, const TrainArguments& args) {
-  Threads threads(make_threads(args.threads));
+// Where several processes may use the same processors, the 0 that means all of them means this one's share.
+int own_threads(int threads, Communicator& processes) {
+  const auto sharing = static_cast<int>(processes_on_same_processors(processes));
+  return threads == 0 && sharing > 1 ? std::max(1, available_cpus() / sharing) : threads;
+}
+
+void train(const CLI::App& command, const TrainArguments& args, Communicator& processes) {
+  Threads threads(make_threads(own_threads(args.threads, processes)));
   TrainHooks hooks;
   hooks.stop = &catch_interrupts();
   hooks.trace = args.trace;
@@ -218,22 +233,29 @@ void train(const CLI::App& command, const TrainArguments& args) {
     for (const CLI::Option* option : command.get_options()) {
       const std::string name = option->get_name();
       const bool allowed = name == "--resume" || name == "--out" || name == "--threads" || name == "--json" ||
-                           name == "--profile" || option->get_group() == kWatchGroup;
+                           name == "--mpi" || name == "--profile" || option->get_group() == kWatchGroup;
       if (option->count() > 0 && !allowed) {
         fail("--resume goes on with the options in {}/{}; leave {} out", args.out, kRunConfigFile, name);
       }
     }
-    train_model(args, nullptr, hooks, threads);
+    train_model(args, nullptr, hooks, threads, processes);
     return;
   }
   const TrainOptions options = make_options(args);
   if (args.dry_run) {
     if (!args.trace.empty()) fail("--dry-run writes nothing, --trace writes files; leave one of them out");
-    print_plan(plan_training(options, args.out, threads), args.json);
+    if (processes.is_first()) print_plan(plan_training(options, args.out, threads), args.json);
     return;
   }
   hooks.label = weight_kind_name(options.model.weights);
-  train_model(args, &options, hooks, threads);
+  train_model(args, &options, hooks, threads, processes);
+}
+
+// Alone, or as one of several processes, whose messages then say which.
+void train(const CLI::App& command, const TrainArguments& args) {
+  const std::unique_ptr<Communicator> processes = connect_processes(args.mpi);
+  if (processes->is_alone()) return train(command, args, *processes);
+  with_context(processes->name(), [&] { train(command, args, *processes); });
 }
 
 void add_data_options(CLI::App& command, TrainArguments& a) {
@@ -270,6 +292,11 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
   command.add_option("--steps", a.steps, "Optimizer steps (default 1000)")->group("Schedule");
   command.add_option("--batch", a.batch, "Samples a forward pass (default 16)")->group("Schedule");
   command.add_option("--accumulation", a.accumulation, "Forward passes a step (default 1)")->group("Schedule");
+  command
+      .add_option("--sum-parts", a.sum_parts,
+                  "Parts that a step's gradients are summed in, the same bits on 1 to so many processes (default: as "
+                  "many as processes)")
+      ->group("Schedule");
   command.add_option("--context", a.context, "Tokens a sample (default 256)")->group("Schedule");
   command
       .add_option("--gradients", a.gradients,
@@ -332,6 +359,7 @@ void add_train_command(CLI::App& app) {
   command.add_option("--valid-tokens", a.valid_tokens, "Tokens of the validations on the way (default 32768)");
   command.add_option("--trace", a.trace, "Write the initial weights and all samples there, for tools/oracle");
   command.add_flag("--json", a.json, "Print the report as one JSON object");
+  command.add_flag("--mpi", a.mpi, "Use MPI though no launcher is seen (mpirun and srun are)");
   add_threads_option(command, a.threads);
   add_watch_options(command, a.watch);
   add_model_options(command, a);

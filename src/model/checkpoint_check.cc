@@ -10,12 +10,12 @@
 namespace tern {
 namespace {
 
-uint64_t hash(Bytes first, Bytes second) {
-  TokenChecksum name;
-  name.add(first);
+uint64_t hash(std::string_view name, const std::function<void(const ByteSink&)>& produce) {
+  TokenChecksum name_sum;
+  name_sum.add(as_bytes(name));
   TokenChecksum data;
-  data.add(name.value());
-  data.add(second);
+  data.add(name_sum.value());
+  produce([&](Bytes bytes) { data.add(bytes); });
   return mix_bits(data.value());
 }
 
@@ -27,14 +27,22 @@ const std::string& metadata_entry(const SafetensorsFile& file, const char* key) 
 
 }  // namespace
 
-std::string checkpoint_checksum(std::span<const NamedTensor> tensors,
+std::string checkpoint_checksum(std::span<const OutputTensor> tensors,
                                 const std::map<std::string, std::string>& metadata) {
   uint64_t sum = 0;  // of one hash an entry: their order does not matter
-  for (const NamedTensor& tensor : tensors) sum += hash(as_bytes(tensor.name), tensor.data);
+  for (const OutputTensor& tensor : tensors) sum += hash(tensor.name, tensor.produce);
   for (const auto& [key, value] : metadata) {
-    if (key != kChecksumKey) sum += hash(as_bytes(key), as_bytes(value));
+    if (key == kChecksumKey) continue;
+    sum += hash(key, [&text = value](const ByteSink& sink) { sink(as_bytes(text)); });
   }
   return fmt::format("{:016x}", sum);
+}
+
+std::string checkpoint_checksum(std::span<const NamedTensor> tensors,
+                                const std::map<std::string, std::string>& metadata) {
+  std::vector<OutputTensor> outputs;
+  for (const NamedTensor& tensor : tensors) outputs.push_back(output_tensor(tensor));
+  return checkpoint_checksum(outputs, metadata);
 }
 
 ModelConfig checked_config(const SafetensorsFile& file) {

@@ -15,6 +15,9 @@ namespace tern {
 inline constexpr const char* kChecksumKey = "checksum";
 
 // 16 hexadecimal digits over names, data and metadata (without the checksum itself), independent of the tensors' order.
+// All pieces but the last that a tensor is produced in are multiples of 8 bytes long.
+std::string checkpoint_checksum(std::span<const OutputTensor> tensors,
+                                const std::map<std::string, std::string>& metadata);
 std::string checkpoint_checksum(std::span<const NamedTensor> tensors,
                                 const std::map<std::string, std::string>& metadata);
 

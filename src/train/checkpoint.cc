@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <map>
@@ -10,6 +11,7 @@
 #include "formats/safetensors.h"
 #include "model/checkpoint_check.h"
 #include "model/load.h"
+#include "model/stored_model.h"
 
 namespace tern {
 namespace {
@@ -18,24 +20,92 @@ constexpr const char* kStepKey = "step";
 constexpr const char* kUpdatesKey = "updates";  // of the optimizer; skipped steps make none
 constexpr const char* kWatchKey = "watch";
 
-// A tensor of the file, and the numbers of the state that it holds.
-struct Stored {
-  std::string name;
-  const TensorSpec* spec;
+constexpr size_t kChunk = size_t{1} << 20;  // numbers that go over at once
+constexpr uint64_t kDone = UINT64_MAX;
+
+// Numbers of a tensor, and where they begin in it.
+struct Piece {
+  size_t begin = 0;
   std::span<float> values;
 };
 
-std::vector<Stored> stored_tensors(TrainState& state) {
-  std::vector<Stored> list;
+// A tensor of the file, and what this process holds of it.
+struct Entry {
+  std::string name;
+  size_t tensor = 0;  // index in specs()
+  std::optional<Piece> mine;
+};
+
+std::vector<Entry> make_entries(TrainState& state) {
   Parameters& masters = state.masters();
-  for (size_t i = 0; i < masters.specs().size(); ++i) {
-    const TensorSpec& spec = masters.specs()[i];
-    list.push_back({"master." + tern_name(spec), &spec, {masters.mat(i).data, spec.elements()}});
+  std::map<std::string, Piece> pieces;
+  for (const TensorPiece& piece : pieces_of(masters.specs(), state.shards()[state.processes().rank()])) {
+    const std::string name = master_name(masters.specs()[piece.tensor]);
+    pieces[name] = {piece.begin, {masters.mat(piece.tensor).data + piece.begin, piece.size()}};
   }
-  for (const OptimizerTensor& tensor : state.optimizer().tensors()) {
-    list.push_back({tensor.name, &masters.specs()[tensor.tensor], tensor.values});
+  for (const OptimizerTensor& tensor : state.optimizer().tensors()) pieces[tensor.name] = {tensor.begin, tensor.values};
+  std::vector<std::pair<std::string, size_t>> names;
+  for (size_t i = 0; i < masters.specs().size(); ++i) names.emplace_back(master_name(masters.specs()[i]), i);
+  for (auto& name : state.optimizer().all_names()) names.push_back(std::move(name));
+  std::vector<Entry> entries;
+  for (auto& [name, tensor] : names) {
+    const auto piece = pieces.find(name);
+    entries.push_back({name, tensor, piece == pieces.end() ? std::nullopt : std::optional(piece->second)});
   }
-  return list;
+  return entries;
+}
+
+// What the first process asks the one for that holds it: numbers [begin, end) of a tensor; kDone: nothing more.
+struct Request {
+  uint64_t entry = kDone;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+};
+
+template <class T>
+void send(size_t to, std::span<const T> values, Communicator& processes) {
+  const OutgoingMessage message{to, std::as_bytes(values)};
+  processes.exchange(std::span(&message, 1), {});
+}
+
+template <class T>
+void receive(size_t from, std::span<T> values, Communicator& processes) {
+  const IncomingMessage message{from, std::as_writable_bytes(values)};
+  processes.exchange({}, std::span(&message, 1));
+}
+
+// Answers the first process's requests until it has no more.
+void serve(const std::vector<Entry>& entries, Communicator& processes) {
+  while (true) {
+    Request request;
+    receive(0, std::span(&request, 1), processes);
+    if (request.entry == kDone) return;
+    const Piece& piece = *entries[request.entry].mine;
+    send<float>(0, piece.values.subspan(request.begin - piece.begin, request.end - request.begin), processes);
+  }
+}
+
+// The first process's way to all numbers of an entry, in order.
+void produce_entry(const std::vector<Entry>& entries, size_t index, const TrainState& state, const ByteSink& sink) {
+  const Entry& entry = entries[index];
+  Communicator& processes = state.processes();
+  for (size_t r = 0; r < processes.world(); ++r) {
+    for (const TensorPiece& piece : pieces_of(state.masters().specs(), state.shards()[r])) {
+      if (piece.tensor != entry.tensor) continue;
+      if (r == 0) {
+        sink(std::as_bytes(entry.mine->values));
+        continue;
+      }
+      std::vector<float> values;
+      for (size_t begin = piece.begin; begin < piece.end; begin += kChunk) {
+        const Request request{index, begin, std::min(begin + kChunk, piece.end)};
+        values.resize(request.end - request.begin);
+        send<Request>(r, std::span(&request, 1), processes);
+        receive(r, std::span(values), processes);
+        sink(std::as_bytes(std::span(values)));
+      }
+    }
+  }
 }
 
 // The number of a metadata entry; `absent` where there is none, or Error where that is not given.
@@ -57,37 +127,43 @@ int64_t metadata_number(const SafetensorsFile& file, const char* key, std::optio
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& directory, const RunProgress& progress, const TrainState& state) {
-  std::vector<NamedTensor> tensors;
-  for (const Stored& stored : stored_tensors(const_cast<TrainState&>(state))) {
-    const TensorSpec& spec = *stored.spec;
-    NamedTensor tensor;
-    tensor.name = stored.name;
-    tensor.shape = spec.shape();
-    tensor.data = std::as_bytes(std::span<const float>(stored.values));
-    tensors.push_back(std::move(tensor));
+  Communicator& processes = state.processes();
+  const std::vector<Entry> entries = make_entries(const_cast<TrainState&>(state));
+  if (!processes.is_first()) return serve(entries, processes);
+  std::vector<OutputTensor> tensors;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const TensorSpec& spec = state.masters().specs()[entries[i].tensor];
+    tensors.push_back({entries[i].name, DType::kF32, spec.shape(),
+                       [&entries, i, &state](const ByteSink& sink) { produce_entry(entries, i, state, sink); }});
   }
   std::map<std::string, std::string> metadata = {{kCheckpointConfigKey, config_to_json(state.model().config)},
                                                  {kStepKey, std::to_string(progress.step)},
                                                  {kUpdatesKey, std::to_string(state.optimizer().updates())},
                                                  {kWatchKey, progress.watch.to_text()}};
   metadata[kChecksumKey] = checkpoint_checksum(tensors, metadata);
-  std::vector<OutputTensor> outputs;
-  for (const NamedTensor& tensor : tensors) outputs.push_back(output_tensor(tensor));
-  write_safetensors(directory / kCheckpointFile, outputs, metadata);
+  write_safetensors(directory / kCheckpointFile, tensors, metadata);
+  const Request done;
+  for (size_t r = 1; r < processes.world(); ++r) send<Request>(r, std::span(&done, 1), processes);
 }
 
 RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
   const SafetensorsFile file(directory / kCheckpointFile);
   if (checked_config(file) != state.model().config)
     fail("{}: the checkpoint is of another model than {} describes", file.name(), kRunConfigFile);
-  for (const Stored& stored : stored_tensors(state)) {
-    const NamedTensor* tensor = file.find(stored.name);
-    if (tensor == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), stored.name);
-    if (tensor->type != DType::kF32 || tensor->elements() != stored.values.size()) {
-      fail("{}: tensor '{}': expected {} f32 numbers, it has {} of {}", file.name(), stored.name, stored.values.size(),
+  state.processes().agree(
+      "the checkpoint", as_bytes(file.metadata().at(kChecksumKey)),
+      "expected one training directory that all processes see, with a checkpoint that nobody changes meanwhile");
+  for (const Entry& entry : make_entries(state)) {
+    const NamedTensor* tensor = file.find(entry.name);
+    if (tensor == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), entry.name);
+    const size_t elements = state.masters().specs()[entry.tensor].elements();
+    if (tensor->type != DType::kF32 || tensor->elements() != elements) {
+      fail("{}: tensor '{}': expected {} f32 numbers, it has {} of {}", file.name(), entry.name, elements,
            tensor->elements(), dtype_info(tensor->type).name);
     }
-    std::memcpy(stored.values.data(), tensor->data.data(), tensor->data.size());
+    if (!entry.mine) continue;
+    const std::span<float> values = entry.mine->values;
+    std::memcpy(values.data(), tensor->data.data() + entry.mine->begin * sizeof(float), values.size_bytes());
   }
   RunProgress progress;
   progress.step = metadata_number(file, kStepKey, std::nullopt);

@@ -14,10 +14,13 @@ struct RunProgress {
   LossWatch watch;
 };
 
-// Writes DIRECTORY/checkpoint.safetensors (beside, then renamed).
+// Writes DIRECTORY/checkpoint.safetensors (beside, then renamed). Where processes share the run, all of them call it,
+// and the first one writes what it asks the others for, a few megabytes at a time: the file does not depend on how many
+// they are.
 void save_checkpoint(const std::filesystem::path& directory, const RunProgress& progress, const TrainState& state);
 
-// Fills the state from it. Error when the file is damaged, of another model or of another optimizer.
+// Fills this process's part of the state from it; all processes call it. Error when the file is damaged, of another
+// model or of another optimizer, or not the same for all processes.
 RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state);
 
 }  // namespace tern

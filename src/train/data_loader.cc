@@ -25,7 +25,7 @@ const DataSource& Mixture::at_share(double share) const {
 }
 
 const DataSource& DataLoader::source(int64_t step, size_t index) const {
-  Rng rng(seed, kSourceStream + static_cast<uint64_t>(step), index * world + rank);
+  Rng rng(seed, kSourceStream + static_cast<uint64_t>(step), index);
   return data.at_share(rng.uniform());
 }
 
@@ -33,7 +33,7 @@ Sample DataLoader::sample(int64_t step, size_t index) const {
   const DataSource& from = source(step, index);
   const uint64_t size = from.tokens.size();
   if (size <= context) fail("train: {} has {} tokens, a sample needs {}", from.name, size, context + 1);
-  Rng rng(seed, kSampleStream + static_cast<uint64_t>(step), index * world + rank);
+  Rng rng(seed, kSampleStream + static_cast<uint64_t>(step), index);
   return Sample(from.tokens.read(rng.below(size - context), context + 1));
 }
 

@@ -59,11 +59,8 @@ struct DataLoader {
   Mixture data;  // every source has at least context + 1 tokens
   size_t context = 0;
   uint64_t seed = 0;
-  // This process takes samples rank, rank + world, ... of each step.
-  size_t rank = 0;
-  size_t world = 1;
 
-  // This process's sample `index` (0..) of step `step`. Error when its source is shorter than a sample.
+  // Sample `index` (0..) of step `step`. Error when its source is shorter than a sample.
   Sample sample(int64_t step, size_t index) const;
   // The source it comes from.
   const DataSource& source(int64_t step, size_t index) const;

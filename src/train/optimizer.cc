@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <cstring>
 
 #include "base/error.h"
 #include "base/profile.h"
@@ -13,9 +14,14 @@
 namespace tern {
 namespace {
 
-constexpr size_t kChunk = 4096;  // parameters a partial sum or an update goes through at once
+constexpr size_t kChunk = kShardUnit;  // parameters a partial sum or an update goes through at once
 
 bool is_muon(OptimizerKind kind, const TensorSpec& spec) { return kind == OptimizerKind::kMuon && spec.is_linear(); }
+
+std::string first_name(OptimizerKind kind, const TensorSpec& spec) {
+  return (is_muon(kind, spec) ? "muon." : "adam_m.") + tern_name(spec);
+}
+std::string second_name(const TensorSpec& spec) { return "adam_v." + tern_name(spec); }
 
 size_t element_count(const ModelConfig& config) {
   size_t count = 0;
@@ -47,35 +53,49 @@ OptimizerKind parse_optimizer(std::string_view name) {
   fail("unknown optimizer {}, expected adamw or muon", quote(name));
 }
 
-double gradient_norm(const Parameters& gradients, Threads& threads) {
+double gradient_norm(const Parameters& gradients, std::span<const ParameterRange> shards, Communicator& processes,
+                     Threads& threads) {
   const Timed timed(threads, "gradient norm");
-  const Buffer<float>& g = gradients.data();
-  std::vector<double> sums((g.size() + kChunk - 1) / kChunk);
+  std::vector<std::span<const float>> chunks;
+  std::vector<size_t> bytes;  // of every process's sums
+  for (size_t r = 0; r < shards.size(); ++r) {
+    size_t count = 0;
+    for (const TensorPiece& piece : pieces_of(gradients.specs(), shards[r])) {
+      for (size_t begin = piece.begin; begin < piece.end; begin += kChunk, ++count) {
+        if (r != processes.rank()) continue;
+        chunks.emplace_back(gradients.mat(piece.tensor).data + begin, std::min(kChunk, piece.end - begin));
+      }
+    }
+    bytes.push_back(count * sizeof(double));
+  }
+  std::vector<double> sums(chunks.size());
   threads.for_ranges(sums.size(), 1, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
-      const float* chunk = g.data() + i * kChunk;
-      sums[i] = static_cast<double>(kernels().dot(chunk, chunk, std::min(kChunk, g.size() - i * kChunk)));
+      sums[i] = static_cast<double>(kernels().dot(chunks[i].data(), chunks[i].data(), chunks[i].size()));
     }
   });
+  const std::vector<std::byte> all = processes.all_gather(std::as_bytes(std::span<const double>(sums)), bytes);
+  sums.resize(all.size() / sizeof(double));
+  std::memcpy(sums.data(), all.data(), all.size());
   double total = 0;
   for (double sum : sums) total += sum;
   return std::sqrt(total);
 }
 
+double gradient_norm(const Parameters& gradients, Threads& threads) {
+  const ParameterRange all{0, gradients.count()};
+  return gradient_norm(gradients, std::span(&all, 1), single_process(), threads);
+}
+
 Optimizer::Optimizer(OptimizerKind kind, const ModelConfig& config, ParameterRange range)
     : kind_(kind), specs_(model_tensors(config)) {
-  size_t offset = 0, first = 0, second = 0;
-  for (size_t i = 0; i < specs_.size(); ++i) {
-    const size_t size = specs_[i].elements();
-    const size_t begin = std::clamp(range.begin, offset, offset + size) - offset;
-    const size_t end = std::clamp(range.end, offset, offset + size) - offset;
-    offset += size;
-    if (begin >= end) continue;
-    const bool muon = is_muon(kind, specs_[i]);
-    assert((!muon || end - begin == size) && "Muon updates whole matrices");
-    pieces_.push_back({i, begin, end, first, second, muon});
-    first += end - begin;
-    if (!muon) second += end - begin;
+  size_t first = 0, second = 0;
+  for (const TensorPiece& piece : pieces_of(specs_, range)) {
+    const bool muon = is_muon(kind, specs_[piece.tensor]);
+    assert((!muon || piece.size() == specs_[piece.tensor].elements()) && "Muon updates whole matrices");
+    pieces_.push_back({piece, first, second, muon});
+    first += piece.size();
+    if (!muon) second += piece.size();
   }
   first_ = Buffer<float>(first);
   second_ = Buffer<float>(second);
@@ -86,16 +106,25 @@ Optimizer::Optimizer(OptimizerKind kind, const ModelConfig& config)
 
 std::vector<OptimizerTensor> Optimizer::tensors() {
   std::vector<OptimizerTensor> list;
-  for (const Piece& piece : pieces_) {
-    const std::string name = (piece.muon ? "muon." : "adam_m.") + tern_name(specs_[piece.tensor]);
-    list.push_back({name, piece.tensor, {first_.data() + piece.first, piece.end - piece.begin}});
+  for (const auto& [piece, first, second, muon] : pieces_) {
+    const std::string name = first_name(kind_, specs_[piece.tensor]);
+    list.push_back({name, piece.tensor, piece.begin, {first_.data() + first, piece.size()}});
   }
-  for (const Piece& piece : pieces_) {
-    if (piece.muon) continue;
-    const std::string name = "adam_v." + tern_name(specs_[piece.tensor]);
-    list.push_back({name, piece.tensor, {second_.data() + piece.second, piece.end - piece.begin}});
+  for (const auto& [piece, first, second, muon] : pieces_) {
+    if (muon) continue;
+    const std::string name = second_name(specs_[piece.tensor]);
+    list.push_back({name, piece.tensor, piece.begin, {second_.data() + second, piece.size()}});
   }
   return list;
+}
+
+std::vector<std::pair<std::string, size_t>> Optimizer::all_names() const {
+  std::vector<std::pair<std::string, size_t>> names;
+  for (size_t i = 0; i < specs_.size(); ++i) names.emplace_back(first_name(kind_, specs_[i]), i);
+  for (size_t i = 0; i < specs_.size(); ++i) {
+    if (!is_muon(kind_, specs_[i])) names.emplace_back(second_name(specs_[i]), i);
+  }
+  return names;
 }
 
 void Optimizer::update(const OptimizerOptions& options, double learning_rate, double weight_decay, double norm,
@@ -107,19 +136,20 @@ void Optimizer::update(const OptimizerOptions& options, double learning_rate, do
   AdamWStep step = adamw_step(options, learning_rate, gradient_scale, updates_);
   const MuonStep muon{static_cast<float>(learning_rate), static_cast<float>(weight_decay), options.momentum,
                       gradient_scale, options.newton_schulz_steps};
-  for (const Piece& piece : pieces_) {
+  for (const Memory& memory : pieces_) {
+    const TensorPiece& piece = memory.piece;
     const TensorSpec& spec = specs_[piece.tensor];
-    if (piece.muon) {
-      muon_update(muon, gradients.mat(piece.tensor), threads, {first_.data() + piece.first, spec.rows, spec.cols},
+    if (memory.muon) {
+      muon_update(muon, gradients.mat(piece.tensor), threads, {first_.data() + memory.first, spec.rows, spec.cols},
                   masters.mat(piece.tensor));
       continue;
     }
     step.weight_decay = spec.is_linear() ? static_cast<float>(weight_decay) : 0.0f;
     const float* g = gradients.mat(piece.tensor).data + piece.begin;
     float* p = masters.mat(piece.tensor).data + piece.begin;
-    float* m = first_.data() + piece.first;
-    float* v = second_.data() + piece.second;
-    threads.for_ranges(piece.end - piece.begin, kChunk, [&](size_t begin, size_t end) {
+    float* m = first_.data() + memory.first;
+    float* v = second_.data() + memory.second;
+    threads.for_ranges(piece.size(), kChunk, [&](size_t begin, size_t end) {
       kernels().adamw(step, g + begin, end - begin, p + begin, m + begin, v + begin);
     });
   }

@@ -9,10 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/threads.h"
+#include "train/communicator.h"
 #include "train/parameters.h"
+#include "train/shards.h"
 
 namespace tern {
 
@@ -30,26 +33,25 @@ struct OptimizerOptions {
   size_t newton_schulz_steps = 5;  // Muon's
 };
 
-// The Euclidean norm of all gradients. Sums in a fixed order.
+// The Euclidean norm of all gradients, of which every process has its shard's. Sums in a fixed order, the same for any
+// shards of shard_ranges().
+double gradient_norm(const Parameters& gradients, std::span<const ParameterRange> shards, Communicator& processes,
+                     Threads& threads);
+// Of all of them.
 double gradient_norm(const Parameters& gradients, Threads& threads);
-
-// A contiguous part of Parameters::data().
-struct ParameterRange {
-  size_t begin = 0;
-  size_t end = 0;
-};
 
 // What an optimizer remembers of a tensor, or of the part of it that lies in the optimizer's range.
 struct OptimizerTensor {
   std::string name;   // "adam_m.layers.0.attn_q"
   size_t tensor = 0;  // index in specs()
+  size_t begin = 0;   // of the values in the tensor
   std::span<float> values;
 };
 
 class Optimizer {
  public:
   // For the parameters in `range` alone, so that several processes can hold a part each: an update of all parts gives
-  // the same bits as one of the whole. The borders of a range must not cut a matrix that Muon updates.
+  // the same bits as one of the whole. The borders of a range must not cut a linear layer.
   Optimizer(OptimizerKind kind, const ModelConfig& config, ParameterRange range);
   // For all parameters.
   Optimizer(OptimizerKind kind, const ModelConfig& config);
@@ -57,6 +59,8 @@ class Optimizer {
   OptimizerKind kind() const { return kind_; }
   // Its memory, tensor by tensor: zero before the first update. Checkpoints keep it with updates().
   std::vector<OptimizerTensor> tensors();
+  // The names and tensors that optimizers for all parts have together, in order.
+  std::vector<std::pair<std::string, size_t>> all_names() const;
   size_t bytes() const { return (first_.size() + second_.size()) * sizeof(float); }
   int64_t updates() const { return updates_; }
   void set_updates(int64_t updates) { updates_ = updates; }
@@ -67,15 +71,15 @@ class Optimizer {
 
  private:
   // The elements [begin, end) of a tensor, and where their memory begins in first_ and (AdamW) second_.
-  struct Piece {
-    size_t tensor, begin, end;
+  struct Memory {
+    TensorPiece piece;
     size_t first, second;
     bool muon;
   };
 
   OptimizerKind kind_;
   std::vector<TensorSpec> specs_;
-  std::vector<Piece> pieces_;
+  std::vector<Memory> pieces_;
   Buffer<float> first_;   // AdamW's first moments, Muon's momentum
   Buffer<float> second_;  // AdamW's second moments
   int64_t updates_ = 0;

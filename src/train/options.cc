@@ -1,6 +1,7 @@
 #include "train/options.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -62,6 +63,8 @@ const std::vector<Key>& keys() {
           "batch", [](TrainOptions & o) -> auto& { return o.batch; }),
       key(
           "accumulation", [](TrainOptions & o) -> auto& { return o.accumulation; }),
+      key(
+          "sum_parts", [](TrainOptions & o) -> auto& { return o.sum_parts; }),
       {"gradients", [](const TrainOptions& o) { return Json(gradient_precision_name(o.gradients)); },
        [](const Json& value, TrainOptions& o) { o.gradients = parse_gradient_precision(value.get<std::string>()); }},
       key(
@@ -120,6 +123,30 @@ const std::vector<Key>& keys() {
 
 }  // namespace
 
+StepShape TrainOptions::shape_for(size_t processes) const {
+  const size_t all = batch * accumulation;
+  if (all == 0) return shape();  // validate() says what is wrong
+  if (all % processes != 0) {
+    fail(
+        "train: a step has {} samples (batch {} x accumulation {}), which {} processes cannot share evenly; expected a "
+        "multiple of {}",
+        all, batch, accumulation, processes, processes);
+  }
+  const size_t parts_in_all = sum_parts == 0 ? processes : sum_parts;
+  StepShape shape{context, batch, 0, std::max<size_t>(1, parts_in_all / processes)};
+  if (parts_in_all % processes != 0 || !std::has_single_bit(shape.parts) || all % parts_in_all != 0) {
+    fail(
+        "train: gradients are to be summed in {} parts (sum_parts), which {} processes with {} samples each cannot do; "
+        "expected a power of two of equal parts each",
+        sum_parts, processes, all / processes);
+  }
+  // Of a part, which must be whole forward passes: the bits depend on them.
+  const size_t samples = all / parts_in_all;
+  while (samples % shape.micro_batch != 0) --shape.micro_batch;
+  shape.accumulation = samples / shape.micro_batch * shape.parts;
+  return shape;
+}
+
 void validate(const TrainOptions& o) {
   validate(o.model);
   if (const std::string_view detail = untrainable_detail(o.model); !detail.empty()) {
@@ -132,6 +159,10 @@ void validate(const TrainOptions& o) {
   positive("batch", o.batch > 0);
   positive("accumulation", o.accumulation > 0);
   positive("checkpoint_every", o.checkpoint_every > 0);
+  if (o.sum_parts > 0 && o.batch * o.accumulation % o.sum_parts != 0) {
+    fail("train: sum_parts is {}, expected one that divides the {} samples of a step", o.sum_parts,
+         o.batch * o.accumulation);
+  }
   validate(o.schedule);
   if (!(o.valid_fraction >= 0 && o.valid_fraction < 1)) {
     fail("train: valid_fraction is {}, expected 0 or more and below 1", o.valid_fraction);

@@ -25,7 +25,8 @@ struct TrainOptions {
   std::string tokenizer;           // tokenizer.json, or "byte" or "char": made from the data
   size_t context = 256;
   size_t batch = 16;        // samples a forward pass
-  size_t accumulation = 1;  // forward passes an optimizer step
+  size_t accumulation = 1;  // forward passes an optimizer step; processes that share the run share them
+  size_t sum_parts = 0;     // that gradients are summed in (step.h), of all processes; 0: one a process
   uint64_t seed = 1;
   Schedule schedule;
   OptimizerKind optimizer = OptimizerKind::kAdamW;
@@ -39,7 +40,12 @@ struct TrainOptions {
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
   bool recompute = false;                                   // activations in the backward pass instead of keeping them
 
+  // A whole step.
   StepShape shape() const { return {context, batch, accumulation}; }
+  // One process's part of a step that `processes` share. Its samples are those of batch * accumulation whoever makes
+  // it; where the forward passes cannot be shared evenly they become smaller. Error when the samples cannot either, or
+  // do not make `sum_parts` parts.
+  StepShape shape_for(size_t processes) const;
   StepRules rules() const { return {optimizer, z_loss, gradients, recompute}; }
 };
 

@@ -26,12 +26,19 @@ std::vector<size_t> make_offsets(const std::vector<TensorSpec>& specs) {
   return offsets;
 }
 
-void round_matrix(MatView<const float> values, Threads& threads, MatView<float> rounded) {
-  threads.for_ranges(values.rows, 1, [&](size_t begin, size_t end) {
+// The rows [first, last) of `values`, rounded to bf16, into panels of f32. `first` is a multiple of kPanel, and `last`
+// too or the last row's.
+void pack_rounded(MatView<const float> values, size_t first, size_t last, Threads& threads, DenseMatrix& matrix) {
+  threads.for_ranges(last - first, kPanel, [&](size_t begin, size_t end) {
     std::vector<uint16_t> bits(values.cols);
-    for (size_t r = begin; r < end; ++r) {
-      kernels().round_bf16(values.row(r), values.cols, bits.data());
-      kernels().expand_bf16(bits.data(), values.cols, rounded.row(r));
+    std::vector<float> panel(kPanel * values.cols);
+    for (size_t row = first + begin; row < first + end; row += kPanel) {
+      const size_t rows = std::min(kPanel, first + end - row);
+      for (size_t r = 0; r < rows; ++r) {
+        kernels().round_bf16(values.row(row + r), values.cols, bits.data());
+        kernels().expand_bf16(bits.data(), values.cols, panel.data() + r * values.cols);
+      }
+      matrix.set_panel(row, {panel.data(), rows, values.cols});
     }
   });
 }
@@ -87,36 +94,38 @@ size_t Parameters::index_of(TensorRole role, size_t layer) const {
   return specs_.size();
 }
 
-void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
+void initialize(uint64_t seed, ParameterRange range, Threads& threads, Parameters& masters) {
   const double residual_deviation = kInitDeviation / std::sqrt(2.0 * static_cast<double>(masters.layers()));
-  for (size_t i = 0; i < masters.specs().size(); ++i) {
-    const TensorSpec& spec = masters.specs()[i];
-    const MatView<float> values = masters.mat(i);
+  for (const TensorPiece& piece : pieces_of(masters.specs(), range)) {
+    const TensorSpec& spec = masters.specs()[piece.tensor];
+    const MatView<float> values = masters.mat(piece.tensor);
     if (spec.is_norm()) {
       std::fill_n(values.data, values.cols, 1.0f);
       continue;
     }
     const bool residual = spec.role == TensorRole::kAttnOutput || spec.role == TensorRole::kFfnDown;
     const double deviation = residual ? residual_deviation : kInitDeviation;
-    threads.for_ranges(values.rows, 1, [&](size_t begin, size_t end) {
-      for (size_t r = begin; r < end; ++r) {
-        Rng rng(seed, kInitStream + i, r);
+    const size_t first = piece.begin / spec.cols;
+    threads.for_ranges(piece.size() / spec.cols, 1, [&](size_t begin, size_t end) {
+      for (size_t r = first + begin; r < first + end; ++r) {
+        Rng rng(seed, kInitStream + piece.tensor, r);
         for (float& value : values.row_view(r)) value = static_cast<float>(deviation * rng.normal());
       }
     });
   }
 }
 
-TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model) {
+TritCounts pack_weights(const Parameters& masters, ParameterRange range, Threads& threads, Model& model) {
   const Timed timed(threads, "packing of weights");
   constexpr size_t kCodesPerByte = 4;
   TritCounts counts;
-  Buffer<float> rounded;
   Buffer<uint8_t> before;
-  for (size_t i = 0; i < masters.specs().size(); ++i) {
-    const TensorSpec& spec = masters.specs()[i];
-    MatView<const float> values = masters.mat(i);
-    if (spec.is_linear() && model.config.weights != WeightKind::kFull) {
+  for (const TensorPiece& piece : pieces_of(masters.specs(), range)) {
+    const TensorSpec& spec = masters.specs()[piece.tensor];
+    const MatView<const float> values = masters.mat(piece.tensor);
+    if (spec.is_norm()) {
+      set_tensor(spec, values, threads, model);
+    } else if (spec.is_linear() && model.config.weights != WeightKind::kFull) {
       const TernaryMatrix& trits = model.weights.linear(spec).ternary;
       assert(trits.layout == TernaryLayout::kCodes);
       const size_t size = trits.panels.size();
@@ -126,14 +135,10 @@ TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& mode
       count_codes(before.data(), trits.panels.data(), size, threads, counts);
       counts.trits += spec.elements();
       counts.zeros -= size * kCodesPerByte - spec.elements();  // what fills up panels
-      continue;
+    } else {
+      DenseMatrix& matrix = spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec);
+      pack_rounded(values, piece.begin / spec.cols, piece.end / spec.cols, threads, matrix);
     }
-    if (!spec.is_norm()) {
-      if (rounded.size() < spec.elements()) rounded = Buffer<float>(spec.elements());
-      round_matrix(values, threads, rounded.mat(spec.rows, spec.cols));
-      values = rounded.mat(spec.rows, spec.cols);
-    }
-    set_tensor(spec, values, threads, model);
   }
   return counts;
 }

@@ -1,5 +1,6 @@
 // Everything that training keeps for each parameter (masters, gradients, moments) lies in one f32 buffer a kind, by
-// layer, in the order of model_tensors().
+// layer, in the order of model_tensors(). A process that holds a part of the masters touches that part's memory alone,
+// and the system gives no memory for what nobody touches.
 #pragma once
 
 #include <vector>
@@ -9,6 +10,7 @@
 #include "model/weights.h"
 #include "tensor/buffer.h"
 #include "tensor/view.h"
+#include "train/shards.h"
 
 namespace tern {
 
@@ -19,6 +21,7 @@ class Parameters {
   const std::vector<TensorSpec>& specs() const { return specs_; }
   size_t layers() const { return layers_; }
   size_t count() const { return data_.size(); }
+  ParameterRange all() const { return {0, data_.size()}; }
   Buffer<float>& data() { return data_; }
   const Buffer<float>& data() const { return data_; }
 
@@ -40,8 +43,8 @@ class Parameters {
 
 // Initial masters: norms 1; every matrix normal with standard deviation 0.02 (LLaMA, GPT-2), those that write to the
 // residual stream (o, down) divided by sqrt(2 L) (Radford et al. 2019, section 2.3). Depends on nothing but seed and
-// shape.
-void initialize(uint64_t seed, Threads& threads, Parameters& masters);
+// shape. Sets those in `range` and touches no memory of the others.
+void initialize(uint64_t seed, ParameterRange range, Threads& threads, Parameters& masters);
 
 // What packing does to the trits of all linear layers.
 struct TritCounts {
@@ -54,7 +57,8 @@ struct TritCounts {
 };
 
 // Packs the masters into the weights that the forward pass reads: ternary once a step; full layers, embedding and head
-// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits.
-TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model);
+// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits. Those in `range` alone, whose
+// borders are those of shard_ranges().
+TritCounts pack_weights(const Parameters& masters, ParameterRange range, Threads& threads, Model& model);
 
 }  // namespace tern

@@ -42,7 +42,7 @@ double measure_step(const TrainOptions& o, Threads& threads) {
   double seconds = 0;
   for (int round = 0; round < 2; ++round) {
     const double begin = now_s();
-    const StepResult result = state.compute_gradients(samples, 1, threads);
+    const StepResult result = state.compute_gradients(samples, threads);
     const double gradients = now_s() - begin;
     state.update(o.update, 0, 0, result.gradient_norm, threads);
     seconds = gradients * static_cast<double>(o.accumulation) + (now_s() - begin - gradients);

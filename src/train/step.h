@@ -1,5 +1,7 @@
 // One optimizer step: forward and backward over the micro-batches, then the update and the re-packing of the weights.
-// [CUDA and MPI seam: a second implementation replaces this file whole.]
+// Processes that share a step take equal parts of its samples; each sums up, updates and packs a shard of the
+// parameters (ZeRO-1), and they exchange gradients before and packed weights after. [CUDA seam: a second implementation
+// replaces this file whole.]
 #pragma once
 
 #include <optional>
@@ -10,18 +12,24 @@
 #include "model/kv_cache.h"
 #include "model/weights.h"
 #include "train/backward.h"
+#include "train/communicator.h"
 #include "train/data_loader.h"
 #include "train/optimizer.h"
 #include "train/parameters.h"
 
 namespace tern {
 
+// Of one process's part of a step.
 struct StepShape {
   size_t context = 0;       // T tokens a sample
   size_t micro_batch = 0;   // B samples a forward pass
   size_t accumulation = 1;  // micro-batches a step
+  // The micro-batches are summed in so many parts of equal length, a power of two, and those in pairs. Costs memory for
+  // gradients once more whenever it doubles.
+  size_t parts = 1;
 
-  size_t tokens() const { return context * micro_batch * accumulation; }
+  size_t samples() const { return micro_batch * accumulation; }
+  size_t tokens() const { return context * samples(); }
 };
 
 // What a run's steps are made of, for all of them alike.
@@ -36,7 +44,7 @@ struct StepResult {
   double loss = 0;           // mean nats a token over the step's samples, before the update; without the z-loss
   double gradient_norm = 0;  // before clipping
   double z_loss = 0;         // mean, times its weight
-  // The first of the step's samples whose loss is no finite number, if there is one.
+  // The first of the step's samples, of all processes, whose loss is no finite number, if there is one.
   std::optional<size_t> broken_sample;
 };
 
@@ -44,10 +52,15 @@ struct StepResult {
 class TrainState {
  public:
   // Masters are initialized from `seed`. Error for a shape that does not fit the configuration.
+  // `processes` all make the same one, and live longer.
   TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads,
-             const StepRules& rules = {});
+             const StepRules& rules = {}, Communicator& processes = single_process());
 
   const Model& model() const { return model_; }
+  Communicator& processes() const { return *processes_; }
+  // Who holds which masters and moments, process by process.
+  std::span<const ParameterRange> shards() const { return shards_; }
+  // This process's shard is set, the rest untouched.
   Parameters& masters() { return masters_; }
   const Parameters& masters() const { return masters_; }
   Optimizer& optimizer() { return optimizer_; }
@@ -55,14 +68,15 @@ class TrainState {
   const Parameters& gradients() const { return gradients_; }
 
   // After the masters were changed from outside (a loaded checkpoint).
-  void repack(Threads& threads) { trits_ = pack_weights(masters_, threads, model_); }
+  void repack(Threads& threads);
   // What the last update did to the trits.
   const TritCounts& trits() const { return trits_; }
 
-  // Loss and gradients of `samples` (micro_batch * accumulation of them), without an update. The gradients are those of
-  // the mean over the tokens of all `world` processes that share the step. Error for a token outside the vocabulary.
-  StepResult compute_gradients(std::span<const Sample> samples, size_t world, Threads& threads);
-  // The same for step `step`'s samples.
+  // Loss and gradients, without an update, of the mean over the tokens of all processes' samples. `samples` are this
+  // one's, micro_batch * accumulation of them; of the gradients it gets its shard. Error for a token outside the
+  // vocabulary.
+  StepResult compute_gradients(std::span<const Sample> samples, Threads& threads);
+  // The same for this process's part of step `step`'s samples: the first process has the first ones.
   StepResult compute_gradients(const DataLoader& loader, int64_t step, Threads& threads);
   // Updates the masters by the gradients, clipped by their norm, and packs them anew.
   void update(const OptimizerOptions& options, double learning_rate, double weight_decay, double gradient_norm,
@@ -72,13 +86,18 @@ class TrainState {
                   double weight_decay, Threads& threads);
 
  private:
+  const ParameterRange& shard() const { return shards_[processes_->rank()]; }
   void micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads, StepResult& sums);
+  std::vector<StepResult> local_gradients(std::span<const Sample> samples, Threads& threads);
+  StepResult share_results(std::span<const StepResult> parts) const;
 
+  Communicator* processes_;
   StepShape shape_;
   StepRules rules_;
   Model model_;
   Parameters masters_;
   Parameters gradients_;
+  std::vector<ParameterRange> shards_;
   Optimizer optimizer_;
   KvCache cache_;
   Activations activations_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include "train/cost.h"
 #include "train/metrics.h"
 #include "train/validation.h"
+#include "train/weight_exchange.h"
 
 namespace tern {
 namespace {
@@ -25,58 +27,87 @@ DataManifest read_manifest(const std::filesystem::path& directory) {
   return manifest_from_json(read_file(path), path.string());
 }
 
+// What must be the same for all processes is told apart before it can do harm.
+void agree_on_files(const std::filesystem::path& directory, Communicator& processes) {
+  if (processes.is_alone()) return;
+  for (const char* name : {kRunConfigFile, kTokenizerFile, kDataManifestFile}) {
+    processes.agree((directory / name).string(), as_bytes(read_file(directory / name)),
+                    "expected one training directory that all processes see");
+  }
+}
+
+void agree_on_start(std::string_view options, Communicator& processes) {
+  if (processes.is_alone()) return;
+  const MappedFile program("/proc/self/exe");
+  processes.agree("the program", program.bytes(), "install the same one for all processes");
+  processes.agree("what is asked", as_bytes(options), "start all processes with the same arguments");
+}
+
 // One call of the trainer: everything that lives from its first to its last step.
 class Run {
  public:
-  Run(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads)
+  Run(const TrainOptions& options, const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads,
+      Communicator& processes)
       : options_(options),
         directory_(directory),
         hooks_(hooks),
         threads_(threads),
+        processes_(processes),
         tokenizer_(read_hf_tokenizer(directory / kTokenizerFile)),
         corpus_(read_manifest(directory), tokenizer_, directory),
-        loader_{corpus_.train(), options.context, options.seed, 0, 1},
-        state_(options.model, options.shape(), options.seed, threads, options.rules()),
+        loader_{corpus_.train(), options.context, options.seed},
+        state_(options.model, options.shape_for(processes.world()), options.seed, threads, options.rules(), processes),
         scorer_(options.model, options.context) {}
 
   TrainReport go(bool resume) {
-    if (hooks_.on_start) hooks_.on_start(options_, tokenizer_);
+    if (processes_.is_first() && hooks_.on_start) hooks_.on_start(options_, tokenizer_);
     if (resume) {
       progress_ = load_checkpoint(directory_, threads_, state_);
       saved_step_ = progress_.step;
+      check_weights();
     } else {
       save();
     }
     if (!hooks_.trace.empty()) write_trace();
-    MetricsLog metrics(directory_ / kMetricsFile, progress_.step, options_.schedule.steps);
-    metrics.on_line = hooks_.on_metrics;
+    if (processes_.is_first()) {
+      metrics_.emplace(directory_ / kMetricsFile, progress_.step, options_.schedule.steps);
+      metrics_->on_line = hooks_.on_metrics;
+    }
     TrainReport report;
     const double start = now_s();
-    train_steps(metrics, report);
-    report.valid = validate(corpus_.valid().size());
-    metrics.add_validation(report.steps, report.valid);
-    report.valid_bytes = text_bytes(tokenizer_, corpus_.valid());
+    train_steps(report);
+    if (metrics_) {
+      report.valid = validate(corpus_.valid().size());
+      metrics_->add_validation(report.steps, report.valid);
+      report.valid_bytes = text_bytes(tokenizer_, corpus_.valid());
+    }
+    processes_.barrier();
     report.parameters = parameter_count(options_.model);
     report.seconds = now_s() - start;
     return report;
   }
 
  private:
-  void train_steps(MetricsLog& metrics, TrainReport& report) {
+  void train_steps(TrainReport& report) {
     const Schedule& schedule = options_.schedule;
     const int64_t first = progress_.step;
     const auto tokens = static_cast<double>(options_.shape().tokens());
     const StepCost cost = step_cost(options_.model, options_.shape(), options_.gradients);
-    const double least_seconds = cost.least_seconds(measure_compute(threads_));
+    const double least_seconds =
+        cost.least_seconds(measure_compute(threads_)) / static_cast<double>(processes_.world());
     const int64_t tail = std::max<int64_t>(1, (schedule.steps - first) / 10);
-    Progress bar(hooks_.label, static_cast<size_t>(schedule.steps),
-                 static_cast<size_t>(std::max<int64_t>(1, schedule.steps / 20)));
-    bar.update(static_cast<size_t>(first), "");
-    double tail_loss = 0;
+    std::optional<Progress> bar;
+    if (processes_.is_first()) {
+      bar.emplace(hooks_.label, static_cast<size_t>(schedule.steps),
+                  static_cast<size_t>(std::max<int64_t>(1, schedule.steps / 20)));
+      bar->update(static_cast<size_t>(first), "");
+    }
+    double tail_loss = 0, sent = 0;
     int64_t tail_steps = 0;
     while (progress_.step < schedule.steps) {
-      if (hooks_.stop != nullptr && hooks_.stop->load()) break;
+      if (processes_.any(hooks_.stop != nullptr && hooks_.stop->load())) break;
       const double begin = now_s();
+      const uint64_t sent_before = processes_.sent_bytes();
       threads_.set_profile(hooks_.profile);
       StepMetrics m = make_step();
       threads_.set_profile(nullptr);
@@ -84,17 +115,21 @@ class Run {
       m.tokens_per_second = tokens / seconds;
       m.peak_share = least_seconds / seconds;
       report.step_seconds += seconds;
+      sent += static_cast<double>(processes_.sent_bytes() - sent_before);
       const auto made = static_cast<double>(progress_.step - first);
       report.skipped += m.skipped ? 1 : 0;
       report.tokens_per_second = tokens * made / report.step_seconds;
       report.peak_share = least_seconds * made / report.step_seconds;
+      report.sent_bytes = sent / made;
       if (m.step >= schedule.steps - tail) {
         tail_loss += m.loss;
         ++tail_steps;
       }
-      metrics.add(m);
-      bar.update(static_cast<size_t>(progress_.step), details(m, report));
-      after_step(metrics);
+      if (metrics_) {
+        metrics_->add(m);
+        bar->update(static_cast<size_t>(progress_.step), details(m, report));
+        after_step();
+      }
     }
     report.steps = progress_.step;
     report.interrupted = progress_.step < schedule.steps;
@@ -160,18 +195,27 @@ class Run {
   }
 
   void save() {
+    check_weights();
     save_checkpoint(directory_, progress_, state_);
     saved_step_ = progress_.step;
   }
 
-  void after_step(MetricsLog& metrics) {
+  // All processes must compute with the same weights, or what they learn is nobody's gradient.
+  void check_weights() {
+    if (processes_.is_alone()) return;
+    const uint64_t hash = weights_hash(state_.masters().specs(), state_.model());
+    processes_.agree(fmt::format("the weights after {} steps", progress_.step), std::as_bytes(std::span(&hash, 1)),
+                     "this is a fault of the machine or of tern; the last checkpoint is kept");
+  }
+
+  void after_step() {
     const int64_t steps = progress_.step;
     if (hooks_.sample_every > 0 && steps % hooks_.sample_every == 0) {
       hooks_.on_sample(steps, state_.model(), tokenizer_, threads_);
     }
     if (steps == options_.schedule.steps) return;
     if (options_.valid_every > 0 && steps % options_.valid_every == 0) {
-      metrics.add_validation(steps, validate(std::min<uint64_t>(corpus_.valid().size(), options_.valid_tokens + 1)));
+      metrics_->add_validation(steps, validate(std::min<uint64_t>(corpus_.valid().size(), options_.valid_tokens + 1)));
     }
   }
 
@@ -204,13 +248,15 @@ class Run {
   const std::filesystem::path& directory_;
   const TrainHooks& hooks_;
   Threads& threads_;
+  Communicator& processes_;
   Tokenizer tokenizer_;
   Corpus corpus_;
   DataLoader loader_;
   TrainState state_;
   Scorer scorer_;
   RunProgress progress_;
-  int64_t saved_step_ = 0;  // of the checkpoint in the directory
+  int64_t saved_step_ = 0;             // of the checkpoint in the directory
+  std::optional<MetricsLog> metrics_;  // of the first process
 };
 
 }  // namespace
@@ -229,9 +275,10 @@ void check_no_run(const std::filesystem::path& directory) {
   }
 }
 
-TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
-                           Threads& threads) {
-  check_no_run(directory);
+namespace {
+
+// The files that a run begins with.
+void prepare_directory(const TrainOptions& given, const std::filesystem::path& directory) {
   const auto [options, vocabulary] = complete_options(given);
   make_directories(directory);
   write_hf_tokenizer(vocabulary, directory / kTokenizerFile);
@@ -239,14 +286,37 @@ TrainReport start_training(const TrainOptions& given, const std::filesystem::pat
   const DataManifest manifest = prepare_data(options, Tokenizer(vocabulary), directory);
   write_file(directory / kDataManifestFile, manifest_to_json(manifest));
   write_file(directory / kRunConfigFile, options_to_json(options));
-  return Run(options, directory, hooks, threads).go(false);
 }
 
-TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads) {
+TrainReport run_directory(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads,
+                          Communicator& processes, bool resume) {
+  agree_on_files(directory, processes);
   const std::filesystem::path config = directory / kRunConfigFile;
   const TrainOptions options = options_from_json(read_file(config), config.string(), TrainOptions{});
   with_context(config.string(), [&] { validate(options); });
-  return Run(options, directory, hooks, threads).go(true);
+  if (!hooks.trace.empty() && !processes.is_alone())
+    fail("--trace: expected one process, there are {}", processes.world());
+  return Run(options, directory, hooks, threads, processes).go(resume);
+}
+
+}  // namespace
+
+TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
+                           Threads& threads, Communicator& processes) {
+  agree_on_start(options_to_json(given), processes);
+  given.shape_for(processes.world());
+  if (processes.is_first()) {
+    check_no_run(directory);
+    prepare_directory(given, directory);
+  }
+  processes.barrier();
+  return run_directory(directory, hooks, threads, processes, false);
+}
+
+TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads,
+                            Communicator& processes) {
+  agree_on_start("", processes);
+  return run_directory(directory, hooks, threads, processes, true);
 }
 
 }  // namespace tern

@@ -12,6 +12,7 @@
 #include "model/score.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
+#include "train/communicator.h"
 #include "train/options.h"
 #include "train/parameters.h"
 
@@ -29,6 +30,7 @@ struct TrainReport {
   double tokens_per_second = 0;  // in training steps
   double peak_share = 0;         // of this call's steps (train/cost.h)
   int64_t skipped = 0;           // updates left out by this call
+  double sent_bytes = 0;         // by this process, a step
   TritCounts trits;              // after the last update
 };
 
@@ -65,11 +67,17 @@ void check_no_run(const std::filesystem::path& directory);
 
 // Starts a run in `directory`, which must not hold one: writes run.json, tokenizer.json, data.json, token
 // shards (corpus.h), metrics.jsonl and checkpoint.safetensors.
+//
+// Processes that share the run all call it, with the same options and a directory that all of them see; the first one
+// writes, validates and calls the hooks but `stop`. Error on all of them where they differ in their options, their data
+// or the program they run.
 TrainReport start_training(const TrainOptions& given, const std::filesystem::path& directory, const TrainHooks& hooks,
-                           Threads& threads);
+                           Threads& threads, Communicator& processes = single_process());
 
 // Goes on with the run in `directory` from its checkpoint, exactly as if it had not stopped.
-TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads);
+// However many processes it had before.
+TrainReport resume_training(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads,
+                            Communicator& processes = single_process());
 
 // Names in the training directory besides those of model/load.h, corpus.h and data_manifest.h.
 inline constexpr const char* kMetricsFile = "metrics.jsonl";

@@ -19,7 +19,7 @@ class Checkpoint : public testing::TestWithParam<OptimizerKind> {
   TrainState make_state(uint64_t seed) { return TrainState(config, kShape, seed, threads, {GetParam(), 1e-3f}); }
 
   void train(int64_t first, int64_t last, TrainState& state) {
-    const DataLoader loader{Mixture(corpus), kShape.context, 5, 0, 1};
+    const DataLoader loader{Mixture(corpus), kShape.context, 5};
     for (int64_t step = first; step < last; ++step) state.step(loader, step, {}, 1e-2, 0.1, threads);
   }
 

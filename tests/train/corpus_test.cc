@@ -154,7 +154,7 @@ TEST_F(CorpusTest, WeightsMakeAMixture) {
   ASSERT_EQ(opened.train().sources().size(), 2u);
   EXPECT_EQ(opened.train().sources()[0].weight, 3);
   EXPECT_EQ(opened.train().sources()[1].name, path("b.txt"));
-  const DataLoader loader{opened.train(), 8, 5, 0, 1};
+  const DataLoader loader{opened.train(), 8, 5};
   std::map<char, size_t> counts;
   for (int64_t step = 0; step < 500; ++step) {
     for (size_t i = 0; i < 8; ++i) {
@@ -277,7 +277,7 @@ TEST_F(CorpusTest, BadShardsAreNamed) {
   damaged[200'000] ^= 1;
   add("run/train-1.tok", damaged);
   const Corpus opened(manifest, tokenizer_, directory_ / "run");  // damage is found where it is read
-  const DataLoader loader{opened.train(), 8, 1, 0, 1};
+  const DataLoader loader{opened.train(), 8, 1};
   expect_error(
       [&] {
         for (int64_t step = 0; step < 1000; ++step) loader.sample(step, 0);

@@ -13,7 +13,7 @@ class Determinism : public testing::TestWithParam<NamedConfig> {};
 TEST_P(Determinism, StepsAreTheSameEverywhere) {
   const ModelConfig& config = GetParam().config;
   const std::vector<int32_t> corpus = random_tokens(300, config.vocab, 1);
-  const DataLoader loader{Mixture(corpus), 19, 5, 0, 1};
+  const DataLoader loader{Mixture(corpus), 19, 5};
   expect_same_everywhere([&](Threads& threads) {
     TrainState state(config, {19, 3, 2}, 6, threads);
     set_random_masters(7, threads, state);
@@ -37,9 +37,9 @@ TEST_P(Determinism, TheTrainedModelDecodesAsItTrained) {
   Threads threads(2);
   const RandomSamples samples(1, 20, config.vocab, 8);
   TrainState state(config, {20, 1, 1}, 9, threads);
-  const StepResult before = state.compute_gradients(samples.samples(), 1, threads);
+  const StepResult before = state.compute_gradients(samples.samples(), threads);
   state.update({}, 1e-2, 0.1, before.gradient_norm, threads);
-  const double loss = state.compute_gradients(samples.samples(), 1, threads).loss;
+  const double loss = state.compute_gradients(samples.samples(), threads).loss;
 
   KvCache cache(config, 1, 20);
   Activations activations(config, 1, Kept::kOneLayer);

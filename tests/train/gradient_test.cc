@@ -39,7 +39,7 @@ TEST_P(Gradient, AgreesWithFiniteDifferences) {
   TrainState state(config, {9, 2, 1}, 0, threads);
   set_masters(grid_weights, threads, state);
   const RandomSamples samples(2, 9, config.vocab, 2);
-  state.compute_gradients(samples.samples(), 1, threads);
+  state.compute_gradients(samples.samples(), threads);
   const Matrix gradients = [&] {
     Matrix copy(1, state.gradients().count());
     std::copy(state.gradients().data().begin(), state.gradients().data().end(), copy.values.begin());
@@ -50,7 +50,7 @@ TEST_P(Gradient, AgreesWithFiniteDifferences) {
     const float before = masters[i];
     masters[i] = static_cast<float>(static_cast<double>(before) + change);
     state.repack(threads);
-    const double loss = state.compute_gradients(samples.samples(), 1, threads).loss;
+    const double loss = state.compute_gradients(samples.samples(), threads).loss;
     masters[i] = before;
     return loss;
   };

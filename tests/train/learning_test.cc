@@ -20,7 +20,7 @@ TEST_P(Learning, ARepeatedPatternIsLearned) {
   config.layers = 2;  // one finds out what came before, one makes use of it
   Threads threads(1);
   TrainState state(config, {21, 4, 1}, 1, threads);
-  const DataLoader loader{Mixture(text), 21, 2, 0, 1};
+  const DataLoader loader{Mixture(text), 21, 2};
   double first = 0, last = 0;
   for (int64_t step = 0; step < 80; ++step) {
     last = state.step(loader, step, {}, 1e-2, 0.0, threads).loss;

@@ -40,7 +40,7 @@ TEST_P(Oracle, LossAndGradients) {
   const auto rows = samples_of(fixture.ints("tokens"), fixture.ints("targets"), 0, kSequences, kContext);
   expect_same_everywhere([&](Threads& threads) {
     TrainState state = make_state(threads);
-    const StepResult result = state.compute_gradients(std::vector<Sample>(rows.begin(), rows.end()), 1, threads);
+    const StepResult result = state.compute_gradients(std::vector<Sample>(rows.begin(), rows.end()), threads);
     EXPECT_NEAR(result.loss, static_cast<double>(fixture.scalar("loss")), fixture.allowance("loss"));
     const Parameters& gradients = state.gradients();
     for (size_t i = 0; i < gradients.specs().size(); ++i) {
@@ -81,7 +81,7 @@ TEST_P(Oracle, TenSteps) {
   std::vector<double> losses, norms;
   for (size_t t = 0; t < rates.values.size(); ++t) {
     const auto rows = samples_of(tokens, targets, t, kSequences, kContext);
-    const StepResult result = state.compute_gradients(std::vector<Sample>(rows.begin(), rows.end()), 1, threads);
+    const StepResult result = state.compute_gradients(std::vector<Sample>(rows.begin(), rows.end()), threads);
     state.update(options, static_cast<double>(rates.values[t]), static_cast<double>(decays.values[t]),
                  result.gradient_norm, threads);
     losses.push_back(result.loss);

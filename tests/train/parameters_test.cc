@@ -31,7 +31,7 @@ TEST(Initialize, DependsOnTheSeedAlone) {
   const ModelConfig config = small_configs().front().config;
   const auto masters = [&](uint64_t seed, Threads& threads) {
     Parameters parameters(config);
-    initialize(seed, threads, parameters);
+    initialize(seed, parameters.all(), threads, parameters);
     return std::vector<float>(parameters.data().begin(), parameters.data().end());
   };
   expect_same_everywhere([&](Threads& threads) { return masters(1, threads); });
@@ -46,7 +46,7 @@ TEST(Initialize, HasTheDeviationsOfThePapers) {
   config.layers = 3;
   Threads threads(2);
   Parameters masters(config);
-  initialize(9, threads, masters);
+  initialize(9, masters.all(), threads, masters);
   for (size_t i = 0; i < masters.specs().size(); ++i) {
     const TensorSpec& spec = masters.specs()[i];
     double mean = 0, square = 0;
@@ -75,9 +75,9 @@ TEST(PackWeights, PacksEveryTensor) {
   for (const NamedConfig& named : small_configs()) {
     Threads threads(2);
     Parameters masters(named.config);
-    initialize(3, threads, masters);
+    initialize(3, masters.all(), threads, masters);
     Model packed = make_model(named.config, DType::kBF16);
-    pack_weights(masters, threads, packed);
+    pack_weights(masters, masters.all(), threads, packed);
     for (size_t i = 0; i < masters.specs().size(); ++i) {
       const TensorSpec& spec = masters.specs()[i];
       if (spec.is_norm()) {
@@ -121,13 +121,13 @@ TEST(PackWeights, CountsZerosAndFlips) {
       }
       return all;
     };
-    initialize(3, threads, masters);
-    pack_weights(masters, threads, packed);
+    initialize(3, masters.all(), threads, masters);
+    pack_weights(masters, masters.all(), threads, packed);
     const std::vector<int8_t> before = trits_of();
     Parameters others(named.config);
-    initialize(4, threads, others);
+    initialize(4, others.all(), threads, others);
     for (size_t i = 0; i < masters.count(); i += 3) masters.data()[i] = others.data()[i];
-    const TritCounts counts = pack_weights(masters, threads, packed);
+    const TritCounts counts = pack_weights(masters, masters.all(), threads, packed);
     const std::vector<int8_t> after = trits_of();
     size_t flips = 0;
     for (size_t i = 0; i < after.size(); ++i) flips += before[i] != after[i] ? 1 : 0;
@@ -135,7 +135,7 @@ TEST(PackWeights, CountsZerosAndFlips) {
     EXPECT_EQ(counts.zeros, static_cast<size_t>(std::count(after.begin(), after.end(), 0))) << named.name;
     EXPECT_EQ(counts.flips, flips) << named.name;
     EXPECT_EQ(flips > 0, named.config.weights != WeightKind::kFull);
-    EXPECT_EQ(pack_weights(masters, threads, packed).flips, 0u);
+    EXPECT_EQ(pack_weights(masters, masters.all(), threads, packed).flips, 0u);
   }
 }
 

@@ -15,13 +15,13 @@ ModelConfig config() { return small_configs().front().config; }
 TEST(TrainState, ALoaderIsItsSamples) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(200, 37, 1);
-  const DataLoader loader{Mixture(corpus), 10, 2, 1, 3};
+  const DataLoader loader{Mixture(corpus), 10, 2};
   TrainState state(config(), {10, 2, 2}, 3, threads);
   const StepResult from_loader = state.compute_gradients(loader, 5, threads);
   const std::vector<float> gradients(all_of(state.gradients()).begin(), all_of(state.gradients()).end());
   std::vector<Sample> samples;
   for (size_t i = 0; i < 4; ++i) samples.push_back(loader.sample(5, i));
-  const StepResult from_samples = state.compute_gradients(samples, loader.world, threads);
+  const StepResult from_samples = state.compute_gradients(samples, threads);
   EXPECT_TRUE(same_bits(from_loader.loss, from_samples.loss));
   EXPECT_TRUE(same_bits(std::span<const float>(gradients), all_of(state.gradients())));
 }
@@ -38,7 +38,7 @@ TEST(TrainState, AccumulationIsABiggerBatch) {
          {std::pair<size_t, size_t>{6, 1}, std::pair<size_t, size_t>{2, 3}, std::pair<size_t, size_t>{1, 6}}) {
       TrainState state(named.config, {13, micro_batch, accumulation}, 5, threads, kFloats);
       set_random_masters(6, threads, state);
-      losses.push_back(state.compute_gradients(samples.samples(), 1, threads).loss);
+      losses.push_back(state.compute_gradients(samples.samples(), threads).loss);
       gradients.emplace_back(all_of(state.gradients()).begin(), all_of(state.gradients()).end());
     }
     const double largest = max_abs(gradients[0]);
@@ -65,7 +65,7 @@ TEST(TrainState, Int16GradientsAreThoseOfFloats) {
     for (const GradientPrecision precision : {GradientPrecision::kFloat32, GradientPrecision::kInt16}) {
       TrainState state(named.config, {13, 4, 1}, 5, threads, {OptimizerKind::kAdamW, 0, precision});
       set_random_masters(6, threads, state);
-      state.compute_gradients(samples.samples(), 1, threads);
+      state.compute_gradients(samples.samples(), threads);
       for (size_t i = 0; i < state.gradients().specs().size(); ++i) {
         const float* data = state.gradients().mat(i).data;
         gradients.emplace_back(data, data + state.gradients().specs()[i].elements());
@@ -98,7 +98,7 @@ TEST(TrainState, RecomputedActivationsGiveTheSameBits) {
       TrainState state(named.config, {13, 2, 2}, 5, threads,
                        {OptimizerKind::kAdamW, 0, GradientPrecision::kInt16, recompute});
       for (int64_t step = 0; step < 3; ++step) {
-        state.step(DataLoader{Mixture(corpus), 13, 9, 0, 1}, step, {}, 1e-2, 0.1, threads);
+        state.step(DataLoader{Mixture(corpus), 13, 9}, step, {}, 1e-2, 0.1, threads);
       }
       const Buffer<float>& data = state.masters().data();
       masters.emplace_back(data.begin(), data.end());
@@ -107,27 +107,10 @@ TEST(TrainState, RecomputedActivationsGiveTheSameBits) {
   }
 }
 
-// Two processes with half of the samples each: their gradients add up to those of one process with all.
-TEST(TrainState, GradientsOfProcessesAddUp) {
-  Threads threads(2);
-  const std::vector<int32_t> corpus = random_tokens(500, 37, 7);
-  TrainState whole(config(), {12, 4, 1}, 8, threads, kFloats), part(config(), {12, 2, 1}, 8, threads, kFloats);
-  const StepResult all = whole.compute_gradients(DataLoader{Mixture(corpus), 12, 9, 0, 1}, 3, threads);
-  std::vector<float> sum(whole.gradients().count());
-  double loss = 0;
-  for (size_t rank = 0; rank < 2; ++rank) {
-    loss += part.compute_gradients(DataLoader{Mixture(corpus), 12, 9, rank, 2}, 3, threads).loss / 2;
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += part.gradients().data()[i];
-  }
-  EXPECT_NEAR(loss, all.loss, 1e-13);
-  const std::span<const float> expected = all_of(whole.gradients());
-  EXPECT_TRUE(within(expected, sum, 48 * kUnit * max_abs(expected)));
-}
-
 TEST(TrainState, StepIsGradientsThenUpdate) {
   Threads threads(2);
   const std::vector<int32_t> corpus = random_tokens(200, 37, 10);
-  const DataLoader loader{Mixture(corpus), 10, 11, 0, 1};
+  const DataLoader loader{Mixture(corpus), 10, 11};
   TrainState one(config(), {10, 2, 1}, 12, threads), two(config(), {10, 2, 1}, 12, threads);
   for (int64_t step = 0; step < 2; ++step) {
     const StepResult a = one.step(loader, step, {}, 1e-2, 0.1, threads);
@@ -149,15 +132,23 @@ TEST(TrainState, RefusesWhatDoesNotFit) {
               TrainState(config(), {0, 1, 1}, 0, threads);
             }),
             "train: context is 0, expected 1 to the model's 48");
-  EXPECT_EQ(error_of([&] { TrainState(config(), {8, 0, 1}, 0, threads); }), "train: a step without samples");
+  EXPECT_EQ(error_of([&] { TrainState(config(), {8}, 0, threads); }), "train: a step without samples");
   EXPECT_EQ(error_of([&] { TrainState(config(), {8, 1, 0}, 0, threads); }), "train: a step without samples");
+  EXPECT_EQ(error_of([&] {
+              TrainState(config(), {8, 1, 6, 4}, 0, threads);
+            }),
+            "train: 6 forward passes cannot be summed in 4 parts, expected a power of two that divides them");
+  EXPECT_EQ(error_of([&] {
+              TrainState(config(), {8, 1, 6, 3}, 0, threads);
+            }),
+            "train: 6 forward passes cannot be summed in 3 parts, expected a power of two that divides them");
 }
 
 TEST(TrainState, RefusesTokensOutsideTheVocabulary) {
   Threads threads(1);
   TrainState state(config(), {2, 1, 1}, 0, threads);
   for (const std::vector<int32_t>& tokens : {std::vector<int32_t>{37, 1, 2}, {1, 37, 2}, {1, 2, 37}, {1, 2, -1}}) {
-    expect_error([&] { state.compute_gradients(std::vector{Sample(tokens)}, 1, threads); },
+    expect_error([&] { state.compute_gradients(std::vector{Sample(tokens)}, threads); },
                  "is outside the vocabulary of 37");
   }
 }

@@ -29,6 +29,7 @@ FLOORS = {
     "infer": 6,
     "train": 6,
     "eval": 7,
+    "dist": 7,
     "server": 7,
     "cuda": 7,
     "cli": 8,
