@@ -96,11 +96,10 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-std::string quote(std::string_view text) {
-  constexpr size_t kMaxBytes = 80;
-  std::string result = "'";
+std::string printable(std::string_view text, size_t most_bytes) {
+  std::string result;
   size_t at = 0;
-  while (at < text.size() && at < kMaxBytes) {
+  while (at < text.size() && at < most_bytes) {
     const CodePoint point = decode_utf8(text, at);
     if (point.valid && !is_control(point.value)) {
       result += text.substr(at, point.size);
@@ -109,7 +108,9 @@ std::string quote(std::string_view text) {
     }
     at += point.size;
   }
-  return result + (at < text.size() ? "...'" : "'");
+  return at < text.size() ? result + "..." : result;
 }
+
+std::string quote(std::string_view text) { return fmt::format("'{}'", printable(text)); }
 
 }  // namespace tern

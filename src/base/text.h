@@ -25,8 +25,11 @@ size_t complete_utf8_prefix(std::string_view text);
 
 bool is_valid_utf8(std::string_view text);
 
-// `text` between single quotes, safe to put into a one-line message: control characters and invalid UTF-8 appear as
-// \xNN, and what comes after the first 80 bytes as "...". For names that come out of untrusted files.
+// `text` safe to show on one line of a terminal: control characters and invalid UTF-8 appear as \xNN, and what comes
+// after the first `most_bytes` as "...". For whatever comes out of untrusted files.
+std::string printable(std::string_view text, size_t most_bytes = 80);
+
+// The same between single quotes: names.
 std::string quote(std::string_view text);
 
 }  // namespace tern

@@ -4,9 +4,11 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "infer/decoder.h"
@@ -82,10 +84,13 @@ void print_value(const std::string& name, const Json& value, const std::string& 
   }
   const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
   const int width = std::max(20 - static_cast<int>(indent.size()), static_cast<int>(name.size()));
-  fmt::print("{}{:<{}} {}\n", indent, name, width, text);
+  fmt::print("{}{:<{}} {}\n", indent, name, width, printable(text, SIZE_MAX));
 }
 
-void print_json(const Json& json) { std::fputs((json.dump(2) + "\n").c_str(), stdout); }
+// Names in files need not be UTF-8, JSON must.
+void print_json(const Json& json) {
+  std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
+}
 
 void list_tensors(const InfoArguments& args) {
   const StoredModel stored = open_model(args.model);
@@ -95,8 +100,8 @@ void list_tensors(const InfoArguments& args) {
     if (args.json) {
       list.push_back({{"name", tensor.name}, {"type", type}, {"shape", tensor.shape}, {"bytes", tensor.data.size()}});
     } else {
-      fmt::print("{:<52} {:<6} {:>14} {:>12}\n", tensor.name, type, fmt::format("[{}]", fmt::join(tensor.shape, ", ")),
-                 tensor.data.size());
+      fmt::print("{:<52} {:<6} {:>14} {:>12}\n", printable(tensor.name), type,
+                 fmt::format("[{}]", fmt::join(tensor.shape, ", ")), tensor.data.size());
     }
   }
   if (args.json) print_json({{"model", args.model}, {"tensors", list}});
@@ -107,7 +112,7 @@ void check(const InfoArguments& args) {
   if (args.json) {
     print_json({{"model", args.model}, {"problems", problems}});
   } else {
-    for (const std::string& problem : problems) fmt::print("{}\n", problem);
+    for (const std::string& problem : problems) fmt::print("{}\n", printable(problem, SIZE_MAX));
   }
   if (!problems.empty()) fail("{}: {} problem{}", args.model, problems.size(), problems.size() == 1 ? "" : "s");
 }

@@ -5,12 +5,14 @@
 
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "dist/processes.h"
 
@@ -85,13 +87,14 @@ int run_main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const Error& error) {
-    std::fprintf(stderr, "tern: %s\n", error.what());
+    // Names of files and what stands in them may hold anything: one line, and nothing that a terminal obeys.
+    std::fprintf(stderr, "tern: %s\n", printable(error.what(), SIZE_MAX).c_str());
     return kFailed;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "tern: out of memory\n");
     return kFailed;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "tern: internal error: %s\n", error.what());
+    std::fprintf(stderr, "tern: internal error: %s\n", printable(error.what(), SIZE_MAX).c_str());
     return kFailed;
   }
 }

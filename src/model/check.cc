@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/token_file.h"
 #include "model/stored_model.h"
 #include "quant/dequantize.h"
@@ -29,7 +30,7 @@ bool passes(Problems& problems, Body&& body) {
 }
 
 void check_trits(const TensorSpec& spec, const StoredTensor& stored) {
-  with_context(fmt::format("tensor '{}'", stored.tensor.name), [&] {
+  with_context(fmt::format("tensor {}", quote(stored.tensor.name)), [&] {
     std::vector<int8_t> trits(spec.cols);
     float scale = 0;
     for (size_t r = 0; r < spec.rows; ++r) scale = merge_scales(scale, decode_trits(stored, r, trits));
@@ -52,7 +53,7 @@ void check_numbers(const NamedTensor& tensor) {
     }
   }
   if (broken > 0) {
-    fail("tensor '{}': expected numbers of at most {}, {} of {} are not: {}", tensor.name, kLargestF16, broken,
+    fail("tensor {}: expected numbers of at most {}, {} of {} are not: {}", quote(tensor.name), kLargestF16, broken,
          tensor.elements(), first);
   }
 }
@@ -62,7 +63,7 @@ void check_tensor(const TensorSpec& spec, const StoredModel& model) {
   check_stored_shape(spec, stored);
   if (!holds_trits(stored)) return check_numbers(stored.tensor);
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
-    fail("tensor '{}': expected real numbers, it holds trits ({})", stored.tensor.name,
+    fail("tensor {}: expected real numbers, it holds trits ({})", quote(stored.tensor.name),
          dtype_info(stored.tensor.type).name);
   }
   check_trits(spec, stored);
@@ -111,7 +112,7 @@ std::vector<std::string> check_model(const std::filesystem::path& path) {
   if (!passes(problems, [&] { model = open_model(path); })) return problems;
   for (const NamedTensor& tensor : model.tensors) {
     if (!model.is_known(tensor)) {
-      problems.push_back(fmt::format("tensor '{}' has no place in a model of this configuration", tensor.name));
+      problems.push_back(fmt::format("tensor {} has no place in a model of this configuration", quote(tensor.name)));
     }
   }
   for (const TensorSpec& spec : model_tensors(model.config)) {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace tern {
 namespace {
@@ -15,18 +16,21 @@ constexpr const char* kPreSplitsKey = "tern.tokenizer.pre_splits";
 constexpr const char* kPrefixKey = "tern.tokenizer.space_prefix";
 constexpr const char* kFuseKey = "tern.tokenizer.fuse_unk";
 constexpr const char* kNfcKey = "tern.tokenizer.nfc";
+constexpr const char* kFlagsKey = "tern.tokenizer.token_flags";  // of added tokens, as tokenizer.json has them
 
 struct Pre {
   const char* name;  // tokenizer.ggml.pre
   SplitRule split;
   bool ignore_merges;
   const char* regex;  // of SplitRule::kRegex
+  bool nfc = false;   // what it was trained on is in Unicode's normalization form C, as its tokenizer.json says
 };
 
 constexpr const char* kQwen2Regex =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// The first of a rule is the one written. llama.cpp gives "llama-bpe" and its kin ignore_merges.
+// The first of a rule is the one written. llama.cpp gives "llama-bpe" and its kin ignore_merges, and does not
+// normalize.
 constexpr std::array<Pre, 8> kPres{{{"gpt-2", SplitRule::kGpt2, false, ""},
                                     {"llama-bpe", SplitRule::kLlama3, true, ""},
                                     {"llama3", SplitRule::kLlama3, true, ""},
@@ -34,7 +38,7 @@ constexpr std::array<Pre, 8> kPres{{{"gpt-2", SplitRule::kGpt2, false, ""},
                                     {"falcon3", SplitRule::kLlama3, true, ""},
                                     {"gpt2", SplitRule::kGpt2, false, ""},
                                     {"default", SplitRule::kGpt2, false, ""},
-                                    {"qwen2", SplitRule::kRegex, false, kQwen2Regex}}};
+                                    {"qwen2", SplitRule::kRegex, false, kQwen2Regex, true}}};
 
 bool has_trits(const GgufFile& file) {
   return std::any_of(file.tensors().begin(), file.tensors().end(),
@@ -42,7 +46,9 @@ bool has_trits(const GgufFile& file) {
 }
 
 WeightKind read_weight_kind(const GgufFile& file, bool sub_norms) {
-  if (const auto named = file.optional_string(kWeightsKey)) return parse_weight_kind(*named);
+  if (const auto named = file.optional_string(kWeightsKey)) {
+    return with_context(file.name(), [&] { return parse_weight_kind(*named); });
+  }
   // Files of others: every BitNet architecture is ternary, and so are layers with norms inside; others are when their
   // weights are stored as trits.
   if (has_trits(file) || sub_norms) return WeightKind::kTernary;
@@ -75,7 +81,7 @@ std::vector<TokenType> token_types(const GgufFile& file, size_t count) {
 
 void read_split(const GgufFile& file, Vocabulary& vocabulary) {
   if (const auto rule = file.optional_string(kSplitKey)) {
-    vocabulary.split = parse_split_rule(*rule);
+    vocabulary.split = with_context(file.name(), [&] { return parse_split_rule(*rule); });
     vocabulary.ignore_merges = file.optional_boolean("tern.tokenizer.ignore_merges").value_or(false);
     vocabulary.split_regex = file.optional_string("tern.tokenizer.split_regex").value_or("");
     vocabulary.pre_splits = file.optional_strings(kPreSplitsKey).value_or(std::vector<std::string>{});
@@ -88,16 +94,46 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     vocabulary.split = known.split;
     vocabulary.ignore_merges = known.ignore_merges;
     vocabulary.split_regex = known.regex;
+    vocabulary.nfc = known.nfc;
     return;
   }
-  fail("{}: tokenizer.ggml.pre is '{}', expected gpt-2, llama-bpe, qwen2 or a relative of theirs", file.name(), pre);
+  fail("{}: tokenizer.ggml.pre is {}, expected gpt-2, llama-bpe, qwen2 or a relative of theirs", file.name(),
+       quote(pre));
 }
 
 void read_prefix(const GgufFile& file, Vocabulary& vocabulary) {
   const auto prefix = file.optional_string(kPrefixKey);
   if (prefix) vocabulary.space_prefix = with_context(file.name(), [&] { return parse_space_prefix(*prefix); });
   vocabulary.fuse_unk = file.optional_boolean(kFuseKey).value_or(false);
-  vocabulary.nfc = file.optional_boolean(kNfcKey).value_or(false);
+  vocabulary.nfc = file.optional_boolean(kNfcKey).value_or(vocabulary.nfc);
+}
+
+constexpr std::array<bool Token::*, 4> kTokenFlags{&Token::strip_left, &Token::strip_right, &Token::single_word,
+                                                   &Token::normalized};
+
+void read_token_flags(const GgufFile& file, Vocabulary& vocabulary) {
+  const auto flags = file.optional_integers(kFlagsKey);
+  if (!flags) return;
+  if (flags->size() != vocabulary.tokens.size()) {
+    fail("{}: {}: expected {} items like tokenizer.ggml.tokens, it has {}", file.name(), kFlagsKey,
+         vocabulary.tokens.size(), flags->size());
+  }
+  for (size_t id = 0; id < flags->size(); ++id) {
+    const int64_t bits = (*flags)[id];
+    if (bits < 0 || bits >> kTokenFlags.size() != 0)
+      fail("{}: {}[{}] is {}, expected 0 to 15", file.name(), kFlagsKey, id, bits);
+    for (size_t bit = 0; bit < kTokenFlags.size(); ++bit) vocabulary.tokens[id].*kTokenFlags[bit] = bits >> bit & 1;
+  }
+}
+
+void write_token_flags(const Vocabulary& vocabulary, GgufWriter& writer) {
+  std::vector<int32_t> flags;
+  for (const Token& token : vocabulary.tokens) {
+    flags.push_back(0);
+    for (size_t bit = 0; bit < kTokenFlags.size(); ++bit) flags.back() |= (token.*kTokenFlags[bit] ? 1 : 0) << bit;
+  }
+  const bool has_any = std::any_of(flags.begin(), flags.end(), [](int32_t bits) { return bits != 0; });
+  if (has_any) writer.add_i32s(kFlagsKey, flags);
 }
 
 void read_special_ids(const GgufFile& file, Vocabulary& vocabulary) {
@@ -123,7 +159,7 @@ GgufArchitecture gguf_architecture(const std::string& name) {
   if (name == "bitnet-b1.58" || name == "bitnet-25") return {name, Activation::kRelu2, true, false};
   if (name == "qwen3") return {name, Activation::kSilu, false, false, true, false};
   if (name == "gemma3") return {name, Activation::kGelu, false, false, true, true};
-  fail("general.architecture is '{}', expected llama, bitnet, bitnet-b1.58, bitnet-25, qwen3 or gemma3", name);
+  fail("general.architecture is {}, expected llama, bitnet, bitnet-b1.58, bitnet-25, qwen3 or gemma3", quote(name));
 }
 
 std::optional<GgufArchitecture> find_gguf_architecture(const ModelConfig& c) {
@@ -150,7 +186,7 @@ namespace {
 void refuse_details(const GgufFile& file, const std::string& prefix, size_t head_dim) {
   const auto scaling = file.optional_string(prefix + "rope.scaling.type");
   if (scaling && *scaling != "none" && !scaling->empty()) {
-    fail("{}: {}rope.scaling.type is '{}', which is not supported", file.name(), prefix, *scaling);
+    fail("{}: {}rope.scaling.type is {}, which is not supported", file.name(), prefix, quote(*scaling));
   }
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     if (file.optional_f32(prefix + key).value_or(0.0f) != 0.0f) {
@@ -277,9 +313,10 @@ std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
       has_merges ? set_char_bpe(texts, types, merges, vocabulary) : set_spm(texts, types, scores, vocabulary);
     });
   } else {
-    fail("{}: tokenizer.ggml.model is '{}', expected gpt2 or llama", file.name(), model);
+    fail("{}: tokenizer.ggml.model is {}, expected gpt2 or llama", file.name(), quote(model));
   }
   read_prefix(file, vocabulary);
+  read_token_flags(file, vocabulary);
   read_special_ids(file, vocabulary);
   // llama.cpp's defaults: an SPM text begins with BOS, as does one of the Llama 3 family.
   const bool default_bos = vocabulary.algorithm != TokenAlgorithm::kByteBpe || vocabulary.split == SplitRule::kLlama3;
@@ -341,6 +378,7 @@ std::vector<float> token_scores(const Vocabulary& vocabulary) {
 
 void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   const bool bpe = vocabulary.algorithm == TokenAlgorithm::kByteBpe;
+  bool is_nfc_by_default = false;
   std::vector<std::string> texts;
   std::vector<int32_t> types;
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
@@ -356,6 +394,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
     // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
     writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");
     if (pre == kPres.end()) write_split(vocabulary, writer);
+    is_nfc_by_default = pre != kPres.end() && pre->nfc;
   }
   if (vocabulary.algorithm == TokenAlgorithm::kCharBpe) write_split(vocabulary, writer);
   const SpacePrefix prefix = vocabulary.space_prefix;
@@ -363,9 +402,10 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
     writer.add_string(kPrefixKey, space_prefix_name(prefix));
   }
   if (vocabulary.fuse_unk) writer.add_bool(kFuseKey, true);
-  if (vocabulary.nfc) writer.add_bool(kNfcKey, true);
+  if (vocabulary.nfc != is_nfc_by_default) writer.add_bool(kNfcKey, vocabulary.nfc);
   writer.add_strings("tokenizer.ggml.tokens", texts);
   writer.add_i32s("tokenizer.ggml.token_type", types);
+  write_token_flags(vocabulary, writer);
   if (vocabulary.algorithm != TokenAlgorithm::kSpm) {
     writer.add_strings("tokenizer.ggml.merges", merge_texts(vocabulary));
   }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace tern {
 namespace {
@@ -28,7 +29,7 @@ T get(const Json& json, const char* key, std::string_view where) {
     fits = value->is_number();
   else
     fits = value->is_string();
-  if (!fits) fail("{}: \"{}\" has the wrong type: {}", where, key, value->dump());
+  if (!fits) fail("{}: \"{}\" has the wrong type: {}", where, key, printable(value->dump()));
   return value->get<T>();
 }
 
@@ -62,10 +63,11 @@ void refuse(const Json& json, std::string_view where) {
     if (get_or<bool>(json, key, false, where)) fail("{}: \"{}\" is true, biases are not supported", where, key);
   }
   if (get_or<double>(json, "partial_rotary_factor", 1.0, where) != 1.0) {
-    fail("{}: \"partial_rotary_factor\" is {}, expected 1", where, json["partial_rotary_factor"].dump());
+    fail("{}: \"partial_rotary_factor\" is {}, expected 1", where, printable(json["partial_rotary_factor"].dump()));
   }
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
-    if (find(json, key) != nullptr) fail("{}: \"{}\" is {}, which is not supported", where, key, json[key].dump());
+    if (find(json, key) != nullptr)
+      fail("{}: \"{}\" is {}, which is not supported", where, key, printable(json[key].dump()));
   }
   if (get_or<bool>(json, "use_bidirectional_attention", false, where)) {
     fail("{}: \"use_bidirectional_attention\" is true: attention to later tokens is not supported", where);
@@ -76,11 +78,12 @@ void refuse(const Json& json, std::string_view where) {
 void refuse_rope_scaling(const Json& json, const char* key, std::string_view where) {
   const Json* rope = find(json, key);
   if (rope == nullptr) return;
-  if (!rope->is_object()) fail("{}: \"{}\" has the wrong type: {}", where, key, rope->dump());
+  if (!rope->is_object()) fail("{}: \"{}\" has the wrong type: {}", where, key, printable(rope->dump()));
   for (const auto& [name, value] : rope->items()) {
     const bool plain = ((name == "rope_type" || name == "type") && value == "default") || name == "rope_theta" ||
                        (name == "partial_rotary_factor" && value == 1.0) || value.is_null();
-    if (!plain) fail("{}: \"{}\" {} is not supported, expected the rope_type default", where, key, rope->dump());
+    if (!plain)
+      fail("{}: \"{}\" {} is not supported, expected the rope_type default", where, key, printable(rope->dump()));
   }
 }
 
@@ -97,7 +100,7 @@ Activation hf_activation(const std::string& name, std::string_view where) {
   if (name == "silu" || name == "swish") return Activation::kSilu;
   if (name == "relu2") return Activation::kRelu2;
   if (name == "gelu_pytorch_tanh") return Activation::kGelu;
-  fail("{}: \"hidden_act\" is '{}', expected silu, relu2 or gelu_pytorch_tanh", where, name);
+  fail("{}: \"hidden_act\" is {}, expected silu, relu2 or gelu_pytorch_tanh", where, quote(name));
 }
 
 std::string_view hf_activation_name(Activation activation) {
@@ -140,7 +143,7 @@ Family family_of(const std::string& type, std::string_view where) {
             .rope_theta = 1e6,
             .tied = true};
   }
-  fail("{}: \"model_type\" is '{}', expected llama, bitnet, mistral, qwen3 or gemma3_text", where, type);
+  fail("{}: \"model_type\" is {}, expected llama, bitnet, mistral, qwen3 or gemma3_text", where, quote(type));
 }
 
 std::string_view architecture_of(const Family& family) {
@@ -156,14 +159,14 @@ Family read_family(const Json& json, std::string_view where) {
   const Json* architectures = find(json, "architectures");
   if (architectures == nullptr) return family;
   if (!architectures->is_array() || architectures->size() != 1 || !architectures->front().is_string()) {
-    fail("{}: \"architectures\": expected a list of one name, it is {}", where, architectures->dump());
+    fail("{}: \"architectures\": expected a list of one name, it is {}", where, printable(architectures->dump()));
   }
   const auto name = architectures->front().get<std::string>();
   const std::string_view expected = architecture_of(family);
   family.one_bit = name == "BitnetForCausalLM" && (type == "llama" || type == "bitnet");
   family.headless = (family.qwen() && name == "Qwen3Model") || (family.gemma() && name == "Gemma3TextModel");
   if (name != expected && !family.one_bit && !family.headless) {
-    fail("{}: \"architectures\" is '{}', expected {} for the model_type {}", where, name, expected, type);
+    fail("{}: \"architectures\" is {}, expected {} for the model_type {}", where, quote(name), expected, type);
   }
   if (family.one_bit) {  // made from LlamaConfig
     family = {.type = family.type, .bitnet = true, .one_bit = true};
@@ -191,7 +194,7 @@ size_t read_window_pattern(const Json& json, size_t layers, std::string_view whe
     return get_or<size_t>(json, key, kDefault, where);
   }
   if (!types->is_array() || types->size() != layers) {
-    fail("{}: \"layer_types\": expected a list of {} names, it is {}", where, layers, types->dump());
+    fail("{}: \"layer_types\": expected a list of {} names, it is {}", where, layers, printable(types->dump()));
   }
   const auto full = std::find(types->begin(), types->end(), "full_attention");
   const auto pattern = static_cast<size_t>(full - types->begin()) + 1;
@@ -200,7 +203,7 @@ size_t read_window_pattern(const Json& json, size_t layers, std::string_view whe
       fail(
           "{}: \"layer_types\": expected full_attention in every layer or every few, sliding_attention in others, it "
           "is {}",
-          where, types->dump());
+          where, printable(types->dump()));
     }
   }
   return pattern;
@@ -247,7 +250,7 @@ void read_token_ids(const Json& json, const char* key, std::string_view where, H
   if (value == nullptr) return;
   for (const Json& id : value->is_array() ? *value : Json::array({*value})) {
     if (!id.is_number_integer() || id < -1 || id > INT32_MAX) {
-      fail("{}: \"{}\" is not the id of a token: {}", where, key, value->dump());
+      fail("{}: \"{}\" is not the id of a token: {}", where, key, printable(value->dump()));
     }
     if (id != -1) hf.token_ids.emplace_back(std::string("config.json ") + key, id.get<int64_t>());
   }
@@ -259,10 +262,10 @@ void read_quantization(const Json& json, std::string_view where, HfModelConfig& 
   const auto name = [&](const char* key, const char* otherwise, const char* one, const char* other) {
     auto value = get_or<std::string>(json, key, otherwise, where);
     if (value == one || value == other) return value;
-    fail("{}: quantization_config.{} is '{}', expected {} or {}", where, key, value, one, other);
+    fail("{}: quantization_config.{} is {}, expected {} or {}", where, key, quote(value), one, other);
   };
   const auto method = get<std::string>(json, "quant_method", where);
-  if (method != "bitnet") fail("{}: quantization_config.quant_method is '{}', expected bitnet", where, method);
+  if (method != "bitnet") fail("{}: quantization_config.quant_method is {}, expected bitnet", where, quote(method));
   const bool early_online = get_or<bool>(json, "online_quantization", false, where);
   const bool early_offline = get_or<bool>(json, "offline_quantization", false, where);
   const bool early = early_online || early_offline;
@@ -285,7 +288,8 @@ void read_quantization(const Json& json, std::string_view where, HfModelConfig& 
   if (real == nullptr) return;
   for (const Json& module : *real) {
     if (module != "lm_head" && module != "model.embed_tokens" && module != "embed_tokens") {
-      fail("{}: quantization_config.modules_to_not_convert names {}, expected only lm_head", where, module.dump());
+      fail("{}: quantization_config.modules_to_not_convert names {}, expected only lm_head", where,
+           printable(module.dump()));
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "model/hf_config.h"
 #include "model/load.h"
 #include "model/stored_model.h"
@@ -22,10 +23,11 @@ std::string scale_name(const NamedTensor& weight) { return weight.name + "_scale
 float packed_scale(const HfDirectory& directory, const NamedTensor& weight, bool multiplies) {
   const std::string name = scale_name(weight);
   const NamedTensor* tensor = directory.find(name);
-  if (tensor == nullptr) fail("tensor '{}' is packed, expected its scale '{}', there is none", weight.name, name);
+  if (tensor == nullptr)
+    fail("tensor {} is packed, expected its scale {}, there is none", quote(weight.name), quote(name));
   const float scale = read_scale(*tensor);
   if (multiplies) return scale;
-  if (!std::isfinite(1.0f / scale)) fail("tensor '{}': dividing by {} overflows", name, scale);
+  if (!std::isfinite(1.0f / scale)) fail("tensor {}: dividing by {} overflows", quote(name), scale);
   return 1.0f / scale;
 }
 
@@ -33,16 +35,16 @@ float packed_scale(const HfDirectory& directory, const NamedTensor& weight, bool
 void check_form(const TensorSpec& spec, const NamedTensor& tensor, HfLinears linears) {
   const bool packed = tensor.type == DType::kU8;
   if (packed && linears != HfLinears::kPacked) {
-    fail("tensor '{}' holds packed trits, by config.json it should hold {}", tensor.name,
+    fail("tensor {} holds packed trits, by config.json it should hold {}", quote(tensor.name),
          linears == HfLinears::kReal ? "real weights: there is no quantization_config"
                                      : "master weights: the quantization_mode is online");
   }
   if (!packed && linears == HfLinears::kPacked) {
-    fail("tensor '{}': expected packed trits (u8) by config.json's quantization_config, it is {}", tensor.name,
+    fail("tensor {}: expected packed trits (u8) by config.json's quantization_config, it is {}", quote(tensor.name),
          dtype_info(tensor.type).name);
   }
   if (packed && spec.rows % 4 != 0) {
-    fail("tensor '{}': packed trits need a multiple of 4 rows, by config.json it has {}", tensor.name, spec.rows);
+    fail("tensor {}: packed trits need a multiple of 4 rows, by config.json it has {}", quote(tensor.name), spec.rows);
   }
 }
 
@@ -116,7 +118,7 @@ StoredModel open_hf(const std::filesystem::path& path) {
   stored.find = [&directory, hf](const TensorSpec& spec) {
     const std::string name = hf_name(spec, hf.names);
     const NamedTensor* tensor = directory.find(name);
-    if (tensor == nullptr) fail("expected a tensor '{}', there is none", name);
+    if (tensor == nullptr) fail("expected a tensor {}, there is none", quote(name));
     StoredTensor found{*tensor, std::nullopt, false};
     found.offset = hf_norm_offset(spec, hf.names);
     if (spec.is_linear()) check_form(spec, *tensor, hf.linears);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/memory.h"
 #include "quant/dequantize.h"
 #include "quant/ternary_codecs.h"
@@ -53,7 +54,7 @@ void read_row(const StoredTensor& stored, size_t row, VecView<float> out) {
   dequantize(stored.tensor, row, out);
   for (size_t i = 0; i < out.size(); ++i) {
     if (!std::isfinite(out[i]))
-      fail("tensor '{}': expected finite numbers, row {} column {} is {}", stored.tensor.name, row, i, out[i]);
+      fail("tensor {}: expected finite numbers, row {} column {} is {}", quote(stored.tensor.name), row, i, out[i]);
   }
 }
 
@@ -227,11 +228,11 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
 }
 
 float read_scale(const NamedTensor& tensor) {
-  if (tensor.elements() != 1) fail("tensor '{}': expected one number, it has {}", tensor.name, tensor.elements());
+  if (tensor.elements() != 1) fail("tensor {}: expected one number, it has {}", quote(tensor.name), tensor.elements());
   std::array<float, 1> scale{};
   dequantize(tensor, 0, scale);
   if (!(scale[0] > 0 && std::isfinite(scale[0]))) {
-    fail("tensor '{}': expected a finite number above 0, it is {}", tensor.name, scale[0]);
+    fail("tensor {}: expected a finite number above 0, it is {}", quote(tensor.name), scale[0]);
   }
   return scale[0];
 }
@@ -240,7 +241,7 @@ void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
   std::vector<size_t> expected = spec.shape();
   if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
   if (stored.tensor.shape != expected) {
-    fail("tensor '{}': expected the shape [{}], it is [{}]", stored.tensor.name, fmt::join(expected, ", "),
+    fail("tensor {}: expected the shape [{}], it is [{}]", quote(stored.tensor.name), fmt::join(expected, ", "),
          fmt::join(stored.tensor.shape, ", "));
   }
 }
@@ -255,16 +256,17 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   }
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
     if (holds_trits(stored) && !spec.is_linear())
-      fail("tensor '{}': embeddings in {} are not supported", stored.tensor.name, dtype_info(stored.tensor.type).name);
+      fail("tensor {}: embeddings in {} are not supported", quote(stored.tensor.name),
+           dtype_info(stored.tensor.type).name);
     if (stored.scale != 1.0f)
-      fail("tensor '{}': a separate scale of a matrix that is not ternary is not supported", stored.tensor.name);
+      fail("tensor {}: a separate scale of a matrix that is not ternary is not supported", quote(stored.tensor.name));
     load_dense(spec, stored, head_dim, threads,
                spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec));
     return;
   }
   Linear& linear = model.weights.linear(spec);
   if (holds_trits(stored)) {
-    with_context(fmt::format("tensor '{}'", stored.tensor.name),
+    with_context(fmt::format("tensor {}", quote(stored.tensor.name)),
                  [&] { load_trits(spec, stored, head_dim, threads, linear.ternary); });
     return;
   }
@@ -275,7 +277,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
     return;
   }
   if (stored.scale != 1.0f) {
-    fail("tensor '{}': expected trits beside its separate scale, it holds other numbers", stored.tensor.name);
+    fail("tensor {}: expected trits beside its separate scale, it holds other numbers", quote(stored.tensor.name));
   }
   repack_linear(matrix, threads, linear);
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "model/load.h"
 
 namespace tern {
@@ -46,7 +47,7 @@ Model load_stored(const StoredModel& stored, const ChooseForm& choose_form, Thre
     for (const TensorSpec& spec : model_tensors(stored.config)) check_stored_shape(spec, stored.find(spec));
     for (const NamedTensor& tensor : stored.tensors) {
       if (!stored.is_known(tensor)) {
-        fail("tensor '{}' has no place in a model of this configuration", tensor.name);
+        fail("tensor {} has no place in a model of this configuration", quote(tensor.name));
       }
     }
     return load_tensors(stored.config, stored.dense_type, stored.find, choose_form, threads);

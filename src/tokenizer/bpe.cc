@@ -231,52 +231,100 @@ class BpeMerger::Symbols {
   std::vector<int32_t>& units_;
 };
 
-// A heap of the pairs that can merge. A merge leaves stale candidates in it; they show by a pair whose rank is not
-// theirs. Where it is theirs by chance, it is the candidate that was pushed for it. The heap never has more room than
-// there are units: when it is full, the pairs that are left, one fewer for each merge so far, make it anew. From one
-// time to the next the merges double at least, so all that takes O(n log n) too.
+// A heap of the pairs that can merge, of the next ones only: when it is full, the later half of them goes, and what is
+// later than those that stay is not taken in. When it is empty, the pairs that are there then fill it anew. Each time
+// it is filled with an eighth of the units or half as many, and three of them go with each merge at most; so it is
+// filled a bounded number of times, and all that takes O(n log n).
+class BpeMerger::Queue {
+ public:
+  using Candidate = Scratch::Candidate;
+
+  Queue(std::vector<Candidate>& heap, size_t room) : heap_(heap), room_(room) {
+    heap_.clear();
+    heap_.reserve(room);
+  }
+
+  bool empty() const { return heap_.empty(); }
+  bool is_cut() const { return is_cut_; }
+  bool takes(Candidate c) const { return !is_cut_ || !is_later(c, last_); }
+
+  // Forgets the cut. Then candidates come by append(), and order() ends them.
+  void begin() { is_cut_ = false; }
+  void append(Candidate c) {
+    if (!takes(c)) return;
+    if (heap_.size() == room_) cut();
+    if (takes(c)) heap_.push_back(c);
+  }
+  void order() { std::make_heap(heap_.begin(), heap_.end(), is_later); }
+
+  void push(Candidate c) {
+    if (!takes(c)) return;
+    if (heap_.size() == room_) {
+      cut();
+      order();
+      if (!takes(c)) return;
+    }
+    heap_.push_back(c);
+    std::push_heap(heap_.begin(), heap_.end(), is_later);
+  }
+  Candidate pop() {
+    std::pop_heap(heap_.begin(), heap_.end(), is_later);
+    const Candidate best = heap_.back();
+    heap_.pop_back();
+    return best;
+  }
+
+ private:
+  void cut() {
+    const auto middle = heap_.begin() + static_cast<std::ptrdiff_t>(heap_.size() / 2);
+    std::nth_element(heap_.begin(), middle, heap_.end(), [](Candidate a, Candidate b) { return is_later(b, a); });
+    last_ = *middle;
+    is_cut_ = true;
+    heap_.erase(middle + 1, heap_.end());
+  }
+
+  std::vector<Candidate>& heap_;
+  size_t room_;
+  bool is_cut_ = false;
+  Candidate last_{};  // when cut: the last that is taken in
+};
+
+// A merge leaves stale candidates in the queue; they show by a pair whose rank is not theirs. Where it is theirs by
+// chance, it is the candidate that was pushed for it.
 void BpeMerger::merge_long(Scratch& scratch, std::vector<int32_t>& ids) const {
   Symbols symbols(scratch.units);
-  std::vector<Scratch::Candidate>& heap = scratch.heap;
   const size_t size = scratch.units.size();
+  Queue queue(scratch.heap, std::max(size / 8, scratch.least_room));
   const auto pair_at = [&](size_t at) -> const PairEntry* {
     const size_t next = symbols.is_symbol(at) ? symbols.next(at) : Symbols::kNowhere;
     return next == Symbols::kNowhere ? nullptr : find_pair(symbols.id(at), symbols.id(next));
   };
-  const auto add = [&](size_t at) {
-    const PairEntry* pair = pair_at(at);
-    if (pair != nullptr) heap.push_back({pair->rank, static_cast<uint32_t>(at)});
-    return pair != nullptr;
-  };
   const auto fill = [&] {
-    heap.clear();
-    for (size_t at = 0; at < size; ++at) add(at);
-    std::make_heap(heap.begin(), heap.end(), is_later);
+    queue.begin();
+    for (size_t at = 0; at < size; ++at) {
+      const PairEntry* pair = pair_at(at);
+      if (pair != nullptr) queue.append({pair->rank, static_cast<uint32_t>(at)});
+    }
+    queue.order();
     scratch.candidates += size;
   };
   const auto push = [&](size_t at) {
-    if (heap.size() == size) {
-      fill();
-    } else if (add(at)) {
-      std::push_heap(heap.begin(), heap.end(), is_later);
-    }
+    const PairEntry* pair = pair_at(at);
+    if (pair != nullptr) queue.push({pair->rank, static_cast<uint32_t>(at)});
   };
-  heap.clear();
-  heap.reserve(size);
-  fill();
   size_t merges = 0;
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end(), is_later);
-    const Scratch::Candidate best = heap.back();
-    heap.pop_back();
+  for (fill(); !queue.empty();) {
+    const Scratch::Candidate best = queue.pop();
     ++scratch.candidates;
     const PairEntry* pair = pair_at(best.at);
-    if (pair == nullptr || pair->rank != best.rank) continue;
-    symbols.merge(best.at, symbols.next(best.at), pair->result);
-    ++merges;
-    const size_t previous = symbols.previous(best.at);
-    if (previous != Symbols::kNowhere) push(previous);
-    push(best.at);
+    if (pair != nullptr && pair->rank == best.rank) {
+      symbols.merge(best.at, symbols.next(best.at), pair->result);
+      ++merges;
+      const size_t previous = symbols.previous(best.at);
+      if (previous != Symbols::kNowhere) push(previous);
+      push(best.at);
+    }
+    if (queue.empty() && queue.is_cut()) fill();
   }
   const size_t first = ids.size();
   // A piece that is most of a text shall not have its ids copied to ever larger places.

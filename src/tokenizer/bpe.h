@@ -24,7 +24,8 @@ class BpeMerger {
       uint32_t at;
     };
     std::vector<int32_t> units;   // at most one for a byte of the piece
-    std::vector<Candidate> heap;  // room for as many as there are units
+    std::vector<Candidate> heap;  // room for an eighth of the units, or for
+    size_t least_room = 4096;     // as many
     uint64_t candidates =
         0;  // of all pieces, taken from the heap or put into it anew: what the merging of long ones costs
   };
@@ -41,6 +42,7 @@ class BpeMerger {
 
  private:
   class Symbols;
+  class Queue;
   struct PairEntry {
     uint64_t key = kEmptyKey;  // left << 32 | right
     int32_t rank = -1;

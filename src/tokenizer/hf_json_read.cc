@@ -6,10 +6,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/hf_pipeline.h"
 #include "tokenizer/json_fields.h"
-#include "tokenizer/shown.h"
 
 namespace tern {
 namespace {
@@ -77,13 +77,13 @@ void HfReader::read_model() {
     token.single_word = added_flags_[id].single_word;
     token.normalized = added_flags_[id].normalized;
     if (!by_bytes && token.normalized && (token.strip_left || token.strip_right))
-      fail("added token {} ('{}'): expected no lstrip and rstrip together with normalized", id, shown(token.bytes));
+      fail("added token {} ({}): expected no lstrip and rstrip together with normalized", id, quote(token.bytes));
   }
   vocabulary_.ignore_merges = flag(model, "ignore_merges", false, "model");
   if (const json* unk = find_field(model, "unk_token")) {
     const std::string& name = expect_text(*unk, "model.unk_token");
     const auto found = std::find(texts_.begin(), texts_.end(), name);
-    if (found == texts_.end()) fail("model.unk_token: expected a token of the vocabulary, '{}' is none", shown(name));
+    if (found == texts_.end()) fail("model.unk_token: expected a token of the vocabulary, {} is none", quote(name));
     vocabulary_.unk_id = static_cast<int32_t>(found - texts_.begin());
     vocabulary_.fuse_unk = flag(model, "fuse_unk", false, "model");
   }
@@ -104,10 +104,9 @@ void HfReader::read_tokens(const json& vocab) {
   is_filled_.assign(size, 0);
   added_flags_.assign(size, {});
   for (const auto& [text, value] : vocab.items()) {
-    const auto id = static_cast<size_t>(expect_id(value, size, fmt::format("model.vocab: token '{}'", shown(text))));
+    const auto id = static_cast<size_t>(expect_id(value, size, fmt::format("model.vocab: token {}", quote(text))));
     if (is_filled_[id])
-      fail("model.vocab: expected one token for each id, '{}' and '{}' are both {}", shown(texts_[id]), shown(text),
-           id);
+      fail("model.vocab: expected one token for each id, {} and {} are both {}", quote(texts_[id]), quote(text), id);
     texts_[id] = text;
     is_filled_[id] = 1;
   }
@@ -117,10 +116,10 @@ void HfReader::read_tokens(const json& vocab) {
 
 void HfReader::read_added_token(const json& added, size_t index, size_t size) {
   const std::string& text = added.find("content")->get_ref<const std::string&>();
-  const std::string where = fmt::format("added_tokens[{}] ('{}')", index, shown(text));
+  const std::string where = fmt::format("added_tokens[{}] ({})", index, quote(text));
   const auto id = static_cast<size_t>(expect_id(require(added, "id", where), size, where + ".id"));
   if (types_[id] != TokenType::kNormal || (is_filled_[id] && texts_[id] != text)) {
-    fail("{}: expected an id of its own, {} is '{}'", where, id, shown(texts_[id]));
+    fail("{}: expected an id of its own, {} is {}", where, id, quote(texts_[id]));
   }
   texts_[id] = text;
   is_filled_[id] = 1;
@@ -154,7 +153,7 @@ void HfReader::read_post_processor(const json& processor) {
     return;
   }
   if (type != "Sequence")
-    fail("post_processor.type: expected ByteLevel, TemplateProcessing or Sequence, it is '{}'", shown(type));
+    fail("post_processor.type: expected ByteLevel, TemplateProcessing or Sequence, it is {}", quote(type));
   const json& steps = expect_array(require(processor, "processors", "post_processor"), "post_processor.processors");
   for (const json& step : steps) {
     // One level deep: a sequence inside a sequence has no use, and no depth can exhaust the stack.
@@ -177,7 +176,7 @@ void HfReader::read_template(const json& processor) {
   const json& special = expect_object(single[0]["SpecialToken"], kWhere);
   const std::string& name = expect_text(require(special, "id", kWhere), kWhere);
   vocabulary_.bos_id = added_token_id(vocabulary_, name);
-  if (!vocabulary_.bos_id) fail("{}: expected an added token, '{}' is none", kWhere, shown(name));
+  if (!vocabulary_.bos_id) fail("{}: expected an added token, {} is none", kWhere, quote(name));
   vocabulary_.add_bos = true;
 }
 

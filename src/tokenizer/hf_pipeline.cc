@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "tokenizer/json_fields.h"
 #include "tokenizer/pretokenize.h"
-#include "tokenizer/shown.h"
 
 namespace tern {
 namespace {
@@ -63,8 +63,8 @@ Normalizer read_normalizer(const json& root) {
     } else if (type == "NFC") {
       result.nfc = true;  // before or after the others is the same: nothing composes with a space or U+2581
     } else {
-      fail("normalizer: expected NFC, and Prepend and Replace that write spaces as U+2581; '{}' is not supported",
-           shown(type));
+      fail("normalizer: expected NFC, and Prepend and Replace that write spaces as U+2581; {} is not supported",
+           quote(type));
     }
   }
   if (result.puts_mark_first && !result.marks_spaces)
@@ -88,7 +88,7 @@ SplitRule read_split(const json& step, std::string& regex) {
   const bool keeps_matches =
       behavior == "Removed" && flag(step, "invert", false, "pre_tokenizer.Split") && rule != SplitRule::kRegex;
   if (behavior != "Isolated" && !keeps_matches)
-    fail("pre_tokenizer.Split.behavior: expected 'Isolated', it is '{}'", shown(behavior));
+    fail("pre_tokenizer.Split.behavior: expected 'Isolated', it is {}", quote(behavior));
   return rule;
 }
 
@@ -111,7 +111,7 @@ void read_byte_steps(const std::vector<const json*>& steps, Vocabulary& vocabula
     } else if (type == "Digits") {
       regex = flag(*steps[i], "individual_digits", false, "pre_tokenizer.Digits") ? "\\p{N}" : "\\p{N}+";
     } else {
-      fail("pre_tokenizer: expected Split and Digits before ByteLevel, there is '{}'", shown(type));
+      fail("pre_tokenizer: expected Split and Digits before ByteLevel, there is {}", quote(type));
     }
     // The last of them is the rule itself, unless ByteLevel has one.
     if (use_regex || i + 2 < steps.size()) {
@@ -132,7 +132,7 @@ void read_metaspace(const json& step, Vocabulary& vocabulary) {
   std::string name = flag(step, "add_prefix_space", true, kWhere) ? "always" : "never";  // files before prepend_scheme
   if (scheme != nullptr) name = expect_text(*scheme, kWhere);
   if (name != "always" && name != "first" && name != "never")
-    fail("{}.prepend_scheme: expected always, first or never, it is '{}'", kWhere, shown(name));
+    fail("{}.prepend_scheme: expected always, first or never, it is {}", kWhere, quote(name));
   vocabulary.space_prefix = name == "always"  ? SpacePrefix::kEachUnlessSpace
                             : name == "first" ? SpacePrefix::kFirstUnlessSpace
                                               : SpacePrefix::kNone;
@@ -159,8 +159,8 @@ void read_pre_tokenizer(const json& root, const Normalizer& normalizer, Vocabula
     for (const json* step : steps) names += (names.empty() ? "" : ", ") + type_of(*step, "pre_tokenizer step");
     fail(
         "pre_tokenizer: expected steps that end with ByteLevel, or either Metaspace or a normalizer that writes spaces "
-        "as U+2581; the steps are '{}'",
-        shown(names));
+        "as U+2581; the steps are {}",
+        quote(names));
   }
 }
 
@@ -173,7 +173,7 @@ void check_decoder(const json& root, TokenAlgorithm algorithm) {
   for (const json* step : steps_of(root, "decoder", "decoders")) {
     const std::string& type = type_of(*step, "decoder.type");
     if (std::find(known.begin(), known.end(), type) == known.end())
-      fail("decoder.type: expected '{}', it is '{}'", fmt::join(known, "', '"), shown(type));
+      fail("decoder.type: expected '{}', it is '{}'", fmt::join(known, "', '"), printable(type));
   }
 }
 

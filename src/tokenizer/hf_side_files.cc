@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "tokenizer/json_fields.h"
-#include "tokenizer/shown.h"
 
 namespace tern {
 namespace {
@@ -36,7 +36,7 @@ std::optional<int32_t> side_token(const Vocabulary& vocabulary, const json& conf
   const std::string where = fmt::format("tokenizer_config.json: {}", key);
   const std::string& name = expect_text(value->is_object() ? require(*value, "content", where) : *value, where);
   const std::optional<int32_t> id = find_token(vocabulary, name);
-  if (!id) fail("{}: expected a token of the tokenizer, '{}' is none", where, shown(name));
+  if (!id) fail("{}: expected a token of the tokenizer, {} is none", where, quote(name));
   return id;
 }
 
@@ -70,15 +70,15 @@ std::string text_beside(const std::filesystem::path& directory, const char* name
 void add_token(int32_t id, const Token& token, std::string_view where, Vocabulary& vocabulary) {
   const auto index = static_cast<size_t>(id);
   if (index > vocabulary.tokens.size()) {
-    fail("{}: expected ids without a gap, the vocabulary has {} tokens and '{}' is {}", where, vocabulary.tokens.size(),
-         shown(token.bytes), id);
+    fail("{}: expected ids without a gap, the vocabulary has {} tokens and {} is {}", where, vocabulary.tokens.size(),
+         quote(token.bytes), id);
   }
   if (index == vocabulary.tokens.size()) {
     vocabulary.tokens.push_back(token);
     return;
   }
   if (token_text(vocabulary, id) != token.bytes) {
-    fail("{}: id {}: expected '{}', it is '{}'", where, id, shown(token_text(vocabulary, id)), shown(token.bytes));
+    fail("{}: id {}: expected {}, it is {}", where, id, quote(token_text(vocabulary, id)), quote(token.bytes));
   }
   Token& known = vocabulary.tokens[index];
   const bool is_plain = known.type == TokenType::kNormal || known.type == TokenType::kUserDefined;
@@ -156,7 +156,7 @@ void append_added_tokens(const HfSideFiles& side_files, Vocabulary& vocabulary) 
     int32_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size() || id < 0)
-      fail("{}: expected ids as keys, one is '{}'", kDecoder, shown(key));
+      fail("{}: expected ids as keys, one is {}", kDecoder, quote(key));
     expect_object(entry.value(), kDecoder);
     tokens[id] =
         added_token(expect_text(require(entry.value(), "content", kDecoder), kDecoder), entry.value(), kDecoder);

@@ -5,14 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "tokenizer/shown.h"
+#include "base/text.h"
 
 namespace tern {
 
 using nlohmann::json;
 
 std::string describe(const json& value) {
-  if (value.is_string()) return fmt::format("'{}'", shown(value.get_ref<const std::string&>()));
+  if (value.is_string()) return quote(value.get_ref<const std::string&>());
   if (value.is_number() || value.is_boolean()) return value.dump();
   return fmt::format("{}{}", value.is_array() || value.is_object() ? "an " : "", value.type_name());
 }
@@ -24,7 +24,7 @@ json parse_json(std::string_view text) {
     // "[json.exception.parse_error.101] parse error at line 1, ...": without the library's number.
     std::string_view message = error.what();
     if (const size_t end = message.find("] "); end != std::string_view::npos) message.remove_prefix(end + 2);
-    fail("not valid JSON ({} bytes): {}", text.size(), shown(message));
+    fail("not valid JSON ({} bytes): {}", text.size(), printable(message));
   }
 }
 

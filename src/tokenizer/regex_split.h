@@ -19,7 +19,8 @@ class RegexSplitter {
 
   // Calls `take` for each match and each gap between matches, in order; together they are the text (HF: "Isolated").
   // White space is Unicode's White_Space (PCRE2 counts U+180E too). An invalid byte is a character that is neither
-  // letter, number nor space. Error when matching goes beyond the limits.
+  // letter, number nor space. Error when matching goes beyond the limits: what a match looks at beyond 1 KiB and its
+  // steps beyond 4096 may add up to 64 for each byte of the text, and 64 Mi.
   void split(std::string_view text, const std::function<void(std::string_view)>& take) const;
 
  private:

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "tokenizer/shown.h"
+#include "base/text.h"
 
 namespace tern {
 namespace {
@@ -107,9 +107,9 @@ void read_piece(std::string_view message, Model& model) {
     if (field.number() == 2) score = field.real();
     if (field.number() == 3) type = field.integer();
   }
-  if (type < 1 || type > 6) fail("piece {} ('{}'): type: expected 1 to 6, it is {}", index, shown(text), type);
+  if (type < 1 || type > 6) fail("piece {} ({}): type: expected 1 to 6, it is {}", index, quote(text), type);
   if (text.empty()) fail("piece {}: expected a text, it is empty", index);
-  if (std::isnan(score)) fail("piece {} ('{}'): expected a score, it is not a number", index, shown(text));
+  if (std::isnan(score)) fail("piece {} ({}): expected a score, it is not a number", index, quote(text));
   model.texts.push_back(std::move(text));
   model.types.push_back(static_cast<TokenType>(type));
   model.scores.push_back(score);
@@ -145,7 +145,7 @@ void check_model(const Model& model) {
   }
   if (model.space_is_suffix) fail("trainer_spec.treat_whitespace_as_suffix: expected false, it is true");
   if (model.character_map_bytes != 0) {
-    fail("normalizer_spec: expected the identity, it is '{}' with a character map of {} bytes", shown(model.normalizer),
+    fail("normalizer_spec: expected the identity, it is {} with a character map of {} bytes", quote(model.normalizer),
          model.character_map_bytes);
   }
   if (model.removes_spaces) fail("normalizer_spec.remove_extra_whitespaces: expected false, it is true");

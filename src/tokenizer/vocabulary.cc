@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "tokenizer/byte_level.h"
-#include "tokenizer/shown.h"
 #include "tokenizer/token_index.h"
 
 namespace tern {
@@ -37,7 +37,7 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 }
 
 // A token's bytes in messages.
-std::string shown_bytes(std::string_view bytes) { return shown(bytes_to_byte_level(bytes.substr(0, 80))); }
+std::string quoted_bytes(std::string_view bytes) { return quote(bytes_to_byte_level(bytes.substr(0, 80))); }
 
 bool has_id(const Vocabulary& vocabulary, int32_t id) {
   return id >= 0 && static_cast<size_t>(id) < vocabulary.tokens.size();
@@ -62,8 +62,8 @@ void check_tokens(const Vocabulary& vocabulary) {
   const auto insert_once = [&](TokenIndex& seen, size_t id) {
     const int32_t earlier = seen.insert(tokens[id].bytes, static_cast<int32_t>(id));
     if (earlier >= 0)
-      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", earlier, id,
-           shown_bytes(tokens[id].bytes));
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both {}", earlier, id,
+           quoted_bytes(tokens[id].bytes));
   };
   for (size_t id = 0; id < tokens.size(); ++id) {
     const Token& token = tokens[id];
@@ -73,7 +73,7 @@ void check_tokens(const Vocabulary& vocabulary) {
       fail("tokenizer: added token {}: expected at most {} bytes, it has {}", id, kMostAddedBytes, token.bytes.size());
     }
     if (std::isnan(token.score))
-      fail("tokenizer: token {} ('{}'): expected a score, it is not a number", id, shown_bytes(token.bytes));
+      fail("tokenizer: token {} ({}): expected a score, it is not a number", id, quoted_bytes(token.bytes));
     if (is_added) insert_once(added_tokens, id);
     if (token.type == TokenType::kNormal) insert_once(model_tokens, id);
     if (token.type == TokenType::kByte && token.bytes.size() != 1) {
@@ -93,8 +93,8 @@ void check_merges(const Vocabulary& vocabulary) {
     const bool joins = !left.empty() && !right.empty() && result.size() == left.size() + right.size() &&
                        result.starts_with(left) && result.ends_with(right);
     if (!joins)
-      fail("tokenizer: merge {}: expected '{}' + '{}', it makes '{}'", rank, shown_bytes(left), shown_bytes(right),
-           shown_bytes(result));
+      fail("tokenizer: merge {}: expected {} + {}, it makes {}", rank, quoted_bytes(left), quoted_bytes(right),
+           quoted_bytes(result));
   }
 }
 
@@ -127,7 +127,7 @@ int32_t part_id(const TokenIndex& ids, std::string_view part, size_t rank, std::
                 std::string_view role) {
   const int32_t id = ids.find(part);
   if (id < 0)
-    fail("tokenizer: merge {} ('{}'): its {} '{}' is not in the vocabulary", rank, shown(merge), role, shown(part));
+    fail("tokenizer: merge {} ({}): its {} {} is not in the vocabulary", rank, quote(merge), role, quote(part));
   return id;
 }
 
@@ -137,7 +137,7 @@ void set_merges(std::span<const std::string> texts, std::span<const std::string>
   for (size_t id = 0; id < texts.size(); ++id) {
     const int32_t earlier = ids.insert(texts[id], static_cast<int32_t>(id));
     if (earlier >= 0)
-      fail("tokenizer: expected distinct tokens, ids {} and {} are both '{}'", earlier, id, shown(texts[id]));
+      fail("tokenizer: expected distinct tokens, ids {} and {} are both {}", earlier, id, quote(texts[id]));
   }
   vocabulary.merges.clear();
   vocabulary.merges.reserve(merges.size());
@@ -147,7 +147,7 @@ void set_merges(std::span<const std::string> texts, std::span<const std::string>
     const size_t space = text.find(' ');
     if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
         space + 1 == text.size()) {
-      fail("tokenizer: merge {}: expected two tokens with one space between, it is '{}'", rank, shown(text));
+      fail("tokenizer: merge {}: expected two tokens with one space between, it is {}", rank, quote(text));
     }
     const std::string_view left = text.substr(0, space), right = text.substr(space + 1);
     joined.assign(left).append(right);
@@ -159,7 +159,7 @@ void set_merges(std::span<const std::string> texts, std::span<const std::string>
 
 void set_byte_token(size_t id, std::string_view text, Token& token) {
   const int byte = parse_byte_text(text);
-  if (byte < 0) fail("tokenizer: byte token {}: expected a text like <0x0A>, it is '{}'", id, shown(text));
+  if (byte < 0) fail("tokenizer: byte token {}: expected a text like <0x0A>, it is {}", id, quote(text));
   token.bytes.assign(1, static_cast<char>(byte));
 }
 
@@ -299,7 +299,7 @@ SplitRule parse_split_rule(std::string_view name) {
   for (const auto& [rule, known] : kSplitNames) {
     if (known == name) return rule;
   }
-  fail("split rule: expected none, char, gpt2, llama3, regex or spaces, it is '{}'", shown(name));
+  fail("split rule: expected none, char, gpt2, llama3, regex or spaces, it is {}", quote(name));
 }
 
 std::string_view space_prefix_name(SpacePrefix prefix) {
@@ -313,7 +313,7 @@ SpacePrefix parse_space_prefix(std::string_view name) {
   for (const auto& [prefix, known] : kPrefixNames) {
     if (known == name) return prefix;
   }
-  fail("space prefix: expected none, each, each-unless-space, first-unless-space or text, it is '{}'", shown(name));
+  fail("space prefix: expected none, each, each-unless-space, first-unless-space or text, it is {}", quote(name));
 }
 
 }  // namespace tern

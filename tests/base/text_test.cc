@@ -132,6 +132,14 @@ TEST(Utf8, StreamingByteByByteLosesNothing) {
   EXPECT_EQ(pending, "");
 }
 
+TEST(Printable, IsCutWhereAskedFor) {
+  EXPECT_EQ(printable("a\x1B[2J\nb"), "a\\x1B[2J\\x0Ab");
+  EXPECT_EQ(printable(std::string(81, 'x')), std::string(80, 'x') + "...");
+  EXPECT_EQ(printable(std::string(1000, 'x') + "\n", SIZE_MAX), std::string(1000, 'x') + "\\x0A");
+  EXPECT_EQ(printable("abc", 2), "ab...");
+  EXPECT_EQ(printable(""), "");
+}
+
 TEST(Quoted, OneLineWhateverIsInside) {
   EXPECT_EQ(quote("blk.0.attn_q.weight"), "'blk.0.attn_q.weight'");
   EXPECT_EQ(quote("caf\u00E9 \U0001F600"), "'caf\u00E9 \U0001F600'");

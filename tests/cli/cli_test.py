@@ -419,6 +419,67 @@ class Case(unittest.TestCase):
             with self.subTest(part=part):
                 self.assertIn(part, error("embed", *model, *args))
 
+    def test_embed_flags_say_what_is_read_and_taken(self):
+        def embed(model, *flags):
+            report = json.loads(tern("embed", "-m", model, "the fox", "--json", *flags)[0])
+            return report["data"][0]["tokens"], report["pooling"], report["data"][0]["embedding"], report
+
+        run = self.dir / "run"
+        vectors = {pooling: embed(run, "--pooling", pooling)[2] for pooling in ("last", "mean", "first")}
+        self.assertEqual(embed(run)[2], vectors["last"])
+        self.assertEqual(len({tuple(vector) for vector in vectors.values()}), 3)
+        self.assertEqual(embed(run, "-c", 7), embed(run))
+        self.assertIn("text 1: 7 tokens to embed, the context holds 6", error("embed", "-m", run, "the fox", "-c", 6))
+        raw, unit = embed(run, "--raw"), embed(run)
+        length = math.sqrt(sum(x * x for x in raw[2]))
+        self.assertEqual((raw[3]["normalized"], unit[3]["normalized"]), (False, True))
+        for x, y in zip(raw[2], unit[2], strict=True):
+            self.assertAlmostEqual(x / length, y, places=6)
+
+        # The end of a text: on request, or where the file says so and nothing else is asked for.
+        self.assertEqual((embed(run)[0], embed(run, "--no-eos")[0], embed(run, "--eos")[0]), (7, 7, 8))
+        self.assertNotEqual(embed(run, "--eos")[2], unit[2])
+        tern("embed", "-m", run, "x", "--eos", "--no-eos", expect=2)
+        plain, ends = self.dir / "plain.gguf", self.dir / "ends.gguf"
+        tern("convert", run, plain)
+        key = b"tokenizer.ggml.add_%s_token" + (7).to_bytes(4, "little")  # a boolean
+        self.assertEqual(plain.read_bytes().count(key % b"bos" + b"\0"), 1)
+        ends.write_bytes(plain.read_bytes().replace(key % b"bos" + b"\0", key % b"eos" + b"\1"))
+        self.assertEqual((embed(plain)[0], embed(ends)[0], embed(ends, "--no-eos")[0]), (7, 8, 7))
+        self.assertEqual(embed(ends)[2], embed(plain, "--eos")[2])
+        self.assertEqual(embed(ends, "--no-eos")[2], embed(plain)[2])
+
+        # The pooling and the beginning of a text as a Hugging Face directory says.
+        hf = self.dir / "embed-hf"
+        tern("convert", run, hf)
+        tokenizer = json.loads((hf / "tokenizer.json").read_text())
+        first = [{"SpecialToken": {"id": "<|endoftext|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+        tokenizer["post_processor"] = {"type": "TemplateProcessing", "single": first}
+        (hf / "tokenizer.json").write_text(json.dumps(tokenizer))
+        config = json.loads((hf / "tokenizer_config.json").read_text())
+        (hf / "tokenizer_config.json").write_text(json.dumps({**config, "add_bos_token": True}))
+        (hf / "1_Pooling").mkdir()
+        (hf / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+        self.assertEqual(embed(hf)[:2], (8, "mean"))
+        self.assertEqual(embed(hf, "--no-bos")[:2], (7, "mean"))
+        self.assertEqual(embed(hf, "--no-bos")[2], vectors["mean"])
+        self.assertEqual(embed(hf, "--no-bos", "--pooling", "first")[2], vectors["first"])
+
+    def test_names_out_of_files_do_not_reach_the_terminal(self):
+        tern("convert", self.dir / "run", self.dir / "names.gguf")
+        data = (self.dir / "names.gguf").read_bytes()
+        name, hostile = b"blk.0.attn_norm.weight", b"blk.0.ff\x1b[2J\n\xffn.weight"
+        self.assertEqual(len(name), len(hostile))
+        (self.dir / "names.gguf").write_bytes(data.replace(name, hostile))
+        shown = "blk.0.ff\\x1B[2J\\x0A\\xFFn.weight"
+        self.assertIn(f"'{name.decode()}', there is none", error("eval", "perplexity", "-m", self.dir / "names.gguf", self.dir / "text.txt"))
+        self.assertIn(shown, tern("info", self.dir / "names.gguf", "--tensors")[0])
+        self.assertIn(f"'{shown}' has no place", tern("info", self.dir / "names.gguf", "--check", expect=1)[0])
+        listed = json.loads(tern("info", self.dir / "names.gguf", "--tensors", "--json")[0])["tensors"]
+        self.assertIn("blk.0.ff\x1b[2J\n\ufffdn.weight", [tensor["name"] for tensor in listed])
+        # A path is what its user typed, but one line all the same.
+        self.assertIn("no\\x1B[1m\\x0Awhere", error("info", self.dir / "no\x1b[1m\nwhere"))
+
     def test_more_threads_than_processors_is_one_warning(self):
         threads = len(os.sched_getaffinity(0)) + 1
         for command in (["info", self.dir / "run"], ["bench", "--shape", "tiny", "-p", 1, "-n", 0, "-r", 1]):

@@ -135,8 +135,16 @@ TEST_F(GgufHostileModel, LLAMA_CPP_26690_TokenListsOfAnotherType) {
 }
 
 TEST_F(GgufHostileModel, TokenListsOfAnotherLength) {
+  for (const int32_t flags : {-1, 16, std::numeric_limits<int32_t>::max()}) {
+    std::vector<int32_t> all(257);
+    all[9] = flags;
+    const auto add = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, all); };
+    expect_refused({{{"tern.tokenizer.token_flags", add}}, {}}, "token_flags[9] is ");
+  }
   for (const size_t size : {size_t{0}, size_t{256}, size_t{258}}) {
     const std::vector<int32_t> integers(size, 1);
+    const auto add_flags = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, integers); };
+    expect_refused({{{"tern.tokenizer.token_flags", add_flags}}, {}}, "expected 257 items");
     const std::vector<float> floats(size, 1.0f);
     const auto add_integers = [&](GgufWriter& w, const std::string& k) { w.add_i32s(k, integers); };
     const auto add_floats = [&](GgufWriter& w, const std::string& k) { w.add_floats(k, floats); };
@@ -218,6 +226,21 @@ TEST_F(GgufHostileModel, TensorsThatAreMissingOrOfAnotherShape) {
   expect_refused({{}, {{small.name, small}}}, "tensor 'blk.0.attn_q.weight': expected the shape [256, 256], it is");
 }
 
+// A name that would move a terminal's cursor or break the message's line.
+TEST_F(GgufHostileModel, NamesAreShownWithoutControlCharacters) {
+  const std::vector<std::byte> four(4);
+  const std::string name = "x\x1B[2J\n\xC2\x9B" + std::string(30, 'y');
+  expect_refused({{}, {{name, NamedTensor{name, DType::kF32, {1}, four}}}}, "tensor 'x\\x1B[2J\\x0A\\xC2\\x9By");
+  for (const char* key : {"general.architecture", "tokenizer.ggml.model", "tern.tokenizer.split", "tern.weights",
+                          "bitnet.rope.scaling.type"}) {
+    SCOPED_TRACE(key);
+    expect_refused({{{key, [](GgufWriter& w, const std::string& k) { w.add_string(k, "a\x1B[31m\r"); }}}, {}},
+                   "'a\\x1B[31m\\x0D'");
+  }
+  const auto pre = [](GgufWriter& w, const std::string& k) { w.add_string(k, "a\x1B[31m\r"); };
+  expect_refused({{{"tokenizer.ggml.pre", pre}, {"tern.tokenizer.split", nullptr}}, {}}, "'a\\x1B[31m\\x0D'");
+}
+
 // Scales and weights that would make every answer NaN (llama.cpp: --check-tensors), and codes that mean nothing.
 TEST_F(GgufHostileModel, WeightsThatAreNoNumbers) {
   const std::string linear = "blk.0.ffn_down.weight";
@@ -248,6 +271,76 @@ TEST_F(GgufHostileModel, WhatFollowsAScaleMeansNothing) {
   const LoadedModel loaded = load({{}, {{tensor.name, tensor}}});
   EXPECT_EQ(loaded.model.weights.layers[0].down.ternary.scale, load({}).model.weights.layers[0].down.ternary.scale);
 }
+
+// The graphs of Qwen3 and Gemma 3: what a file says that tern's have no place for is named and refused.
+class GgufHostileDetails : public testing::TestWithParam<NamedConfig> {
+ protected:
+  GgufHostileDetails() {
+    const Model model = random_model(GetParam().config, 1, threads_);
+    save_gguf(model, folder_ / "good.gguf", {.type = DType::kBF16});
+  }
+
+  LoadedModel load(Edits edits) {
+    rewrite_gguf(folder_ / "good.gguf", folder_ / "bad.gguf", std::move(edits));
+    return load_model(folder_ / "bad.gguf", threads_);
+  }
+
+  void expect_refused(Edits edits, std::string_view part) {
+    expect_error([&] { load(std::move(edits)); }, part);
+  }
+
+  void expect_refused(const std::string& key, const std::function<void(GgufWriter&, const std::string&)>& value,
+                      std::string_view part) {
+    SCOPED_TRACE(key);
+    expect_refused(Edits{{{key, value}}, {}}, part);
+  }
+
+  bool is_gemma() const { return GetParam().config.post_norms; }
+
+  TemporaryDirectory folder_;
+  Threads threads_{1};
+};
+
+TEST_P(GgufHostileDetails, AreRefusedByName) {
+  const ModelConfig& config = GetParam().config;
+  EXPECT_EQ(load({}).model.config, config);
+  const std::string prefix = is_gemma() ? "gemma3." : "qwen3.";
+  const auto number = [](uint32_t value) { return [=](GgufWriter& w, const std::string& k) { w.add_u32(k, value); }; };
+  const auto real = [](GgufWriter& w, const std::string& k) { w.add_f32(k, 30.0f); };
+  const auto no = [](GgufWriter& w, const std::string& k) { w.add_bool(k, false); };
+  const auto yarn = [](GgufWriter& w, const std::string& k) { w.add_string(k, "yarn"); };
+  expect_refused(prefix + "attn_logit_softcapping", real, prefix + "attn_logit_softcapping is not supported");
+  expect_refused(prefix + "final_logit_softcapping", real, prefix + "final_logit_softcapping is not supported");
+  expect_refused(prefix + "attention.causal", no, "attention to later tokens is not supported");
+  expect_refused(prefix + "attention.query_pre_attn_scalar", number(7),
+                 "query_pre_attn_scalar is 7, expected the head");
+  expect_refused(prefix + "rope.scaling.type", yarn, prefix + "rope.scaling.type is 'yarn'");
+  expect_refused(prefix + "rope.dimension_count", number(2), prefix + "rope.dimension_count is 2");
+  expect_refused(prefix + "pooling_type", number(4), prefix + "pooling_type is 4, expected 0 to 3");
+  if (is_gemma()) {
+    expect_refused(prefix + "attention.sliding_window_pattern", number(0), "window_pattern");
+  } else {
+    expect_refused(prefix + "attention.sliding_window", number(5), prefix + "attention.sliding_window is 5");
+  }
+}
+
+TEST_P(GgufHostileDetails, TensorsAreAllOrNoneAndNoOthers) {
+  const GgufFile file(folder_ / "good.gguf");
+  for (const NamedTensor& tensor : file.tensors()) {
+    if (tensor.name.find("norm") == std::string::npos) continue;
+    SCOPED_TRACE(tensor.name);
+    // Without the first layer's, the graph has no norms inside its linear layers: then those of others have no place.
+    expect_refused({{}, {{tensor.name, NamedTensor{tensor.name, DType::kF32, {}, {}}}}}, "_norm");
+  }
+  const std::vector<std::byte> bytes(4 * GetParam().config.heads * GetParam().config.head_dim);
+  for (const char* name : {"blk.0.attn_q.bias", "rope_freqs.weight", "blk.0.attn_sinks.weight"}) {
+    const NamedTensor other{name, DType::kF32, {bytes.size() / 4}, bytes};
+    expect_refused({{}, {{name, other}}}, std::string("tensor '") + name + "' has no place in a model");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GgufHostileDetails, testing::ValuesIn(inference_configs()),
+                         [](const auto& named) { return named.param.name; });
 
 }  // namespace
 }  // namespace tern::test

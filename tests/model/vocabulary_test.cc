@@ -1,11 +1,16 @@
 // Vocabularies inside GGUF files: those of llama.cpp (skipped without the data folder), and what tern writes.
+#include <nlohmann/json.hpp>
+
 #include "../tokenizer/llama_cpp_vectors.h"
+#include "base/file.h"
 #include "formats/gguf_write.h"
 #include "model/gguf_metadata.h"
 #include "model/load.h"
 #include "support/paths.h"
 #include "support/temporary_directory.h"
 #include "tokenizer/basic_vocabularies.h"
+#include "tokenizer/hf_json.h"
+#include "tokenizer/normalize.h"
 
 namespace tern {
 namespace {
@@ -81,6 +86,57 @@ TEST_F(GgufVocabulary, WhatIsWrittenComesBack) {
       const bool fits = vocabulary.algorithm == TokenAlgorithm::kByteBpe || std::string_view(text).size() < 5;
       if (!fits) continue;
       EXPECT_EQ(second.encode(text, false, true), first.encode(text, false, true)) << text;
+    }
+  }
+}
+
+// A file as other programs write it: no tern.* keys, the pre-tokenizer by name. HF's tokenizer of the same vocabulary
+// normalizes to NFC before it splits, which the name says.
+TEST_F(GgufVocabulary, Qwen2IsNormalizedAndSplitAsHuggingFaceDoes) {
+  const std::filesystem::path golden = std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer";
+  const Vocabulary whole = read_hf_tokenizer(golden / "qwen2.json");
+  ASSERT_TRUE(whole.nfc);
+  // Those programs have no place for the flags of added tokens.
+  Vocabulary qwen2 = whole;
+  std::vector<std::string> flagged;
+  for (Token& token : qwen2.tokens) {
+    const bool has_flags = token.strip_left || token.strip_right || token.single_word || token.normalized;
+    if (has_flags) flagged.push_back(token.bytes);
+    token.strip_left = token.strip_right = token.single_word = token.normalized = false;
+  }
+  GgufWriter writer;
+  writer.add_string("general.architecture", "qwen3");
+  write_gguf_vocabulary(qwen2, writer);
+  writer.write(directory_ / "qwen2.gguf");
+  const GgufFile file(directory_ / "qwen2.gguf");
+  EXPECT_EQ(file.string("tokenizer.ggml.pre"), "qwen2");
+  for (const GgufEntry& entry : file.metadata()) EXPECT_FALSE(entry.key.starts_with("tern.")) << entry.key;
+  EXPECT_EQ(vocabulary_hash(written_and_read(whole)), vocabulary_hash(whole));
+  const Tokenizer tokenizer(load_vocabulary(directory_ / "qwen2.gguf"));
+  const auto texts = nlohmann::json::parse(read_file(golden / "texts.json")).get<std::vector<std::string>>();
+  const auto ids = nlohmann::json::parse(read_file(golden / "ids.json"))["qwen2"];
+  ASSERT_EQ(ids.size(), texts.size());
+  size_t changed = 0;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto has = [&](const std::string& token) { return texts[i].find(token) != std::string::npos; };
+    if (std::any_of(flagged.begin(), flagged.end(), has)) continue;
+    EXPECT_EQ(tokenizer.encode(texts[i], false, true), ids[i].get<std::vector<int32_t>>()) << texts[i];
+    changed += to_nfc(texts[i]) != texts[i];
+  }
+  EXPECT_GT(changed, 5u);
+}
+
+TEST_F(GgufVocabulary, NormalizationOtherThanThePreTokenizersIsSaid) {
+  Vocabulary qwen2 = read_hf_tokenizer(std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer/qwen2.json");
+  for (const bool nfc : {true, false}) {
+    qwen2.nfc = nfc;
+    EXPECT_EQ(written_and_read(qwen2).nfc, nfc);
+    EXPECT_EQ(written_and_read(qwen2).split_regex, qwen2.split_regex);
+    for (const SplitRule split : {SplitRule::kGpt2, SplitRule::kLlama3, SplitRule::kNone}) {
+      Vocabulary other = train_on(kSmallText, 290, split);
+      other.nfc = nfc;
+      EXPECT_EQ(written_and_read(other).nfc, nfc);
+      EXPECT_EQ(written_and_read(other).split, split);
     }
   }
 }

@@ -131,5 +131,43 @@ TEST(RegexSplitter, BadPatternsAndEndlessMatchesAreErrors) {
             std::string::npos);
 }
 
+std::vector<std::string> pieces_of(const std::string& pattern, const std::string& text) {
+  std::vector<std::string> pieces;
+  RegexSplitter(pattern).split(text, [&](std::string_view piece) { pieces.emplace_back(piece); });
+  return pieces;
+}
+
+// Windows of 1 KiB and their doubles end everywhere in these texts; what a match finds does not depend on them.
+TEST(RegexSplitter, MatchesOfAnyLengthAndDistance) {
+  for (const size_t size : {1020, 1023, 1024, 1025, 2048, 3000, 5000, 70000}) {
+    SCOPED_TRACE(size);
+    const std::string run(size, 'a');
+    EXPECT_EQ(pieces_of("a+", run + "b" + run), (std::vector<std::string>{run, "b", run}));
+    EXPECT_EQ(pieces_of("b", run + "b" + run), (std::vector<std::string>{run, "b", run}));
+    EXPECT_EQ(pieces_of("\\s+(?!\\S)|\\s+", std::string(size, ' ') + "b"),
+              (std::vector<std::string>{std::string(size - 1, ' '), " ", "b"}));
+    EXPECT_EQ(pieces_of("b$", run + "b\nb"), (std::vector<std::string>{run + "b\n", "b"}));
+    EXPECT_EQ(pieces_of("(?<=b)a+", run + "b" + run), (std::vector<std::string>{run + "b", run}));
+    EXPECT_EQ(pieces_of("(?=b)", run + "b" + run), (std::vector<std::string>{run, "b" + run}));
+    std::string cjk;
+    for (size_t i = 0; i < size; ++i) cjk += "\xE4\xB8\xAD";
+    EXPECT_EQ(pieces_of("x|\\p{L}+", cjk + "x" + cjk), (std::vector<std::string>{cjk + "x" + cjk}));
+    EXPECT_EQ(pieces_of("x|\xE4\xB8\xAD+", cjk + "x" + cjk), (std::vector<std::string>{cjk, "x", cjk}));
+  }
+}
+
+// Each of these looks at the rest of the text for every piece, which PCRE2's own limits do not count: without a limit
+// on the whole a megabyte takes hours.
+TEST(RegexSplitter, PatternsThatTakeQuadraticTimeAreErrors) {
+  const std::string text(size_t{2} << 20, 'a');
+  const auto take = [](std::string_view) {};
+  for (const char* pattern : {"a*+b|a", "a(?=a*+$)", "a*b|a", "a*+b", "(?=(a*+)b)", "(a|aa)*+b|a", "a(?!a*b)"}) {
+    SCOPED_TRACE(pattern);
+    const RegexSplitter splitter(pattern);
+    const std::string message = error_of([&] { splitter.split(text + "X", take); });
+    EXPECT_NE(message.find("limit"), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace tern

@@ -67,6 +67,36 @@ TEST(TrainOptions, RefusesWhatDoesNotFit) {
                "c.json: unknown optimizer 'sgd', expected adamw or muon");
 }
 
+// What only inference knows is named, each detail by itself, so that none is trained as if it were not there.
+TEST(TrainOptions, RefusesDetailsThatOnlyInferenceKnows) {
+  const auto refused = [](const ModelConfig& model) {
+    TrainOptions o = good();
+    o.model = model;
+    return error_of([&] { validate(o); });
+  };
+  for (const NamedConfig& named : inference_configs()) {
+    ModelConfig config = named.config;
+    EXPECT_NE(refused(config).find(untrainable_detail(config)), std::string::npos) << named.name;
+    EXPECT_FALSE(untrainable_detail(config).empty()) << named.name;
+  }
+  const ModelConfig plain = good().model;
+  EXPECT_EQ(untrainable_detail(plain), "");
+  const auto with = [&](const auto& change) {
+    ModelConfig config = plain;
+    change(config);
+    return refused(config);
+  };
+  const auto expect = [](const std::string& message, std::string_view detail) {
+    EXPECT_NE(message.find(detail), std::string::npos) << message;
+  };
+  expect(with([](ModelConfig& c) { c.activation = Activation::kGelu; }), "the activation gelu");
+  expect(with([](ModelConfig& c) { c.input_norms = true; }), "input_norms");
+  expect(with([](ModelConfig& c) { c.qk_norms = true; }), "qk_norms");
+  expect(with([](ModelConfig& c) { c.post_norms = true; }), "post_norms");
+  expect(with([](ModelConfig& c) { c.scaled_embedding = true; }), "scaled_embedding");
+  expect(with([](ModelConfig& c) { c.window = 5; }), "window");
+}
+
 // The rates of docs/training.md: measured at small widths, the authors' Table 2 at theirs.
 TEST(TrainOptions, DefaultLearningRates) {
   const auto rate = [](WeightKind kind, size_t dim) {

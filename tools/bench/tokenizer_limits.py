@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the worst texts cost: seconds of processor time and peak memory of `tern tokenizer encode` on long runs of one thing.
 
-Usage: tokenizer_limits.py --tern build/release/tern [--megabytes N] TOKENIZER...
+Usage: tokenizer_limits.py --tern build/release/tern [--megabytes N] [--texts NAME,...] TOKENIZER...
 
 A table line for each tokenizer and text. Time should grow as the size does, memory by a small factor of it.
 """
@@ -41,12 +41,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tern", required=True)
     parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--texts", type=lambda names: names.split(","), default=[*TEXTS, "random bytes"])
     parser.add_argument("tokenizers", nargs="+")
     options = parser.parse_args()
     print(f"| tokenizer | text of {options.megabytes} MB | s | MB |\n|---|---|---|---|")
     failed = 0
     for tokenizer in options.tokenizers:
-        for name in [*TEXTS, "random bytes"]:
+        for name in options.texts:
             code, seconds, memory = measure(options.tern, tokenizer, text_of(name, options.megabytes * 1000000))
             failed += code != 0
             print(f"| {os.path.basename(tokenizer)} | {name} | {seconds:.1f} | {memory:.0f} |{'' if code == 0 else ' failed'}",

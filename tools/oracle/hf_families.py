@@ -27,6 +27,7 @@ import numpy as np
 import safetensors_io
 import torch
 from safetensors.torch import load_file, save_file
+from transformers.integrations.bitnet import pack_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = 6
@@ -105,9 +106,8 @@ def grid_matrix(rng: np.random.Generator, rows: int, cols: int) -> Tuple[torch.T
 
 
 def pack(trits: torch.Tensor) -> torch.Tensor:
-    """Four trits a byte from the four quarters of the rows, the first in the lowest bits."""
-    quarters = (trits + 1).to(torch.uint8).chunk(4)
-    return quarters[0] | quarters[1] << 2 | quarters[2] << 4 | quarters[3] << 6
+    """transformers' own: four trits a byte from the four quarters of the rows, the first in the lowest bits."""
+    return pack_weights(trits.float()).to(torch.uint8)
 
 
 def draw(family: Family, rng: np.random.Generator) -> Tuple[Weights, Weights]:
