@@ -93,7 +93,7 @@ TEST_F(GgufVocabulary, WhatIsWrittenComesBack) {
 // A file as other programs write it: no tern.* keys, the pre-tokenizer by name. HF's tokenizer of the same vocabulary
 // normalizes to NFC before it splits, which the name says.
 TEST_F(GgufVocabulary, Qwen2IsNormalizedAndSplitAsHuggingFaceDoes) {
-  const std::filesystem::path golden = std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer";
+  const std::filesystem::path golden = source_path("tests/golden/tokenizer");
   const Vocabulary whole = read_hf_tokenizer(golden / "qwen2.json");
   ASSERT_TRUE(whole.nfc);
   // Those programs have no place for the flags of added tokens.
@@ -127,7 +127,7 @@ TEST_F(GgufVocabulary, Qwen2IsNormalizedAndSplitAsHuggingFaceDoes) {
 }
 
 TEST_F(GgufVocabulary, NormalizationOtherThanThePreTokenizersIsSaid) {
-  Vocabulary qwen2 = read_hf_tokenizer(std::filesystem::path(TERN_SOURCE_DIR) / "tests/golden/tokenizer/qwen2.json");
+  Vocabulary qwen2 = read_hf_tokenizer(source_path("tests/golden/tokenizer/qwen2.json"));
   for (const bool nfc : {true, false}) {
     qwen2.nfc = nfc;
     EXPECT_EQ(written_and_read(qwen2).nfc, nfc);

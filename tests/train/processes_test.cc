@@ -91,7 +91,7 @@ void add_steps(const DataLoader& loader, int64_t first, int64_t last, Threads& t
 Outcome train(const Recipe& recipe, std::pair<size_t, size_t> worlds, size_t parts) {
   const TemporaryDirectory directory;
   const std::vector<int32_t> corpus = random_tokens(600, recipe.config.vocab, 7);
-  const DataLoader loader{corpus, kContext, 9};
+  const DataLoader loader{Mixture(corpus), kContext, 9};
   Outcome outcome;
   const auto run = [&](size_t world, int64_t first, int64_t last) {
     with_processes(world, [&](Communicator& processes) {
@@ -141,7 +141,7 @@ TEST(Processes, DifferByRoundingFromOtherParts) {
 TEST(Processes, SayWhatTheySend) {
   const Recipe recipe{small_configs().front().config, OptimizerKind::kAdamW};
   const std::vector<int32_t> corpus = random_tokens(600, recipe.config.vocab, 7);
-  const DataLoader loader{corpus, kContext, 9};
+  const DataLoader loader{Mixture(corpus), kContext, 9};
   with_processes(2, [&](Communicator& processes) {
     Threads threads(1);
     TrainState state(recipe.config, recipe.shape_of(2, 2), 5, threads, recipe.rules(), processes);
