@@ -36,6 +36,8 @@ struct Activations {
 
   LayerActivations& layer(size_t l) { return layers[layers.size() == 1 ? 0 : l]; }
   const LayerActivations& layer(size_t l) const { return layers[layers.size() == 1 ? 0 : l]; }
+  // Of what linear layers read (LinearInput).
+  void set_share(float share);
 
   size_t max_tokens;
   std::vector<LayerActivations> layers;

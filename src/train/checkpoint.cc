@@ -70,6 +70,9 @@ void save_checkpoint(const std::filesystem::path& directory, const RunProgress& 
                                                  {kStepKey, std::to_string(progress.step)},
                                                  {kUpdatesKey, std::to_string(state.optimizer().updates())},
                                                  {kWatchKey, progress.watch.to_text()}};
+  if (state.model().quantized_share > 0) {
+    metadata[kQuantizedShareKey] = fmt::format("{}", state.model().quantized_share);
+  }
   metadata[kChecksumKey] = checkpoint_checksum(tensors, metadata);
   std::vector<OutputTensor> outputs;
   for (const NamedTensor& tensor : tensors) outputs.push_back(output_tensor(tensor));
@@ -78,7 +81,11 @@ void save_checkpoint(const std::filesystem::path& directory, const RunProgress& 
 
 RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
   const SafetensorsFile file(directory / kCheckpointFile);
-  if (checked_config(file) != state.model().config)
+  const ModelConfig config = checked_config(file);
+  RunProgress progress;
+  progress.step = metadata_number(file, kStepKey, std::nullopt);
+  state.set_steps(progress.step);
+  if (config != state.model().config)
     fail("{}: the checkpoint is of another model than {} describes", file.name(), kRunConfigFile);
   for (const Stored& stored : stored_tensors(state)) {
     const NamedTensor* tensor = file.find(stored.name);
@@ -89,8 +96,6 @@ RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& thr
     }
     std::memcpy(stored.values.data(), tensor->data.data(), tensor->data.size());
   }
-  RunProgress progress;
-  progress.step = metadata_number(file, kStepKey, std::nullopt);
   // Checkpoints from before updates could be skipped have made one a step and watched nothing.
   state.optimizer().set_updates(metadata_number(file, kUpdatesKey, progress.step));
   const auto watch = file.metadata().find(kWatchKey);

@@ -36,6 +36,20 @@ void round_matrix(MatView<const float> values, Threads& threads, MatView<float> 
   });
 }
 
+// values += share * (Q - values).
+void mix_quantized(const TernaryMatrix& quantized, float share, Threads& threads, MatView<float> values) {
+  threads.for_ranges(values.rows, kPanel, [&](size_t begin, size_t end) {
+    std::vector<int8_t> trits(values.cols);
+    std::vector<float> row(values.cols);
+    for (size_t r = begin; r < end; ++r) {
+      quantized.get_row(r, trits);
+      kernels().dequantize_row(trits.data(), values.cols, quantized.scale, row.data());
+      float* value = values.row(r);
+      for (size_t i = 0; i < values.cols; ++i) value[i] += share * (row[i] - value[i]);
+    }
+  });
+}
+
 // Adds what the codes of `now` are and how many differ from `before`, which both hold `size` bytes of four 2-bit codes
 // (trit + 1). The codes that fill up panels are 0 trits in both.
 void count_codes(const uint8_t* before, const uint8_t* now, size_t size, Threads& threads, TritCounts& counts) {
@@ -107,7 +121,7 @@ void initialize(uint64_t seed, Threads& threads, Parameters& masters) {
   }
 }
 
-TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model) {
+TritCounts pack_weights(const Parameters& masters, WeightKind target, Threads& threads, Model& model) {
   const Timed timed(threads, "packing of weights");
   constexpr size_t kCodesPerByte = 4;
   TritCounts counts;
@@ -131,6 +145,10 @@ TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& mode
     if (!spec.is_norm()) {
       if (rounded.size() < spec.elements()) rounded = Buffer<float>(spec.elements());
       round_matrix(values, threads, rounded.mat(spec.rows, spec.cols));
+      if (spec.is_linear() && model.quantized_share > 0) {
+        mix_quantized(make_linear(target, values, threads).ternary, model.quantized_share, threads,
+                      rounded.mat(spec.rows, spec.cols));
+      }
       values = rounded.mat(spec.rows, spec.cols);
     }
     set_tensor(spec, values, threads, model);

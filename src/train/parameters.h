@@ -54,7 +54,8 @@ struct TritCounts {
 };
 
 // Packs the masters into the weights that the forward pass reads: ternary once a step; full layers, embedding and head
-// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits.
-TritCounts pack_weights(const Parameters& masters, Threads& threads, Model& model);
+// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits. The linear layers of a
+// full-precision model with a quantized_share become R + share (Q - R), R rounded to bf16, Q what `target` packs.
+TritCounts pack_weights(const Parameters& masters, WeightKind target, Threads& threads, Model& model);
 
 }  // namespace tern
