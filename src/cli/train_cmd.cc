@@ -13,6 +13,7 @@
 #include "cli/common.h"
 #include "cli/train_plan.h"
 #include "cli/train_watch.h"
+#include "cli/train_ways.h"
 #include "dist/processes.h"
 #include "train/trainer.h"
 
@@ -40,6 +41,7 @@ struct TrainArguments {
   bool mpi = false;
   std::string trace;
   WatchArguments watch;
+  WayArguments ways;
   int threads = 0;
 };
 
@@ -100,13 +102,14 @@ void check_flags(const TrainArguments& args, const TrainOptions& o) {
   }
 }
 
-TrainOptions make_options(const TrainArguments& args) {
+TrainOptions make_options(const CLI::App& command, const TrainArguments& args) {
   TrainOptions o;
   o.model.dim = 256;
   o.model.layers = 4;
   o.schedule.steps = 1000;
   const bool fresh = args.config.empty();
   if (!fresh) o = options_from_json(read_file(args.config), args.config, o);
+  begin_with_ways(command, args.ways, o);
   apply(args.data, o.data);
   apply(args.valid, o.valid);
   apply(args.text_key, o.text_key);
@@ -153,7 +156,7 @@ TrainOptions make_options(const TrainArguments& args) {
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
   if (args.optimizer) o.optimizer = parse_optimizer(*args.optimizer);
   if (o.data.empty()) fail("--data: expected at least one source");
-  if (o.tokenizer.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
+  if (o.tokenizer.empty() && o.from.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
   fill_widths(o.model);
   fill_schedule(args, fresh, o);
   check_flags(args, o);
@@ -241,7 +244,7 @@ void train(const CLI::App& command, const TrainArguments& args, Communicator& pr
     train_model(args, nullptr, hooks, threads, processes);
     return;
   }
-  const TrainOptions options = make_options(args);
+  const TrainOptions options = make_options(command, args);
   if (args.dry_run) {
     if (!args.trace.empty()) fail("--dry-run writes nothing, --trace writes files; leave one of them out");
     if (processes.is_first()) print_plan(plan_training(options, args.out, threads), args.json);
@@ -362,6 +365,7 @@ void add_train_command(CLI::App& app) {
   command.add_flag("--mpi", a.mpi, "Use MPI though no launcher is seen (mpirun and srun are)");
   add_threads_option(command, a.threads);
   add_watch_options(command, a.watch);
+  add_way_options(command, a.ways);
   add_model_options(command, a);
   add_schedule_options(command, a);
   command.callback([args, &command] { train(command, *args); });

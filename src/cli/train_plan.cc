@@ -68,6 +68,7 @@ void print_json(const TrainPlan& p) {
                                          {"activations", m.activations},
                                          {"backward", m.backward},
                                          {"logits", m.logits},
+                                         {"teacher", m.teacher},
                                          {"total", m.total()},
                                          {"available", p.available_memory}}},
                                        {"operations_per_step", p.cost.operations()},
@@ -100,8 +101,9 @@ void print_plan(const TrainPlan& p, bool json) {
              gib(p.available_memory));
   fmt::print("                  masters {:.3f}, gradients {:.3f}, {} {:.3f}, packed weights {:.3f},\n", gib(m.masters),
              gib(m.gradients), optimizer_name(o.optimizer), gib(m.optimizer), gib(m.weights));
-  fmt::print("                  activations {:.3f}, backward pass {:.3f}, logits {:.3f}\n", gib(m.activations),
-             gib(m.backward), gib(m.logits));
+  fmt::print("                  activations {:.3f}, backward pass {:.3f}, logits {:.3f}{}\n", gib(m.activations),
+             gib(m.backward), gib(m.logits),
+             m.teacher > 0 ? fmt::format(", teacher {:.3f}", gib(m.teacher)) : std::string());
   fmt::print("operations        {:.3e} a step, {:.3e} in all\n", p.cost.operations(),
              p.cost.operations() * static_cast<double>(s.steps));
   fmt::print("machine           {:.0f} G integer and {:.0f} G float operations/s at most ({} kernels)\n",

@@ -145,6 +145,10 @@ std::string json_line_text(std::string_view line, std::string_view key) {
 DocumentReader::DocumentReader(const DataFile& file, std::string text_key)
     : file_(file), text_key_(std::move(text_key)), stream_(file.path), buffer_(kPieceBytes) {}
 
+DocumentReader::DocumentReader(const DataFile& file) : DocumentReader(file, std::string()) { whole_lines_ = true; }
+
+std::string DocumentReader::where() const { return fmt::format("{}: line {}", file_.path.string(), lines_); }
+
 bool DocumentReader::next(TextPiece& piece) {
   return file_.kind == DataKind::kLines ? next_line(piece) : next_text(piece);
 }
@@ -198,10 +202,11 @@ bool DocumentReader::next_line(TextPiece& piece) {
     if (stream_.offset() == 0) fail("{}: expected JSON lines, the file is empty", file_.path.string());
     return false;
   }
-  with_context(fmt::format("{}: line {}", file_.path.string(), lines_), [&] {
-    text_ = json_line_text({buffer_.data() + begin_, end_ - begin_}, text_key_);
-  });
-  piece = {text_, stream_.offset() - filled_ + begin_, true};
+  const std::string_view line(buffer_.data() + begin_, end_ - begin_);
+  if (!whole_lines_) {
+    with_context(where(), [&] { text_ = json_line_text(line, text_key_); });
+  }
+  piece = {whole_lines_ ? line : std::string_view(text_), stream_.offset() - filled_ + begin_, true};
   return true;
 }
 

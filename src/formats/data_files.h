@@ -46,9 +46,13 @@ class DocumentReader {
  public:
   // `text_key`: where the text is in a JSON line.
   DocumentReader(const DataFile& file, std::string text_key);
+  // JSON lines as they are, unread: of each line all of it.
+  explicit DocumentReader(const DataFile& file);
 
   // False after the last piece. Error naming file and line.
   bool next(TextPiece& piece);
+  // "FILE: line N", of the piece that was read last.
+  std::string where() const;
 
  private:
   bool next_text(TextPiece& piece);
@@ -57,6 +61,7 @@ class DocumentReader {
 
   DataFile file_;
   std::string text_key_;
+  bool whole_lines_ = false;
   ByteStream stream_;
   std::vector<char> buffer_;    // bytes read; of texts a piece, of lines what has not been given yet
   size_t begin_ = 0, end_ = 0;  // the line in buffer_, without its line end

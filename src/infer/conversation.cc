@@ -1,61 +1,12 @@
 #include "infer/conversation.h"
 
 #include <algorithm>
-#include <array>
 #include <ctime>
 
 #include "base/error.h"
-#include "base/file.h"
-#include "base/log.h"
 #include "infer/text_stream.h"
-#include "template/named_templates.h"
 
 namespace tern {
-
-ChatTemplate choose_chat_template(const std::optional<std::string>& of_model, const std::string& choice) {
-  if (!choice.empty()) {
-    if (const auto named = find_named_template(choice)) return ChatTemplate(*named, "chat template " + choice);
-    if (!std::filesystem::exists(choice)) {
-      fail("--chat-template: expected a file or one of {}, found '{}'", template_names(), choice);
-    }
-    return ChatTemplate(read_file(choice), choice);
-  }
-  if (!of_model) {
-    fail("the model has no chat template; expected --chat-template FILE or one of {}", template_names());
-  }
-  if (is_faulty_bitnet_template(*of_model)) {
-    log_warning(
-        "the file's chat template (\"Human: ... BITNETAssistant: \") is not the one that the model was trained with; "
-        "'bitnet' is used instead (--chat-template FILE overrides)");
-    return ChatTemplate(*find_named_template("bitnet"), "chat template bitnet");
-  }
-  return ChatTemplate(*of_model, "the model's chat template");
-}
-
-std::vector<int32_t> turn_end_tokens(const Tokenizer& tokenizer) {
-  static constexpr std::array<std::string_view, 7> kNames = {"<|eot_id|>", "<|eom_id|>",    "<|im_end|>",   "<|end|>",
-                                                             "<eos>",      "<end_of_turn>", "<|endoftext|>"};
-  std::vector<int32_t> ids;
-  for (const std::string_view name : kNames) {
-    const auto id = tokenizer.token_id(name);
-    if (id && tokenizer.is_special(*id)) ids.push_back(*id);
-  }
-  return ids;
-}
-
-namespace {
-
-std::string special_text(const Tokenizer& tokenizer, std::optional<int32_t> id) {
-  return id ? tokenizer.token_bytes(*id) : "";
-}
-
-}  // namespace
-
-std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, std::string_view rendered) {
-  const std::string bos = special_text(tokenizer, tokenizer.bos_id());
-  const bool written = !bos.empty() && rendered.starts_with(bos);
-  return tokenizer.encode(rendered, tokenizer.add_bos() && !written, true);
-}
 
 Conversation::Conversation(Session& session, const Tokenizer& tokenizer, ChatTemplate chat_template, size_t context)
     : session_(session),
@@ -73,10 +24,7 @@ std::vector<int32_t> Conversation::prompt_tokens() const {
   std::vector<ChatMessage> shown;
   if (!system_.empty()) shown.push_back({"system", system_});
   shown.insert(shown.end(), messages_.begin() + static_cast<std::ptrdiff_t>(first_shown_), messages_.end());
-  ChatRendering rendering;
-  rendering.bos_token = special_text(tokenizer_, tokenizer_.bos_id());
-  const auto& eos = tokenizer_.eos_ids();
-  rendering.eos_token = eos.empty() ? "" : tokenizer_.token_bytes(eos.front());
+  ChatRendering rendering = chat_rendering(tokenizer_);
   const std::time_t now = std::time(nullptr);
   ::localtime_r(&now, &rendering.now);
   return encode_prompt(tokenizer_, template_.render(shown, rendering));

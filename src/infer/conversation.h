@@ -8,22 +8,11 @@
 #include <vector>
 
 #include "infer/session.h"
+#include "model/chat_format.h"
 #include "model/load.h"
 #include "template/chat_template.h"
 
 namespace tern {
-
-// The template for a model. `choice` is the name of one (template_names()), a file, or empty: the model's own, in whose
-// place "bitnet" is taken, with a warning, when it is known to be wrong. Error when there is none, or `choice` is
-// neither a name nor a file.
-ChatTemplate choose_chat_template(const std::optional<std::string>& of_model, const std::string& choice);
-
-// What ends an answer besides the end-of-text tokens: tokens of the vocabulary that end a turn ("<|eot_id|>", ...).
-std::vector<int32_t> turn_end_tokens(const Tokenizer& tokenizer);
-
-// The tokens of a rendered template: special tokens by their names, and BOS once, whether the template writes it or the
-// tokenizer puts it first.
-std::vector<int32_t> encode_prompt(const Tokenizer& tokenizer, std::string_view rendered);
 
 class Conversation {
  public:

@@ -38,4 +38,10 @@ Activations::Activations(const ModelConfig& c, size_t max_tokens_, Kept kept_)
   }
 }
 
+void Activations::set_share(float share) {
+  for (LayerActivations& a : layers) {
+    for (LinearInput* input : {&a.attn_input, &a.o_input, &a.ffn_input, &a.down_input}) input->set_share(share);
+  }
+}
+
 }  // namespace tern

@@ -44,6 +44,8 @@ struct Activations {
   // (N, D) residual stream at layer l's entrance.
   Buffer<float>& entrance(size_t l) { return x[x.size() == 1 ? 0 : l]; }
   const Buffer<float>& entrance(size_t l) const { return x[x.size() == 1 ? 0 : l]; }
+  // Of what linear layers read (LinearInput).
+  void set_share(float share);
 
   Kept kept;
   size_t max_tokens;

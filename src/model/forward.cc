@@ -168,6 +168,7 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
   check_batch(model, batch, cache, activations);
   const ModelConfig& c = model.config;
   const size_t N = batch.size();
+  activations.set_share(model.quantized_share);
   embed(model.weights.token_embedding, batch.tokens, threads, activations.entrance(0).mat(N, c.dim));
   if (c.scaled_embedding) scale_embedding(threads, activations.entrance(0).mat(N, c.dim));
   for (size_t l = 0; l < c.layers; ++l) {

@@ -64,6 +64,8 @@ inline constexpr const char* kTokenizerFile = "tokenizer.json";
 
 // The configuration in a checkpoint's metadata, and the name of a tensor's masters in it.
 inline constexpr const char* kCheckpointConfigKey = "config";
+// How far its weights are on their way from full precision to quantized; absent when they are one of these.
+inline constexpr const char* kQuantizedShareKey = "quantized_share";
 std::string master_name(const TensorSpec& spec);
 
 }  // namespace tern

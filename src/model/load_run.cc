@@ -1,7 +1,9 @@
 #include "base/error.h"
+#include "base/text.h"
 #include "model/checkpoint_check.h"
 #include "model/load.h"
 #include "model/stored_model.h"
+#include "template/hf_template.h"
 #include "tokenizer/hf_json.h"
 
 namespace tern {
@@ -11,6 +13,12 @@ StoredModel open_run(const std::filesystem::path& path) {
   const SafetensorsFile& file = *owned;
   StoredModel stored;
   stored.config = checked_config(file);
+  if (const auto share = file.metadata().find(kQuantizedShareKey); share != file.metadata().end()) {
+    fail(
+        "{}: expected a model of full precision or a quantized one, its run is {} of the way between them; go on with "
+        "tern train --resume first",
+        file.name(), quote(share->second));
+  }
   stored.source = "run";
   stored.name = directory_name(path);
   stored.where = file.name();
@@ -21,6 +29,7 @@ StoredModel open_run(const std::filesystem::path& path) {
     if (!std::filesystem::exists(path / kTokenizerFile)) return std::nullopt;
     return read_hf_tokenizer(path / kTokenizerFile);
   };
+  stored.read_chat_template = [path] { return read_hf_chat_template(path); };
   stored.find = [&file](const TensorSpec& spec) {
     const NamedTensor* tensor = file.find(master_name(spec));
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", master_name(spec));

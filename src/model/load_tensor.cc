@@ -282,6 +282,26 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   repack_linear(matrix, threads, linear);
 }
 
+Buffer<float> read_numbers(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads) {
+  check_stored_shape(spec, stored);
+  if (!holds_trits(stored)) {
+    Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
+    for (float& value : values) value = value * stored.scale + stored.offset;
+    return values;
+  }
+  TernaryMatrix matrix = TernaryMatrix::without_memory(spec.rows, spec.cols);
+  matrix.allocate();
+  with_context(fmt::format("tensor '{}'", stored.tensor.name),
+               [&] { load_trits(spec, stored, head_dim, threads, matrix); });
+  Buffer<float> values(spec.elements());
+  std::vector<int8_t> trits(spec.cols);
+  for (size_t r = 0; r < spec.rows; ++r) {
+    matrix.get_row(r, trits);
+    kernels().dequantize_row(trits.data(), spec.cols, matrix.scale, values.data() + r * spec.cols);
+  }
+  return values;
+}
+
 Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored& find, const ChooseForm& choose_form,
                    Threads& threads) {
   const ModelForm form = choose_form(config);

@@ -43,6 +43,10 @@ void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored);
 // Error naming the tensor for a shape or type that does not fit, or numbers that are not finite.
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);
 
+// The tensor's numbers, (rows, cols) in the order that the forward pass wants, whatever they are stored as. Checks
+// shape and numbers alike. `head_dim` is the configuration's.
+Buffer<float> read_numbers(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads);
+
 // The stored tensors of all specs of a configuration, in their order.
 using FindStored = std::function<StoredTensor(const TensorSpec&)>;
 

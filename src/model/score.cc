@@ -65,4 +65,29 @@ LossSum Scorer::score(const Model& model, std::span<const int32_t> tokens, Threa
   return total;
 }
 
+LossSum Scorer::score_texts(const Model& model, std::span<const Text> texts, Threads& threads, LossSum total) {
+  for (size_t first = 0; first < texts.size(); first += windows_) {
+    const std::span<const Text> group = texts.subspan(first, std::min(windows_, texts.size() - first));
+    Batch batch;
+    std::vector<int32_t> targets;
+    for (size_t w = 0; w < group.size(); ++w) {
+      const auto& [tokens, counted] = group[w];
+      check_tokens(tokens, model.config.vocab);
+      batch.add(w, 0, tokens.first(tokens.size() - 1));
+      for (size_t i = 1; i < tokens.size(); ++i) {
+        const bool counts = counted.empty() || counted[i] != 0;
+        targets.push_back(counts ? tokens[i] : kNoTarget);
+        total.tokens += static_cast<size_t>(counts);
+      }
+    }
+    batch.want_all_logits();
+    std::vector<double> losses(batch.size());
+    const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
+    forward(model, batch, threads, cache_, activations_, logits);
+    cross_entropy(logits, targets, threads, losses);
+    for (const double loss : losses) total.nats += loss;
+  }
+  return total;
+}
+
 }  // namespace tern

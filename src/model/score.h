@@ -35,6 +35,14 @@ class Scorer {
   MatView<float> predict(const Model& model, std::span<const int32_t> tokens, Threads& threads);
   size_t pass_tokens() const { return windows_ * context_; }
 
+  // A text of up to context + 1 tokens, and for each of its tokens whether it counts (no marks: all).
+  struct Text {
+    std::span<const int32_t> tokens;
+    std::span<const uint8_t> counted;
+  };
+  // -log p of those tokens of every text, but for the first; each text is a sequence of its own.
+  LossSum score_texts(const Model& model, std::span<const Text> texts, Threads& threads, LossSum total = {});
+
  private:
   size_t context_;
   size_t windows_;  // scored in one forward pass; changes nothing but the speed

@@ -56,6 +56,9 @@ struct Model {
   RopeTable rope;
   RopeTable window_rope;  // of windowed layers; empty without them
   Head logit_head;        // how logits come from head(): exact unless set_head() says otherwise
+  // Of a full-precision model that training makes ternary little by little: its linear layers read x + share (Q(x) - x)
+  // and hold weights that are as far on their way.
+  float quantized_share = 0;
 
   const RopeTable& rope_of(size_t layer) const { return config.has_window(layer) ? window_rope : rope; }
   const DenseMatrix& head() const { return config.tied_head ? weights.token_embedding : weights.output; }

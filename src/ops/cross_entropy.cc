@@ -1,5 +1,6 @@
 #include "ops/cross_entropy.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 
@@ -32,8 +33,9 @@ void cross_entropy(MatView<const float> logits, VecView<const int32_t> targets, 
   assert(targets.size() >= logits.rows && losses.size() >= logits.rows);
   threads.for_ranges(logits.rows, 1, [&](size_t begin, size_t end) {
     Buffer<float> scratch(logits.cols);
-    for (size_t n = begin; n < end; ++n)
-      losses[n] = row_loss(logits.row(n), logits.cols, targets[n], scratch.data()).loss;
+    for (size_t n = begin; n < end; ++n) {
+      losses[n] = targets[n] == kNoTarget ? 0 : row_loss(logits.row(n), logits.cols, targets[n], scratch.data()).loss;
+    }
   });
 }
 
@@ -46,6 +48,12 @@ void cross_entropy_backward(MatView<float> logits, VecView<const int32_t> target
   threads.for_ranges(logits.rows, 1, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
       float* row = logits.row(n);
+      if (targets[n] == kNoTarget) {
+        std::fill_n(row, logits.cols, 0.0f);
+        losses[n] = 0;
+        if (!z_losses.empty()) z_losses[n] = 0;
+        continue;
+      }
       const RowLoss result = row_loss(row, logits.cols, targets[n], row);
       losses[n] = result.loss;
       if (!z_losses.empty()) z_losses[n] = weight * result.log_sum * result.log_sum;

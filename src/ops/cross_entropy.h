@@ -8,6 +8,9 @@
 
 namespace tern {
 
+// The target of a row whose loss is not asked for: its loss and its gradient are 0.
+inline constexpr int32_t kNoTarget = -1;
+
 // losses[n] = log(sum_v exp(logits[n][v])) - logits[n][targets[n]], for logits (N, V).
 void cross_entropy(MatView<const float> logits, VecView<const int32_t> targets, Threads& threads,
                    VecView<double> losses);

@@ -185,14 +185,24 @@ void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows
   });
 }
 
+void LinearInput::set_share(float new_share) {
+  assert(new_share == 0 || kind == WeightKind::kFull);
+  share = new_share;
+  if (share > 0 && quantized.rows == 0) quantized = QuantizedRows(real.size() / cols, cols);
+}
+
 void LinearInput::set_row(size_t n, VecView<const float> x) {
   assert(x.size() == cols);
-  if (kind == WeightKind::kFull) {
+  if (kind == WeightKind::kFull && share == 0) {
     std::copy_n(x.data(), cols, real.data() + n * cols);
-  } else {
-    quantized.scale[n] =
-        kernels().quantize_row(x.data(), cols, quantized.q.data() + n * quantized.stride, &quantized.sum[n]);
+    return;
   }
+  int8_t* q = quantized.q.data() + n * quantized.stride;
+  quantized.scale[n] = kernels().quantize_row(x.data(), cols, q, &quantized.sum[n]);
+  if (kind != WeightKind::kFull) return;
+  float* out = real.data() + n * cols;
+  kernels().dequantize_row(q, cols, quantized.scale[n], out);
+  for (size_t i = 0; i < cols; ++i) out[i] = x[i] + share * (out[i] - x[i]);
 }
 
 void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {

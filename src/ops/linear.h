@@ -41,16 +41,20 @@ struct QuantizedRows {
   QuantizedRows(size_t rows, size_t cols);
 };
 
-// What a group of linear layers reads: the activations as real numbers (kFull) or quantized (the other kinds).
+// What a group of linear layers reads: the activations as real numbers (kFull) or quantized (the other kinds). Real
+// ones may be on their way to quantized: x + share * (Q(x) - x).
 struct LinearInput {
   WeightKind kind = WeightKind::kTernary;
   size_t cols = 0;
+  float share = 0;  // of quantization in real activations; by set_share()
   Buffer<float> real;
   QuantizedRows quantized;
   Buffer<uint8_t> tables;  // of a few tokens, for weights in triples; filled by linear_forward
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);
+  // Of the rows that are set from now on. Above 0 for kFull only.
+  void set_share(float new_share);
   // Stores token n's activations (cols), quantized where the kind says so. Different tokens may be set at the same
   // time.
   void set_row(size_t n, VecView<const float> x);

@@ -140,6 +140,9 @@ void save_checkpoint(const std::filesystem::path& directory, const RunProgress& 
                                                  {kStepKey, std::to_string(progress.step)},
                                                  {kUpdatesKey, std::to_string(state.optimizer().updates())},
                                                  {kWatchKey, progress.watch.to_text()}};
+  if (state.model().quantized_share > 0) {
+    metadata[kQuantizedShareKey] = fmt::format("{}", state.model().quantized_share);
+  }
   metadata[kChecksumKey] = checkpoint_checksum(tensors, metadata);
   write_safetensors(directory / kCheckpointFile, tensors, metadata);
   const Request done;
@@ -148,7 +151,11 @@ void save_checkpoint(const std::filesystem::path& directory, const RunProgress& 
 
 RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& threads, TrainState& state) {
   const SafetensorsFile file(directory / kCheckpointFile);
-  if (checked_config(file) != state.model().config)
+  const ModelConfig config = checked_config(file);
+  RunProgress progress;
+  progress.step = metadata_number(file, kStepKey, std::nullopt);
+  state.set_steps(progress.step);
+  if (config != state.model().config)
     fail("{}: the checkpoint is of another model than {} describes", file.name(), kRunConfigFile);
   state.processes().agree(
       "the checkpoint", as_bytes(file.metadata().at(kChecksumKey)),
@@ -165,8 +172,6 @@ RunProgress load_checkpoint(const std::filesystem::path& directory, Threads& thr
     const std::span<float> values = entry.mine->values;
     std::memcpy(values.data(), tensor->data.data() + entry.mine->begin * sizeof(float), values.size_bytes());
   }
-  RunProgress progress;
-  progress.step = metadata_number(file, kStepKey, std::nullopt);
   // Checkpoints from before updates could be skipped have made one a step and watched nothing.
   state.optimizer().set_updates(metadata_number(file, kUpdatesKey, progress.step));
   const auto watch = file.metadata().find(kWatchKey);

@@ -198,14 +198,14 @@ uint64_t validation_cut(const fs::path& path, double fraction) {
   }
 }
 
+Vocabulary as_run_keeps_it(Vocabulary vocabulary) {
+  if (vocabulary.algorithm != TokenAlgorithm::kSpm) return vocabulary;
+  return parse_hf_tokenizer(format_hf_tokenizer(vocabulary), {format_hf_tokenizer_config(vocabulary)});
+}
+
 Vocabulary make_run_vocabulary(const TrainOptions& options) {
   if (options.tokenizer == "byte") return byte_vocabulary();
-  if (options.tokenizer != "char") {
-    Vocabulary vocabulary = load_vocabulary(options.tokenizer);
-    // The run keeps it as tokenizer.json, where merges by scores become a list: what it is read back as counts.
-    if (vocabulary.algorithm != TokenAlgorithm::kSpm) return vocabulary;
-    return parse_hf_tokenizer(format_hf_tokenizer(vocabulary), {format_hf_tokenizer_config(vocabulary)});
-  }
+  if (options.tokenizer != "char") return as_run_keeps_it(load_vocabulary(options.tokenizer));
   CharVocabularyBuilder builder;
   for (const DataItem& item : parse_data_items(options.data)) {
     for (const DataFile& file : item.files) {
@@ -253,6 +253,10 @@ Corpus::Corpus(const DataManifest& manifest, const Tokenizer& tokenizer, const f
   }
   train_ = Mixture(std::move(sources));
   valid_ = sequence(manifest.valid, hash, directory);
+  if (manifest.train_marks.empty()) return;
+  const TokenSequence marks = sequence(manifest.train_marks, hash, directory);
+  train_conversations_ = Conversations(sequence(manifest.train.at(0).shards, hash, directory), marks);
+  valid_conversations_ = Conversations(valid_, sequence(manifest.valid_marks, hash, directory));
 }
 
 const TokenFile& Corpus::open(const ShardRange& range, uint64_t hash, const fs::path& directory) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tokenizer/tokenizer.h"
+#include "train/conversations.h"
 #include "train/data_items.h"
 #include "train/data_loader.h"
 #include "train/data_manifest.h"
@@ -19,6 +20,9 @@ namespace tern {
 // after the line that contains byte size * (1 - fraction); the size for a fraction of 0. Memory does not depend on the
 // size.
 uint64_t validation_cut(const std::filesystem::path& path, double fraction);
+
+// The vocabulary as it reads back from the tokenizer.json that a run keeps: merges by scores become a list.
+Vocabulary as_run_keeps_it(Vocabulary vocabulary);
 
 // The tokenizer that options.tokenizer names: a tokenizer.json (or a directory holding one), or "byte" or "char", made
 // from the data.
@@ -45,6 +49,9 @@ class Corpus {
 
   const Mixture& train() const { return train_; }
   const TokenSequence& valid() const { return valid_; }
+  // Of a run on conversations (sft.h); else without any.
+  const Conversations& train_conversations() const { return train_conversations_; }
+  const Conversations& valid_conversations() const { return valid_conversations_; }
 
  private:
   const TokenFile& open(const ShardRange& range, uint64_t hash, const std::filesystem::path& directory);
@@ -53,6 +60,7 @@ class Corpus {
   std::vector<std::unique_ptr<TokenFile>> files_;  // sequences point to them
   Mixture train_;
   TokenSequence valid_;
+  Conversations train_conversations_, valid_conversations_;
 };
 
 }  // namespace tern

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "model/memory.h"
+#include "train/teacher.h"
 
 namespace tern {
 namespace {
@@ -15,17 +16,23 @@ size_t float_bytes(size_t tokens, size_t count) {
   return checked_mul(checked_mul(tokens, count, kWhat), sizeof(float), kWhat);
 }
 
-// model/activations.h with all layers or their entrances kept, quantized inputs counted as int8.
-size_t activation_bytes(const ModelConfig& c, size_t tokens, bool recompute) {
+// What q, k, v; o; gate, up; and down of one layer read in int8, with a scale and a sum a token.
+size_t quantized_input_bytes(const ModelConfig& c, size_t tokens) {
+  const size_t inputs = 2 * round_up_to_panel(c.dim) + round_up_to_panel(c.q_dim()) + round_up_to_panel(c.ffn);
+  return checked_mul(tokens, inputs + 4 * 8, kWhat);
+}
+
+// model/activations.h with `layers` layers and all layers' entrances kept, quantized inputs counted as int8; `both`:
+// they are there besides the real ones (LinearInput::set_share).
+size_t activation_bytes(const ModelConfig& c, size_t tokens, size_t layers, bool both) {
   const bool full = c.weights == WeightKind::kFull;
   const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
   const size_t outside = (3 + c.layers) * c.dim + 1 + wide + 2 * c.kv_dim();
   const size_t floats = c.dim + 2 * c.q_dim() + 2 * c.heads + 3 * c.ffn + 4;
-  // What q, k, v; o; gate, up; and down read, with a scale and a sum a token.
-  const size_t inputs = 2 * round_up_to_panel(c.dim) + round_up_to_panel(c.q_dim()) + round_up_to_panel(c.ffn);
-  const size_t input_bytes = full ? float_bytes(tokens, inputs) : checked_mul(tokens, inputs + 4 * 8, kWhat);
-  const size_t layer = checked_add(float_bytes(tokens, floats), input_bytes, kWhat);
-  return checked_add(float_bytes(tokens, outside), checked_mul(recompute ? 1 : c.layers, layer, kWhat), kWhat);
+  const size_t inputs = 2 * c.dim + c.q_dim() + c.ffn;
+  const size_t layer = checked_add(float_bytes(tokens, floats + (full || both ? inputs : 0)),
+                                   full ? 0 : quantized_input_bytes(c, tokens), kWhat);
+  return checked_add(float_bytes(tokens, outside), checked_mul(layers, layer, kWhat), kWhat);
 }
 
 // ops/linear_backward.h; its buffers grow to the largest of what they hold. Head and full layers multiply floats.
@@ -73,7 +80,9 @@ StepCost step_cost(const ModelConfig& config, const StepShape& shape, GradientPr
 }
 
 TrainMemory train_memory(const TrainOptions& o) {
-  const ModelConfig& c = o.model;
+  ModelConfig c = o.model;
+  // A run that begins with full precision needs the most then.
+  if (o.quantization.share(0) < 1) c.weights = WeightKind::kFull;
   const size_t tokens = checked_mul(o.context, o.batch, kWhat);
   TrainMemory memory;
   memory.masters = float_bytes(1, parameter_count(c));
@@ -82,10 +91,11 @@ TrainMemory train_memory(const TrainOptions& o) {
   memory.weights = expected_weight_bytes(c, DType::kF32).total();
   ModelConfig cached = c;
   if (o.recompute) cached.layers = 1;
-  memory.activations = checked_add(activation_bytes(c, tokens, o.recompute),
+  memory.activations = checked_add(activation_bytes(c, tokens, cached.layers, o.quantization.ramp > 0),
                                    kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kWhat);
   memory.backward = backward_bytes(c, o.gradients, tokens);
   memory.logits = float_bytes(tokens, c.vocab);
+  if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape());
   return memory;
 }
 

@@ -29,8 +29,9 @@ struct TrainMemory {
   size_t activations = 0;  // keys and values with them
   size_t backward = 0;     // buffers of the backward pass
   size_t logits = 0;
+  size_t teacher = 0;  // all of it
 
-  size_t total() const { return masters + gradients + optimizer + weights + activations + backward + logits; }
+  size_t total() const { return masters + gradients + optimizer + weights + activations + backward + logits + teacher; }
 };
 
 // At most, for a TrainState of these options' shape. Error when a number does not fit.

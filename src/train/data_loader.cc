@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "train/conversations.h"
 
 namespace tern {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 // Away from the streams of the initial weights and from each other; a run has fewer than 2^32 steps.
 constexpr uint64_t kSampleStream = uint64_t{1} << 32;
 constexpr uint64_t kSourceStream = uint64_t{1} << 40;
+constexpr uint64_t kOrderStream = uint64_t{1} << 48;
 
 }  // namespace
 
@@ -29,7 +31,18 @@ const DataSource& DataLoader::source(int64_t step, size_t index) const {
   return data.at_share(rng.uniform());
 }
 
+size_t Sample::targets() const {
+  size_t count = 0;
+  for (size_t i = 1; i < size(); ++i) count += static_cast<size_t>(counts(i));
+  return count;
+}
+
 Sample DataLoader::sample(int64_t step, size_t index) const {
+  if (conversations != nullptr) {
+    const uint64_t number = static_cast<uint64_t>(step) * step_samples + index;
+    const uint64_t count = conversations->size();
+    return conversations->sample(permuted(number % count, count, mix_bits(seed + kOrderStream) + number / count));
+  }
   const DataSource& from = source(step, index);
   const uint64_t size = from.tokens.size();
   if (size <= context) fail("train: {} has {} tokens, a sample needs {}", from.name, size, context + 1);

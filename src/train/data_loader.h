@@ -13,12 +13,17 @@
 
 namespace tern {
 
-// context + 1 tokens: every token but the last is an input, and its successor the target.
+class Conversations;
+
+// Up to context + 1 tokens: every token but the last is an input, and its successor the target, if it counts.
 class Sample {
  public:
   Sample() = default;
   explicit Sample(std::span<const int32_t> tokens) : tokens_(tokens.begin(), tokens.end()) {}
   explicit Sample(std::vector<int32_t> tokens) : tokens_(std::move(tokens)) {}
+  // `counted`: one for each token, whether it is to be predicted.
+  Sample(std::vector<int32_t> tokens, std::vector<uint8_t> counted)
+      : tokens_(std::move(tokens)), counted_(std::move(counted)) {}
 
   size_t size() const { return tokens_.size(); }
   std::span<const int32_t> tokens() const { return tokens_; }
@@ -28,9 +33,14 @@ class Sample {
   auto end() const { return tokens_.end(); }
   int32_t front() const { return tokens_.front(); }
   int32_t back() const { return tokens_.back(); }
+  // Whether token i > 0 is to be predicted; how many are.
+  bool counts(size_t i) const { return counted_.empty() || counted_[i] != 0; }
+  size_t targets() const;
+  std::span<const uint8_t> counted() const { return counted_; }  // empty: all
 
  private:
   std::vector<int32_t> tokens_;
+  std::vector<uint8_t> counted_;
 };
 
 struct DataSource {
@@ -59,6 +69,10 @@ struct DataLoader {
   Mixture data;  // every source has at least context + 1 tokens
   size_t context = 0;
   uint64_t seed = 0;
+  // When set, samples are conversations instead, each once before any comes again: sample s of step t is number
+  // t * step_samples + s of an order that is a function of the seed.
+  const Conversations* conversations = nullptr;
+  size_t step_samples = 0;  // of all processes
 
   // Sample `index` (0..) of step `step`. Error when its source is shorter than a sample.
   Sample sample(int64_t step, size_t index) const;

@@ -52,7 +52,11 @@ std::string manifest_to_json(const DataManifest& manifest) {
   for (const ManifestSource& source : manifest.train) {
     train.push_back({{"name", source.name}, {"weight", source.weight}, {"shards", ranges_json(source.shards)}});
   }
-  const Json json = {{"train", train}, {"valid", ranges_json(manifest.valid)}};
+  Json json = {{"train", train}, {"valid", ranges_json(manifest.valid)}};
+  if (!manifest.train_marks.empty()) {
+    json["train_marks"] = ranges_json(manifest.train_marks);
+    json["valid_marks"] = ranges_json(manifest.valid_marks);
+  }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -67,6 +71,10 @@ DataManifest manifest_from_json(std::string_view text, std::string_view where) {
         manifest.train.push_back({source.at("name").get<std::string>(), weight, parse_ranges(source.at("shards"))});
       }
       manifest.valid = parse_ranges(json.at("valid"));
+      if (json.contains("train_marks")) {
+        manifest.train_marks = parse_ranges(json.at("train_marks"));
+        manifest.valid_marks = parse_ranges(json.at("valid_marks"));
+      }
     } catch (const Json::exception&) {
       fail("expected the list of a run's token shards, it is something else");
     }

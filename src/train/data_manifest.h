@@ -31,6 +31,8 @@ struct ManifestSource {
 struct DataManifest {
   std::vector<ManifestSource> train;
   std::vector<ShardRange> valid;
+  // Of conversations (sft.h): shards of marks, one for each token.
+  std::vector<ShardRange> train_marks, valid_marks;
 
   bool operator==(const DataManifest&) const = default;
 };

@@ -54,6 +54,7 @@ void MetricsLog::add(const StepMetrics& m) {
     json["flips"] = m.trits.flip_fraction();
   }
   if (m.z_loss > 0) json["z_loss"] = m.z_loss;
+  if (m.divergence > 0) json["divergence"] = m.divergence;
   if (m.skipped) json["skipped"] = true;
   write_line(json.dump());
 }

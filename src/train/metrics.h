@@ -22,6 +22,8 @@ struct StepMetrics {
   double peak_share = 0;  // of the time a step takes: what it would take at the machine's peak rates (train/cost.h)
   TritCounts trits;       // after the update
   double z_loss = 0;      // weighted
+  double divergence = 0;  // from the teacher
+  size_t tokens = 0;      // that went through the model
   bool skipped = false;   // the update was left out
 };
 

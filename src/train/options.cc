@@ -41,8 +41,30 @@ Key key(const char* name, Member member) {
           [member](const Json& value, TrainOptions& o) { read(value, member(o)); }};
 }
 
-const std::vector<Key>& keys() {
-  static const std::vector<Key> list = {
+// What a run begins with and learns from.
+std::vector<Key> way_keys() {
+  return {
+      key(
+          "from", [](TrainOptions & o) -> auto& { return o.from; }),
+      key(
+          "ternary_from", [](TrainOptions & o) -> auto& { return o.quantization.from; }),
+      key(
+          "lambda_steps", [](TrainOptions & o) -> auto& { return o.quantization.ramp; }),
+      key(
+          "sft", [](TrainOptions & o) -> auto& { return o.sft; }),
+      key(
+          "chat_template", [](TrainOptions & o) -> auto& { return o.chat_template; }),
+      key(
+          "teacher", [](TrainOptions & o) -> auto& { return o.teacher; }),
+      key(
+          "distill_weight", [](TrainOptions & o) -> auto& { return o.distillation.weight; }),
+      key(
+          "distill_temperature", [](TrainOptions & o) -> auto& { return o.distillation.temperature; }),
+  };
+}
+
+std::vector<Key> recipe_keys() {
+  return {
       {"model", [](const TrainOptions& o) { return Json::parse(config_to_json(o.model)); },
        [](const Json& value, TrainOptions& o) { o.model = config_from_json(value.dump(), "model"); }},
       key(
@@ -118,7 +140,44 @@ const std::vector<Key>& keys() {
       key(
           "valid_tokens", [](TrainOptions & o) -> auto& { return o.valid_tokens; }),
   };
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> list = [] {
+    std::vector<Key> all = recipe_keys();
+    for (const Key& each : way_keys()) all.push_back(each);
+    return all;
+  }();
   return list;
+}
+
+// A run ends with the model it is for: at least its last step is quantized.
+void validate_quantization(const TrainOptions& o) {
+  const QuantizationStart& q = o.quantization;
+  if (q.from < 0 || q.ramp < 0) {
+    fail("train: ternary_from is {} and lambda_steps {}, expected 0 or more", q.from, q.ramp);
+  }
+  if (q == QuantizationStart{}) return;
+  if (o.model.weights == WeightKind::kFull) {
+    fail("train: ternary_from {} and lambda_steps {} do not fit weights of full precision", q.from, q.ramp);
+  }
+  if (q.from >= o.schedule.steps || q.ramp >= o.schedule.steps - q.from) {
+    fail("train: ternary_from {} and lambda_steps {} make no step ternary, the run has {}", q.from, q.ramp,
+         o.schedule.steps);
+  }
+}
+
+void validate_ways(const TrainOptions& o) {
+  if (!o.sft && !o.chat_template.empty()) fail("train: chat_template {} belongs to sft", o.chat_template);
+  if (o.sft && !o.cache.empty()) fail("train: sft keeps its shards in the training directory, cache is {}", o.cache);
+  if (o.teacher.empty()) return;
+  if (!(o.distillation.weight > 0 && o.distillation.weight <= 1)) {
+    fail("train: distill_weight is {}, expected above 0, up to 1", o.distillation.weight);
+  }
+  if (!(o.distillation.temperature > 0) || !std::isfinite(o.distillation.temperature)) {
+    fail("train: distill_temperature is {}, expected above 0", o.distillation.temperature);
+  }
+  if (o.z_loss > 0) fail("train: z_loss {} does not fit a teacher", o.z_loss);
 }
 
 }  // namespace
@@ -164,6 +223,8 @@ void validate(const TrainOptions& o) {
          o.batch * o.accumulation);
   }
   validate(o.schedule);
+  validate_quantization(o);
+  validate_ways(o);
   if (!(o.valid_fraction >= 0 && o.valid_fraction < 1)) {
     fail("train: valid_fraction is {}, expected 0 or more and below 1", o.valid_fraction);
   }

@@ -16,7 +16,15 @@
 namespace tern {
 
 struct TrainOptions {
-  ModelConfig model;               // vocab and context are filled in from the tokenizer and `context`
+  // Without `from`, vocab and context are filled in from the tokenizer and `context`; with it all is the model's, but
+  // for `weights` and sub_norms that a run may add (start_model.h).
+  ModelConfig model;
+  std::string from;                // a model to go on from (model/load.h); empty: random weights
+  QuantizationStart quantization;  // of ternary and binary runs
+  bool sft = false;                // the data are conversations (sft.h)
+  std::string chat_template;       // a name or a file; empty: the model's
+  std::string teacher;             // a model to learn from (teacher.h); empty: none
+  Distillation distillation{0.5f, 2};
   std::vector<std::string> data;   // sources, each a path or a path and a weight (data_items.h)
   std::vector<std::string> valid;  // paths; empty: the last part of every data file
   double valid_fraction = 0.1;     // of each data file, without `valid`
@@ -46,7 +54,7 @@ struct TrainOptions {
   // it; where the forward passes cannot be shared evenly they become smaller. Error when the samples cannot either, or
   // do not make `sum_parts` parts.
   StepShape shape_for(size_t processes) const;
-  StepRules rules() const { return {optimizer, z_loss, gradients, recompute}; }
+  StepRules rules() const { return {optimizer, z_loss, gradients, recompute, quantization, distillation}; }
 };
 
 // Error naming the first option that does not fit.

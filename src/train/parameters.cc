@@ -26,17 +26,34 @@ std::vector<size_t> make_offsets(const std::vector<TensorSpec>& specs) {
   return offsets;
 }
 
-// The rows [first, last) of `values`, rounded to bf16, into panels of f32. `first` is a multiple of kPanel, and `last`
-// too or the last row's.
-void pack_rounded(MatView<const float> values, size_t first, size_t last, Threads& threads, DenseMatrix& matrix) {
+// What a row of a real matrix is on the way to a quantized one: row += share * (Q - row), Q row `r` of `quantized`.
+struct QuantizedShare {
+  const TernaryMatrix& quantized;
+  float share;
+
+  void apply(size_t r, VecView<float> row) const {
+    std::vector<int8_t> trits(row.size());
+    std::vector<float> values(row.size());
+    quantized.get_row(r, trits);
+    kernels().dequantize_row(trits.data(), row.size(), quantized.scale, values.data());
+    for (size_t i = 0; i < row.size(); ++i) row[i] += share * (values[i] - row[i]);
+  }
+};
+
+// The rows [first, last) of `values`, rounded to bf16 and then mixed where a share is given, into panels of f32.
+// `first` is a multiple of kPanel, and `last` too or the last row's.
+void pack_rounded(MatView<const float> values, size_t first, size_t last, const QuantizedShare* mixed, Threads& threads,
+                  DenseMatrix& matrix) {
   threads.for_ranges(last - first, kPanel, [&](size_t begin, size_t end) {
     std::vector<uint16_t> bits(values.cols);
     std::vector<float> panel(kPanel * values.cols);
     for (size_t row = first + begin; row < first + end; row += kPanel) {
       const size_t rows = std::min(kPanel, first + end - row);
       for (size_t r = 0; r < rows; ++r) {
+        float* out = panel.data() + r * values.cols;
         kernels().round_bf16(values.row(row + r), values.cols, bits.data());
-        kernels().expand_bf16(bits.data(), values.cols, panel.data() + r * values.cols);
+        kernels().expand_bf16(bits.data(), values.cols, out);
+        if (mixed != nullptr) mixed->apply(row + r, {out, values.cols});
       }
       matrix.set_panel(row, {panel.data(), rows, values.cols});
     }
@@ -115,7 +132,8 @@ void initialize(uint64_t seed, ParameterRange range, Threads& threads, Parameter
   }
 }
 
-TritCounts pack_weights(const Parameters& masters, ParameterRange range, Threads& threads, Model& model) {
+TritCounts pack_weights(const Parameters& masters, ParameterRange range, WeightKind target, Threads& threads,
+                        Model& model) {
   const Timed timed(threads, "packing of weights");
   constexpr size_t kCodesPerByte = 4;
   TritCounts counts;
@@ -137,7 +155,15 @@ TritCounts pack_weights(const Parameters& masters, ParameterRange range, Threads
       counts.zeros -= size * kCodesPerByte - spec.elements();  // what fills up panels
     } else {
       DenseMatrix& matrix = spec.is_linear() ? model.weights.linear(spec).dense : model.weights.dense(spec);
-      pack_rounded(values, piece.begin / spec.cols, piece.end / spec.cols, threads, matrix);
+      const size_t first = piece.begin / spec.cols;
+      const size_t last = piece.end / spec.cols;
+      if (spec.is_linear() && model.quantized_share > 0) {
+        const Linear quantized = make_linear(target, values, threads);
+        const QuantizedShare mixed{quantized.ternary, model.quantized_share};
+        pack_rounded(values, first, last, &mixed, threads, matrix);
+      } else {
+        pack_rounded(values, first, last, nullptr, threads, matrix);
+      }
     }
   }
   return counts;

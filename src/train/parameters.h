@@ -57,8 +57,10 @@ struct TritCounts {
 };
 
 // Packs the masters into the weights that the forward pass reads: ternary once a step; full layers, embedding and head
-// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits. Those in `range` alone, whose
-// borders are those of shard_ranges().
-TritCounts pack_weights(const Parameters& masters, ParameterRange range, Threads& threads, Model& model);
+// rounded to bf16 but kept in f32, whose panels multiply faster and give the same bits. The linear layers of a
+// full-precision model with a quantized_share become R + share (Q - R), R rounded to bf16, Q what `target` packs. Those
+// in `range` alone, whose borders are those of shard_ranges().
+TritCounts pack_weights(const Parameters& masters, ParameterRange range, WeightKind target, Threads& threads,
+                        Model& model);
 
 }  // namespace tern

@@ -32,6 +32,7 @@ size_t file_bytes(const std::vector<std::string>& items) {
 // A step with one micro-batch for all of them, the second time it is made.
 double measure_step(const TrainOptions& o, Threads& threads) {
   TrainState state(o.model, {o.context, o.batch, 1}, o.seed, threads, o.rules());
+  if (state.set_steps(o.schedule.steps)) state.repack(threads);  // as the last steps are
   Rng rng(o.seed, 0, 0);
   std::vector<int32_t> tokens(o.batch * (o.context + 1));
   for (int32_t& token : tokens) token = static_cast<int32_t>(rng.below(o.model.vocab));

@@ -10,6 +10,7 @@
 #include "base/profile.h"
 #include "model/forward.h"
 #include "ops/cross_entropy.h"
+#include "train/teacher.h"
 #include "train/weight_exchange.h"
 
 namespace tern {
@@ -27,30 +28,60 @@ StepShape checked(const ModelConfig& config, const StepShape& shape) {
   return shape;
 }
 
+ModelConfig config_of_share(ModelConfig config, float share) {
+  if (share < 1) config.weights = WeightKind::kFull;
+  return config;
+}
+
 }  // namespace
+
+float QuantizationStart::share(int64_t step) const {
+  if (step < from) return 0;
+  if (step >= from + ramp) return 1;
+  return static_cast<float>(static_cast<double>(step - from) / static_cast<double>(ramp));
+}
 
 TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads,
                        const StepRules& rules, Communicator& processes)
     : processes_(&processes),
+      config_(config),
       shape_(checked(config, shape)),
       rules_(rules),
-      model_(make_model(config, DType::kF32)),
+      model_(make_model(config_of_share(config, rules.quantization.share(0)), DType::kF32)),
       masters_(config),
       gradients_(config),
       shards_(shard_ranges(masters_.specs(), processes.world())),
       optimizer_(rules.optimizer, config, shards_[processes.rank()]),
       cache_(config, shape.micro_batch, shape.context, KvType::kF32, rules.recompute ? 1 : config.layers),
-      activations_(config, shape.micro_batch * shape.context, rules.recompute ? Kept::kEntrances : Kept::kAllLayers),
+      activations_(make_activations()),
       buffers_(config, shape.micro_batch * shape.context),
       logits_(shape.micro_batch * shape.context * config.vocab) {
   buffers_.linear.precision = rules.gradients;
+  set_steps(0);
   initialize(seed, shard(), threads, masters_);
   repack(threads);
 }
 
+Activations TrainState::make_activations() const {
+  return {model_.config, shape_.micro_batch * shape_.context, rules_.recompute ? Kept::kEntrances : Kept::kAllLayers};
+}
+
 void TrainState::repack(Threads& threads) {
-  trits_ = pack_weights(masters_, shard(), threads, model_);
+  trits_ = pack_weights(masters_, shard(), config_.weights, threads, model_);
   trits_ = gather_weights(masters_.specs(), shards_, trits_, *processes_, threads, model_);
+}
+
+bool TrainState::set_steps(int64_t steps) {
+  const float share = rules_.quantization.share(steps);
+  const ModelConfig config = config_of_share(config_, share);
+  const float quantized_share = config == config_ ? 0 : share;  // of a model that is not quantized as a whole
+  if (config == model_.config && quantized_share == model_.quantized_share) return false;
+  if (config != model_.config) {
+    model_ = make_model(config, DType::kF32);
+    activations_ = make_activations();
+  }
+  model_.quantized_share = quantized_share;
+  return true;
 }
 
 // Forward and backward of one micro-batch, the step's samples from `first` on; the gradients of loss_scale times the
@@ -60,31 +91,42 @@ void TrainState::micro_step(std::span<const Sample> samples, size_t first, float
   Batch batch;
   std::vector<int32_t> targets;
   for (size_t b = 0; b < samples.size(); ++b) {
-    assert(samples[b].size() == shape_.context + 1);
-    batch.add(b, 0, samples[b].first(shape_.context));
-    targets.insert(targets.end(), samples[b].begin() + 1, samples[b].end());
+    const Sample& sample = samples[b];
+    assert(sample.size() >= 2 && sample.size() <= shape_.context + 1);
+    check_tokens(sample.tokens(), model_.config.vocab);
+    batch.add(b, 0, sample.first(sample.size() - 1));
+    for (size_t i = 1; i < sample.size(); ++i) targets.push_back(sample.counts(i) ? sample.tokens()[i] : kNoTarget);
   }
-  check_tokens(targets, model_.config.vocab);
   batch.want_all_logits();
   const MatView<float> logits = logits_.mat(batch.size(), model_.config.vocab);
   forward(model_, batch, threads, cache_, activations_, logits);
-  std::vector<double> losses(batch.size()), z_losses(batch.size());
-  cross_entropy_backward(logits, targets, loss_scale, threads, losses, rules_.z_loss, z_losses);
-  backward(model_, batch, activations_, cache_, logits, threads, buffers_, gradients_);
-  double loss = 0, z_loss = 0;
-  for (size_t n = 0; n < losses.size(); ++n) {
-    loss += losses[n];
-    z_loss += z_losses[n];
-    if (!std::isfinite(losses[n]) && !sums.broken_sample) sums.broken_sample = first + n / shape_.context;
+  std::vector<double> losses(batch.size()), z_losses(batch.size()), divergences(batch.size());
+  if (teacher_ != nullptr) {
+    distillation_backward(logits, teacher_->logits(batch, threads), targets, loss_scale, rules_.distillation, threads,
+                          losses, divergences);
+  } else {
+    cross_entropy_backward(logits, targets, loss_scale, threads, losses, rules_.z_loss, z_losses);
   }
-  sums.loss += loss;
-  sums.z_loss += z_loss;
+  backward(model_, batch, activations_, cache_, logits, threads, buffers_, gradients_);
+  StepResult here;
+  for (size_t b = 0, n = 0; b < samples.size(); ++b) {
+    for (const size_t end = n + samples[b].size() - 1; n < end; ++n) {
+      here.loss += losses[n];
+      here.z_loss += z_losses[n];
+      here.divergence += divergences[n];
+      if (!std::isfinite(losses[n]) && !sums.broken_sample) sums.broken_sample = first + b;
+    }
+  }
+  sums.loss += here.loss;
+  sums.z_loss += here.z_loss;
+  sums.divergence += here.divergence;
+  sums.tokens += batch.size();
 }
 
 // gradients_ = the sum over this process's samples; the sums of losses, one a part. Parts wait in `earlier` for their
 // neighbour as the digits of a binary number do that counts them.
-std::vector<StepResult> TrainState::local_gradients(std::span<const Sample> samples, Threads& threads) {
-  const float loss_scale = 1.0f / static_cast<float>(shape_.tokens() * processes_->world());
+std::vector<StepResult> TrainState::local_gradients(std::span<const Sample> samples, float loss_scale,
+                                                    Threads& threads) {
   const size_t before = processes_->rank() * samples.size();  // samples of the processes before this one
   const size_t part_samples = samples.size() / shape_.parts;
   std::vector<StepResult> results(shape_.parts);
@@ -111,35 +153,50 @@ std::vector<StepResult> TrainState::local_gradients(std::span<const Sample> samp
   return results;
 }
 
-// The result of the whole step from the sums of this process's parts.
-StepResult TrainState::share_results(std::span<const StepResult> parts) const {
+// Of the samples of all processes.
+size_t TrainState::count_targets(std::span<const Sample> samples) const {
+  size_t mine = 0;
+  for (const Sample& sample : samples) mine += sample.targets();
+  double targets = 0;
+  for (const double theirs : processes_->all_gather(std::vector<double>{static_cast<double>(mine)})) targets += theirs;
+  if (targets == 0) fail("train: a step without a token that counts");
+  return static_cast<size_t>(targets);
+}
+
+// The result of the whole step, in which `targets` tokens count, from the sums of this process's parts.
+StepResult TrainState::share_results(std::span<const StepResult> parts, size_t targets) const {
   constexpr double kNone = -1;
-  const size_t count = parts.size();
+  constexpr size_t kNumbers = 5;
   std::vector<double> mine;
   for (const StepResult& part : parts) {
-    mine.push_back(part.loss);
-    mine.push_back(part.z_loss);
-    mine.push_back(part.broken_sample ? static_cast<double>(*part.broken_sample) : kNone);
+    const double broken = part.broken_sample ? static_cast<double>(*part.broken_sample) : kNone;
+    for (const double x : {part.loss, part.z_loss, part.divergence, static_cast<double>(part.tokens), broken}) {
+      mine.push_back(x);
+    }
   }
   const std::vector<double> all = processes_->all_gather(mine);
-  std::vector<double> losses, z_losses;
+  std::vector<double> losses, z_losses, divergences;
   StepResult result;
-  for (size_t i = 0; i < count * processes_->world(); ++i) {
-    losses.push_back(all[3 * i]);
-    z_losses.push_back(all[3 * i + 1]);
-    const double broken = all[3 * i + 2];
+  for (size_t i = 0; i < all.size(); i += kNumbers) {
+    losses.push_back(all[i]);
+    z_losses.push_back(all[i + 1]);
+    divergences.push_back(all[i + 2]);
+    result.tokens += static_cast<size_t>(all[i + 3]);
+    const double broken = all[i + 4];
     if (broken != kNone && !result.broken_sample) result.broken_sample = static_cast<size_t>(broken);
   }
-  const auto tokens = static_cast<double>(shape_.tokens() * processes_->world());
-  result.loss = sum_pairs(losses) / tokens;
-  result.z_loss = sum_pairs(z_losses) / tokens;
+  const auto count = static_cast<double>(targets);
+  result.loss = sum_pairs(losses) / count;
+  result.z_loss = sum_pairs(z_losses) / count;
+  result.divergence = sum_pairs(divergences) / count;
   return result;
 }
 
 StepResult TrainState::compute_gradients(std::span<const Sample> samples, Threads& threads) {
   assert(samples.size() == shape_.samples());
-  const std::vector<StepResult> parts = local_gradients(samples, threads);
-  StepResult result = share_results(parts);
+  const size_t targets = count_targets(samples);
+  const std::vector<StepResult> parts = local_gradients(samples, 1.0f / static_cast<float>(targets), threads);
+  StepResult result = share_results(parts, targets);
   {
     const Timed timed(threads, "summing of gradients");
     processes_->reduce_scatter(shards_, {gradients_.data().data(), gradients_.count()});

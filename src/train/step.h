@@ -11,6 +11,7 @@
 #include "model/activations.h"
 #include "model/kv_cache.h"
 #include "model/weights.h"
+#include "ops/distillation.h"
 #include "train/backward.h"
 #include "train/communicator.h"
 #include "train/data_loader.h"
@@ -32,18 +33,35 @@ struct StepShape {
   size_t tokens() const { return context * samples(); }
 };
 
+// When the linear layers of a ternary or binary run are quantized: from its first step on, or later, or little by
+// little: at step `from` + k the weights and what they are multiplied by are k / ramp of the way from full precision to
+// quantized (lambda in "Fine-tuning LLMs to 1.58bit", Hugging Face 2024).
+struct QuantizationStart {
+  int64_t from = 0;  // the first step that is not of full precision
+  int64_t ramp = 0;  // steps to the first that is quantized
+
+  float share(int64_t step) const;
+  bool operator==(const QuantizationStart&) const = default;
+};
+
 // What a run's steps are made of, for all of them alike.
 struct StepRules {
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   float z_loss = 0;                                         // weight of the z-loss (ops/cross_entropy.h)
   GradientPrecision gradients = GradientPrecision::kInt16;  // of ternary and binary layers (ops/linear_backward.h)
   bool recompute = false;  // keep what enters the layers alone (model/activations.h): less memory, a third more work
+  QuantizationStart quantization = {};
+  Distillation distillation = {};  // from the teacher, where there is one
 };
 
+class Teacher;
+
 struct StepResult {
-  double loss = 0;           // mean nats a token over the step's samples, before the update; without the z-loss
+  double loss = 0;           // mean nats a token that counts, before the update; without the z-loss
   double gradient_norm = 0;  // before clipping
   double z_loss = 0;         // mean, times its weight
+  double divergence = 0;     // mean nats between the teacher's distribution and the model's
+  size_t tokens = 0;         // that went through the model
   // The first of the step's samples, of all processes, whose loss is no finite number, if there is one.
   std::optional<size_t> broken_sample;
 };
@@ -69,6 +87,11 @@ class TrainState {
 
   // After the masters were changed from outside (a loaded checkpoint).
   void repack(Threads& threads);
+  // Whom to learn from from now on; outlives this object.
+  void set_teacher(Teacher* teacher) { teacher_ = teacher; }
+  // Makes model() one for the step after `steps` steps, as rules.quantization says: of full precision, on the way, or
+  // quantized. Returns whether that changed something; then repack() must follow. Masters and moments stay.
+  bool set_steps(int64_t steps);
   // What the last update did to the trits.
   const TritCounts& trits() const { return trits_; }
 
@@ -88,10 +111,13 @@ class TrainState {
  private:
   const ParameterRange& shard() const { return shards_[processes_->rank()]; }
   void micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads, StepResult& sums);
-  std::vector<StepResult> local_gradients(std::span<const Sample> samples, Threads& threads);
-  StepResult share_results(std::span<const StepResult> parts) const;
+  Activations make_activations() const;
+  size_t count_targets(std::span<const Sample> samples) const;
+  std::vector<StepResult> local_gradients(std::span<const Sample> samples, float loss_scale, Threads& threads);
+  StepResult share_results(std::span<const StepResult> parts, size_t targets) const;
 
   Communicator* processes_;
+  ModelConfig config_;  // what the run ends with
   StepShape shape_;
   StepRules rules_;
   Model model_;
@@ -104,6 +130,7 @@ class TrainState {
   BackwardBuffers buffers_;
   Buffer<float> logits_;  // (B*T, V); then their gradient
   TritCounts trits_;
+  Teacher* teacher_ = nullptr;
 };
 
 }  // namespace tern

@@ -11,11 +11,15 @@
 #include "base/progress.h"
 #include "formats/safetensors.h"
 #include "model/load.h"
+#include "template/hf_template.h"
 #include "tokenizer/hf_json.h"
 #include "train/checkpoint.h"
 #include "train/corpus.h"
 #include "train/cost.h"
 #include "train/metrics.h"
+#include "train/sft.h"
+#include "train/start_model.h"
+#include "train/teacher.h"
 #include "train/validation.h"
 #include "train/weight_exchange.h"
 
@@ -55,19 +59,28 @@ class Run {
         processes_(processes),
         tokenizer_(read_hf_tokenizer(directory / kTokenizerFile)),
         corpus_(read_manifest(directory), tokenizer_, directory),
-        loader_{corpus_.train(), options.context, options.seed},
+        loader_(make_loader()),
         state_(options.model, options.shape_for(processes.world()), options.seed, threads, options.rules(), processes),
-        scorer_(options.model, options.context) {}
+        scorer_(state_.model().config, options.context) {}
 
   TrainReport go(bool resume) {
+    if (!options_.teacher.empty()) {
+      teacher_.emplace(options_.teacher, options_.model, tokenizer_, options_.shape_for(processes_.world()), threads_);
+      state_.set_teacher(&*teacher_);
+    }
     if (processes_.is_first() && hooks_.on_start) hooks_.on_start(options_, tokenizer_);
     if (resume) {
       progress_ = load_checkpoint(directory_, threads_, state_);
       saved_step_ = progress_.step;
       check_weights();
     } else {
+      if (!options_.from.empty()) {
+        load_masters(open_start_model(options_), options_.model.weights, threads_, state_.masters());
+        state_.repack(threads_);
+      }
       save();
     }
+    scorer_ = Scorer(state_.model().config, options_.context);
     if (!hooks_.trace.empty()) write_trace();
     if (processes_.is_first()) {
       metrics_.emplace(directory_ / kMetricsFile, progress_.step, options_.schedule.steps);
@@ -79,7 +92,8 @@ class Run {
     if (metrics_) {
       report.valid = validate(corpus_.valid().size());
       metrics_->add_validation(report.steps, report.valid);
-      report.valid_bytes = text_bytes(tokenizer_, corpus_.valid());
+      report.valid_bytes = options_.sft ? answer_bytes(tokenizer_, corpus_.valid_conversations())
+                                        : text_bytes(tokenizer_, corpus_.valid());
     }
     processes_.barrier();
     report.parameters = parameter_count(options_.model);
@@ -88,13 +102,20 @@ class Run {
   }
 
  private:
+  DataLoader make_loader() const {
+    DataLoader loader{corpus_.train(), options_.context, options_.seed, nullptr, 0};
+    if (options_.sft) loader.conversations = &corpus_.train_conversations();
+    loader.step_samples = options_.batch * options_.accumulation;
+    return loader;
+  }
+
   void train_steps(TrainReport& report) {
     const Schedule& schedule = options_.schedule;
     const int64_t first = progress_.step;
-    const auto tokens = static_cast<double>(options_.shape().tokens());
-    const StepCost cost = step_cost(options_.model, options_.shape(), options_.gradients);
-    const double least_seconds =
-        cost.least_seconds(measure_compute(threads_)) / static_cast<double>(processes_.world());
+    const auto step_tokens = static_cast<double>(options_.shape().tokens());
+    double token_sum = 0;
+    const ComputeRates peaks = measure_compute(threads_);
+    double least_sum = 0;
     const int64_t tail = std::max<int64_t>(1, (schedule.steps - first) / 10);
     std::optional<Progress> bar;
     if (processes_.is_first()) {
@@ -106,21 +127,27 @@ class Run {
     int64_t tail_steps = 0;
     while (progress_.step < schedule.steps) {
       if (processes_.any(hooks_.stop != nullptr && hooks_.stop->load())) break;
+      const StepCost cost = step_cost(state_.model().config, options_.shape(), options_.gradients);
       const double begin = now_s();
       const uint64_t sent_before = processes_.sent_bytes();
       threads_.set_profile(hooks_.profile);
       StepMetrics m = make_step();
       threads_.set_profile(nullptr);
       const double seconds = now_s() - begin;
+      const auto tokens = static_cast<double>(m.tokens);
+      // Conversations may be shorter than the context.
+      const double least_seconds =
+          cost.least_seconds(peaks) * tokens / step_tokens / static_cast<double>(processes_.world());
       m.tokens_per_second = tokens / seconds;
       m.peak_share = least_seconds / seconds;
+      least_sum += least_seconds;
+      token_sum += tokens;
       report.step_seconds += seconds;
       sent += static_cast<double>(processes_.sent_bytes() - sent_before);
-      const auto made = static_cast<double>(progress_.step - first);
       report.skipped += m.skipped ? 1 : 0;
-      report.tokens_per_second = tokens * made / report.step_seconds;
-      report.peak_share = least_seconds * made / report.step_seconds;
-      report.sent_bytes = sent / made;
+      report.tokens_per_second = token_sum / report.step_seconds;
+      report.peak_share = least_sum / report.step_seconds;
+      report.sent_bytes = sent / static_cast<double>(progress_.step - first);
       if (m.step >= schedule.steps - tail) {
         tail_loss += m.loss;
         ++tail_steps;
@@ -149,6 +176,8 @@ class Run {
     m.loss = result.loss;
     m.gradient_norm = result.gradient_norm;
     m.z_loss = result.z_loss;
+    m.divergence = result.divergence;
+    m.tokens = result.tokens;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) fail_broken(result);
     // Only now are the weights known to be good: a checkpoint that is written earlier could replace the last good one.
     if (step % options_.checkpoint_every == 0 && step != saved_step_) save();
@@ -161,7 +190,16 @@ class Run {
     m.trits = state_.trits();
     if (m.skipped) m.trits.flips = 0;
     ++progress_.step;
+    go_on();
     return m;
+  }
+
+  // The model of the next step, which may be of another kind than that of the last.
+  void go_on() {
+    const WeightKind kind = state_.model().config.weights;
+    if (!state_.set_steps(progress_.step)) return;
+    state_.repack(threads_);
+    if (state_.model().config.weights != kind) scorer_ = Scorer(state_.model().config, options_.context);
   }
 
   [[noreturn]] void fail_broken(const StepResult& result) const {
@@ -220,10 +258,14 @@ class Run {
   }
 
   LossSum validate(uint64_t tokens) {
+    if (options_.sft) {
+      return score_conversations(state_.model(), corpus_.valid_conversations(), tokens, threads_, scorer_);
+    }
     return score_tokens(state_.model(), corpus_.valid(), tokens, options_.context, threads_, scorer_);
   }
 
   void write_trace() {
+    if (options_.sft) fail("a trace holds samples of one length, those of sft have many");
     make_directories(hooks_.trace);
     std::vector<OutputTensor> tensors;
     for (size_t i = 0; i < state_.masters().specs().size(); ++i) {
@@ -253,19 +295,36 @@ class Run {
   Corpus corpus_;
   DataLoader loader_;
   TrainState state_;
+  std::optional<Teacher> teacher_;
   Scorer scorer_;
   RunProgress progress_;
   int64_t saved_step_ = 0;             // of the checkpoint in the directory
   std::optional<MetricsLog> metrics_;  // of the first process
 };
 
+// The template of conversations, which the run keeps.
+void choose_template(CompleteOptions& complete) {
+  if (!complete.options.sft) return;
+  complete.chat_template = choose_chat_template(complete.chat_template, complete.options.chat_template).source();
+}
+
 }  // namespace
 
 CompleteOptions complete_options(const TrainOptions& given) {
-  CompleteOptions complete{given, make_run_vocabulary(given)};
+  if (!given.from.empty()) {
+    const StoredModel stored = open_start_model(given);
+    validate(given);
+    CompleteOptions complete{given, start_vocabulary(stored, given.tokenizer), stored.read_chat_template()};
+    choose_template(complete);
+    return complete;
+  }
+  if (given.sft && given.tokenizer == "char")
+    fail("train: sft needs a tokenizer that is there, not one made from the data");
+  CompleteOptions complete{given, make_run_vocabulary(given), std::nullopt};
   complete.options.model.vocab = complete.vocabulary.tokens.size();
   complete.options.model.context = given.context;
   validate(complete.options);
+  choose_template(complete);
   return complete;
 }
 
@@ -279,11 +338,16 @@ namespace {
 
 // The files that a run begins with.
 void prepare_directory(const TrainOptions& given, const std::filesystem::path& directory) {
-  const auto [options, vocabulary] = complete_options(given);
+  const auto [options, vocabulary, chat_template] = complete_options(given);
   make_directories(directory);
   write_hf_tokenizer(vocabulary, directory / kTokenizerFile);
-  write_file(directory / "tokenizer_config.json", format_hf_tokenizer_config(vocabulary));
-  const DataManifest manifest = prepare_data(options, Tokenizer(vocabulary), directory);
+  const std::string tokenizer_config = format_hf_tokenizer_config(vocabulary);
+  write_file(directory / "tokenizer_config.json",
+             chat_template ? with_hf_chat_template(tokenizer_config, *chat_template) : tokenizer_config);
+  const Tokenizer tokenizer(vocabulary);
+  const DataManifest manifest = options.sft
+                                    ? prepare_conversations(options, ChatTemplate(*chat_template), tokenizer, directory)
+                                    : prepare_data(options, tokenizer, directory);
   write_file(directory / kDataManifestFile, manifest_to_json(manifest));
   write_file(directory / kRunConfigFile, options_to_json(options));
 }

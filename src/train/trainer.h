@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -57,9 +58,10 @@ struct TrainHooks {
 struct CompleteOptions {
   TrainOptions options;
   Vocabulary vocabulary;
+  std::optional<std::string> chat_template;  // of the model that it continues, or of its conversations
 };
 
-// Makes or reads the tokenizer. Error for options that do not fit.
+// Makes or reads the tokenizer, or opens the model to continue. Error for options that do not fit.
 CompleteOptions complete_options(const TrainOptions& given);
 
 // Error when the directory holds a run.

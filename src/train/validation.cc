@@ -24,6 +24,37 @@ LossSum score_tokens(const Model& model, const TokenSequence& tokens, uint64_t c
   return total;
 }
 
+LossSum score_conversations(const Model& model, const Conversations& conversations, uint64_t most_tokens,
+                            Threads& threads, Scorer& scorer) {
+  constexpr size_t kGroup = 64;  // conversations in memory
+  LossSum total;
+  for (size_t first = 0; first < conversations.size() && total.tokens < most_tokens; first += kGroup) {
+    std::vector<Sample> samples;
+    std::vector<Scorer::Text> texts;
+    uint64_t tokens = total.tokens;
+    for (size_t i = first; i < std::min(first + kGroup, conversations.size()) && tokens < most_tokens; ++i) {
+      samples.push_back(conversations.sample(i));
+      tokens += samples.back().targets();
+    }
+    for (const Sample& sample : samples) texts.push_back({sample.tokens(), sample.counted()});
+    total = scorer.score_texts(model, texts, threads, total);
+  }
+  return total;
+}
+
+uint64_t answer_bytes(const Tokenizer& tokenizer, const Conversations& conversations) {
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < conversations.size(); ++i) {
+    const Sample sample = conversations.sample(i);
+    std::vector<int32_t> answers;
+    for (size_t t = 1; t < sample.size(); ++t) {
+      if (sample.counts(t)) answers.push_back(sample.tokens()[t]);
+    }
+    bytes += tokenizer.decode(answers, true).size();
+  }
+  return bytes;
+}
+
 // What decoding makes of a token may depend on the one before it, and on nothing else: pieces begin with that one.
 uint64_t text_bytes(const Tokenizer& tokenizer, const TokenSequence& tokens) {
   uint64_t bytes = 0;

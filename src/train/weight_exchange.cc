@@ -44,7 +44,11 @@ std::vector<Stretch> stretches(std::span<const TensorSpec> specs, ParameterRange
       assert(matrix.layout == DenseLayout::kPanels && matrix.type == DType::kF32);
       const size_t begin = piece.begin / spec.cols / kPanel * matrix.panel_size();
       const size_t end = round_up_to_panel(piece.end / spec.cols) / kPanel * matrix.panel_size();
-      list.push_back({{}, {matrix.f32.data() + begin, end - begin}});
+      if (spec.is_linear() && model.quantized_share > 0) {  // on the way to ternary: no numbers that bf16 holds
+        list.push_back({bytes_of(matrix.f32.data() + begin, end - begin), {}});
+      } else {
+        list.push_back({{}, {matrix.f32.data() + begin, end - begin}});
+      }
     }
   }
   return list;

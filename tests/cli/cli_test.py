@@ -52,6 +52,21 @@ class Case(unittest.TestCase):
         self.assertEqual(lines[-1]["valid_loss"], report["valid_loss"])
         self.assertEqual(json.loads((self.dir / "json/run.json").read_text())["model"]["weights"], "binary")
 
+    def test_ways_in(self):
+        data = ["--data", self.dir / "text.txt"]
+        tern("train", *data, "--from", self.dir / "run", "--context", 8, "--steps", 4, "--ternary-from", 1, "--lambda-steps", 2,
+             "--out", self.dir / "from-run")  # fmt: skip
+        written = json.loads((self.dir / "from-run/run.json").read_text())
+        self.assertEqual((written["from"], written["ternary_from"], written["lambda_steps"]), (str(self.dir / "run"), 1, 2))
+        wrong = ["train", *data, "--steps", 4, "--out", self.dir / "no"]
+        for flags, message in (
+            (["--from", self.dir / "run", "--dim", 8], "leave --dim out"),
+            (["--tokenizer", "byte", "--chat-template", "chatml"], "--chat-template belongs to --sft"),
+            (["--tokenizer", "byte", "--distill-weight", 1], "--distill-weight belongs to --teacher"),
+            (["--tokenizer", "byte", "--sft", "--text-key", "x"], "--text-key does not fit --sft"),
+        ):
+            self.assertIn(message, error(*wrong, *flags))
+
     def test_config_file_and_flags(self):
         config = json.loads((self.dir / "run/run.json").read_text())
         config["steps"] = 2

@@ -10,7 +10,9 @@ namespace {
 TEST(DataManifest, RoundTripsAndRefusesAnythingElse) {
   const DataManifest manifest{
       {{"a \"b\"", 0.7, {{"train-1.tok", 0, 12, 0xFEDCBA9876543210u}, {"/x/y.tok", 3, 4, 5}}}, {"c", 1e-3, {}}},
-      {{"valid-1.tok", 7, 8, 9}}};
+      {{"valid-1.tok", 7, 8, 9}},
+      {{"train-1.marks.tok", 0, 1, 2}},
+      {{"valid-1.marks.tok", 3, 4, 5}}};
   const std::string json = manifest_to_json(manifest);
   EXPECT_EQ(manifest_from_json(json, "data.json"), manifest);
   for (size_t size = 0; size + 2 < json.size(); ++size) {

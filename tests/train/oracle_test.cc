@@ -28,7 +28,11 @@ constexpr size_t kSequences = 2, kContext = 7;
 class Oracle : public testing::TestWithParam<std::string> {
  protected:
   TrainState make_state(Threads& threads) const {
-    TrainState state(config_of(fixture), {kContext, kSequences, 1}, 0, threads, kFloats);
+    StepRules rules = kFloats;
+    // On the way from full precision to ternary: what the oracle calls its share is that of the second of five steps.
+    if (GetParam() == "model_share") rules.quantization = {0, 5};
+    TrainState state(config_of(fixture), {kContext, kSequences, 1}, 0, threads, rules);
+    state.set_steps(2);
     set_masters([&](const TensorSpec& spec) { return fixture.floats(tern_name(spec)); }, threads, state);
     return state;
   }
@@ -107,7 +111,13 @@ TEST_P(Oracle, TenSteps) {
   }
 }
 
+TEST(OracleShare, IsWhatTheStateTakes) {
+  EXPECT_EQ(static_cast<float>(Fixture("model_share").number("config", "/share")), (QuantizationStart{0, 5}.share(2)));
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, Oracle, testing::ValuesIn(model_fixtures()),
+                         [](const auto& instance) { return instance.param; });
+INSTANTIATE_TEST_SUITE_P(Share, Oracle, testing::Values("model_share"),
                          [](const auto& instance) { return instance.param; });
 
 }  // namespace

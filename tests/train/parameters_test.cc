@@ -77,7 +77,7 @@ TEST(PackWeights, PacksEveryTensor) {
     Parameters masters(named.config);
     initialize(3, masters.all(), threads, masters);
     Model packed = make_model(named.config, DType::kBF16);
-    pack_weights(masters, masters.all(), threads, packed);
+    pack_weights(masters, masters.all(), packed.config.weights, threads, packed);
     for (size_t i = 0; i < masters.specs().size(); ++i) {
       const TensorSpec& spec = masters.specs()[i];
       if (spec.is_norm()) {
@@ -122,12 +122,12 @@ TEST(PackWeights, CountsZerosAndFlips) {
       return all;
     };
     initialize(3, masters.all(), threads, masters);
-    pack_weights(masters, masters.all(), threads, packed);
+    pack_weights(masters, masters.all(), packed.config.weights, threads, packed);
     const std::vector<int8_t> before = trits_of();
     Parameters others(named.config);
     initialize(4, others.all(), threads, others);
     for (size_t i = 0; i < masters.count(); i += 3) masters.data()[i] = others.data()[i];
-    const TritCounts counts = pack_weights(masters, masters.all(), threads, packed);
+    const TritCounts counts = pack_weights(masters, masters.all(), packed.config.weights, threads, packed);
     const std::vector<int8_t> after = trits_of();
     size_t flips = 0;
     for (size_t i = 0; i < after.size(); ++i) flips += before[i] != after[i] ? 1 : 0;
@@ -135,7 +135,7 @@ TEST(PackWeights, CountsZerosAndFlips) {
     EXPECT_EQ(counts.zeros, static_cast<size_t>(std::count(after.begin(), after.end(), 0))) << named.name;
     EXPECT_EQ(counts.flips, flips) << named.name;
     EXPECT_EQ(flips > 0, named.config.weights != WeightKind::kFull);
-    EXPECT_EQ(pack_weights(masters, masters.all(), threads, packed).flips, 0u);
+    EXPECT_EQ(pack_weights(masters, masters.all(), packed.config.weights, threads, packed).flips, 0u);
   }
 }
 

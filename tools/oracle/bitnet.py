@@ -32,6 +32,7 @@ class Config:
     weights: str = "ternary"  # ternary | binary | full (bf16 weights) | plain (weights as they are)
     rope: str = "neox"  # neox: pairs (i, i+E/2) | interleaved: pairs (2i, 2i+1)
     head_dim: int = 0  # 0: dim / heads
+    share: float = 1.0  # of quantization in weights and activations (lambda); 1: the integer products
 
     def __post_init__(self) -> None:
         self.head_dim = self.head_dim or self.dim // self.heads
@@ -131,8 +132,8 @@ class _BitLinear(torch.autograd.Function):
         return dy @ w_hat, dy.t() @ x_hat, None, None, None, None
 
 
-def bitlinear(x: torch.Tensor, w: torch.Tensor, kind: str, numerics: Numerics) -> torch.Tensor:
-    """(N, K), (R, K) -> (N, R)."""
+def bitlinear(x: torch.Tensor, w: torch.Tensor, kind: str, numerics: Numerics, share: float = 1.0) -> torch.Tensor:
+    """(N, K), (R, K) -> (N, R). With a share below 1 real numbers on their way from full precision to quantized."""
     if kind == "plain":
         return x @ w.t()
     if numerics.noise > 0:
@@ -143,6 +144,9 @@ def bitlinear(x: torch.Tensor, w: torch.Tensor, kind: str, numerics: Numerics) -
     numerics.margin = min(numerics.margin, rounding_margin(x))
     q, _, step = quantize_activation(x)
     trits, _, g = quantize_weight(w, kind)
+    if share < 1:
+        real = bf16_round(w.detach())
+        return straight_through(x, x + share * (q * step - x)) @ straight_through(w, real + share * (trits * g - real)).t()
     if numerics.fake:
         return straight_through(x, q * step) @ straight_through(w, trits * g).t()
     return _BitLinear.apply(x, w, q, step, trits, g)
@@ -196,7 +200,7 @@ def forward(c: Config, p: Tensors, tokens: torch.Tensor, numerics: Optional[Nume
         return w if c.weights == "plain" else straight_through(w, bf16_round(w))
 
     def linear(x: torch.Tensor, name: str) -> torch.Tensor:
-        return bitlinear(x, p[name], c.weights, numerics)
+        return bitlinear(x, p[name], c.weights, numerics, c.share)
 
     def heads(x: torch.Tensor, rotate: bool) -> torch.Tensor:
         x = x.reshape(b * t, -1, c.head_dim)

@@ -23,6 +23,7 @@ NOISE = 1e-6  # relative; several times the rounding error of a float32 sum of t
 CANDIDATES = 32  # seeds whose ten steps are tried, with few perturbed runs each
 FEW_RUNS, MANY_RUNS = 8, 64
 STEPS = 10
+SHARE = 0.4  # of model_share
 RATES: List[Tuple[float, float]] = [(1e-3, 0.1)] * 5 + [(1e-3, 0.0)] * 5
 
 
@@ -217,6 +218,35 @@ def write_recipe(out: Path) -> None:
     save(out / "recipe.safetensors", tensors, config=config, tolerance=tolerance)
 
 
+# ---- distillation ----------------------------------------------------------------------------------------------------
+
+
+def write_distillation(out: Path) -> None:
+    """(1 - a) CE + a T^2 KL(teacher || student), means over the rows with a target; -1: none (PyTorch's functions)."""
+    rng = generator(77)
+    student, teacher = torch.randn(6, 13, generator=rng) * 2, torch.randn(6, 13, generator=rng) * 2
+    targets = torch.tensor([3, -1, 0, 12, -1, 7])
+    counted = targets >= 0
+    tensors: Tensors = {"student": student, "teacher": teacher, "targets": targets.int()}
+    tolerance: Dict[str, float] = {}
+    for name, weight, temperature in (("masked", 0.0, 1.0), ("mixed", 0.3, 2.0), ("pure", 1.0, 5.0)):
+        results: List[Tensors] = []
+        for dtype in (torch.float32, torch.float64):
+            z, t = student.to(dtype).requires_grad_(), teacher.to(dtype)
+            ce = torch.nn.functional.cross_entropy(z, targets, ignore_index=-1)
+            log_student = torch.log_softmax(z[counted] / temperature, -1)
+            log_teacher = torch.log_softmax(t[counted] / temperature, -1)
+            kl = torch.nn.functional.kl_div(log_student, log_teacher, log_target=True, reduction="batchmean")
+            loss = (1 - weight) * ce + weight * temperature**2 * kl
+            (gradient,) = torch.autograd.grad(loss, z)
+            results.append({"ce": ce.detach(), "kl": kl.detach(), "loss": loss.detach(), "gradient": gradient})
+        low, high = results
+        tensors.update({f"{name}.{k}": v for k, v in low.items()})
+        tensors[f"{name}.settings"] = torch.tensor([weight, temperature])
+        tolerance.update({f"{name}.{k}": v for k, v in differences(low, high).items()})
+    save(out / "distillation.safetensors", tensors, tolerance=tolerance)
+
+
 # ---- whole models ------------------------------------------------------------------------------------------------
 
 
@@ -298,13 +328,15 @@ def write_models(out: Path, seeds: int) -> None:
     base = Config(dim=32, layers=2, heads=4, kv_heads=2, ffn=72, vocab=40, context=16)
     for kind in ("ternary", "binary", "full"):
         write_model(out, f"model_{kind}", dataclasses.replace(base, weights=kind), seeds)
+    small = dataclasses.replace(base, dim=16, layers=1, heads=2, kv_heads=1, ffn=40, vocab=24)
+    write_model(out, "model_share", dataclasses.replace(small, share=SHARE), seeds)
     write_model(out, "model_ternary_relu2", dataclasses.replace(base, activation="relu2", tied=False, sub_norms=False), seeds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "tests" / "fixtures")
-    parser.add_argument("--only", choices=("bitlinear", "ops", "recipe", "model"))
+    parser.add_argument("--only", choices=("bitlinear", "ops", "recipe", "distillation", "model"))
     parser.add_argument("--seeds", type=int, default=1000, help="seeds searched for a model's margin")
     args = parser.parse_args()
     bitnet.deterministic()
@@ -314,6 +346,8 @@ def main() -> None:
         write_ops(args.out)
     if args.only in (None, "recipe"):
         write_recipe(args.out)
+    if args.only in (None, "distillation"):
+        write_distillation(args.out)
     if args.only in (None, "model"):
         write_models(args.out, args.seeds)
 

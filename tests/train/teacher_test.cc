@@ -1,0 +1,110 @@
+// Learning from another model.
+#include "train/teacher.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "base/file.h"
+#include "support/errors.h"
+#include "support/temporary_directory.h"
+#include "tokenizer/basic_vocabularies.h"
+#include "train/cost.h"
+#include "train/start_model.h"
+#include "train/trainer.h"
+#include "train_testing.h"
+
+namespace tern::test {
+namespace {
+
+class Taught : public testing::Test {
+ protected:
+  Taught() {
+    std::string text;
+    for (int i = 0; i < 40; ++i) text += "the quick brown fox jumps over the lazy dog and runs away. ";
+    write_file(directory / "text.txt", text);
+    options.data = {(directory / "text.txt").string()};
+    options.tokenizer = "byte";
+    options.model = small_configs().front().config;
+    options.context = 13;
+    options.batch = 2;
+    options.schedule.kind = ScheduleKind::kConstant;
+    options.schedule.steps = 6;
+    options.schedule.peak = 1e-2;
+    TrainOptions of_teacher = options;
+    of_teacher.model.weights = WeightKind::kFull;
+    of_teacher.model.layers = 1;
+    start_training(of_teacher, directory / "teacher", {}, threads);
+    options.teacher = (directory / "teacher").string();
+  }
+
+  TemporaryDirectory directory;
+  Threads threads{2};
+  TrainOptions options;
+};
+
+// A model that learns only from itself has nothing to learn.
+TEST_F(Taught, ByItselfLearnsNothing) {
+  const ModelConfig config = load_model(options.teacher, threads).model.config;
+  const StepShape shape{13, 2, 1};
+  Teacher teacher(options.teacher, config, Tokenizer(byte_vocabulary()), shape, threads);
+  StepRules rules = kFloats;
+  rules.distillation = {1, 2};
+  TrainState state(config, shape, 1, threads, rules), alone(config, shape, 1, threads, kFloats);
+  for (TrainState* each : {&state, &alone}) {
+    load_masters(open_model(options.teacher), config.weights, threads, each->masters());
+    each->repack(threads);
+  }
+  state.set_teacher(&teacher);
+  const RandomSamples samples(2, 13, config.vocab, 4);
+  const StepResult taught = state.compute_gradients(samples.samples(), threads);
+  const StepResult result = alone.compute_gradients(samples.samples(), threads);
+  EXPECT_TRUE(same_bits(taught.loss, result.loss));
+  EXPECT_NEAR(taught.divergence, 0, 1e-6);
+  EXPECT_LT(taught.gradient_norm, 1e-4 * result.gradient_norm);
+}
+
+TEST_F(Taught, ResumesBitForBitAndComesCloser) {
+  options.schedule.steps = 30;
+  options.distillation = {0.9f, 2};
+  start_training(options, directory / "whole", {}, threads);
+  std::atomic<bool> stop{false};
+  std::vector<double> divergences;
+  TrainHooks hooks;
+  hooks.stop = &stop;
+  hooks.on_metrics = [&](std::string_view line) {
+    const size_t at = line.find("\"divergence\":");
+    if (at == std::string_view::npos) return;
+    divergences.push_back(std::stod(std::string(line.substr(at + 13))));
+    stop = divergences.size() == 4;
+  };
+  EXPECT_TRUE(start_training(options, directory / "parts", hooks, threads).interrupted);
+  stop = false;
+  resume_training(directory / "parts", hooks, threads);
+  EXPECT_TRUE(read_file(directory / "parts" / kCheckpointFile) == read_file(directory / "whole" / kCheckpointFile));
+  ASSERT_EQ(divergences.size(), 30u);
+  EXPECT_LT(divergences.back(), divergences.front());
+}
+
+TEST_F(Taught, RefusesWhatDoesNotFit) {
+  const auto refuse = [&](const char* part, const auto& change) {
+    TrainOptions wrong = options;
+    change(wrong);
+    expect_error([&] { start_training(wrong, directory / "wrong", {}, threads); }, part);
+  };
+  refuse("expected a teacher with the vocabulary of the run", [](TrainOptions& o) { o.tokenizer = "char"; });
+  refuse("expected a teacher that sees 14 tokens, its context is 13", [](TrainOptions& o) { o.context = 14; });
+  refuse("distill_weight is 0", [](TrainOptions& o) { o.distillation.weight = 0; });
+  refuse("distill_temperature is 0", [](TrainOptions& o) { o.distillation.temperature = 0; });
+  refuse("does not fit a teacher", [](TrainOptions& o) { o.z_loss = 1e-4f; });
+}
+
+TEST_F(Taught, CostsItsMemory) {
+  const TrainMemory memory = train_memory(complete_options(options).options);
+  const ModelConfig config = load_model(options.teacher, threads).model.config;
+  EXPECT_GE(memory.teacher, parameter_count(config) * 2 + 2 * 13 * config.vocab * sizeof(float));
+  EXPECT_LT(memory.teacher, memory.total());
+}
+
+}  // namespace
+}  // namespace tern::test
