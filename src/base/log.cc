@@ -3,11 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdint>
 #include <memory>
-#include <string>
-
-#include "base/text.h"
 
 namespace tern {
 namespace {
@@ -38,11 +34,10 @@ spdlog::logger& logger() {
 void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
 
 void log_line(LogLevel level, std::string_view line) {
-  const std::string shown = printable(line, SIZE_MAX);
   if (level == LogLevel::kWarning) {
-    logger().warn("warning: {}", shown);
+    logger().warn("warning: {}", line);
   } else {
-    logger().log(to_spdlog(level), "{}", shown);
+    logger().log(to_spdlog(level), "{}", line);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cli/chat_settings.h"
 #include "cli/line_editor.h"
 
@@ -115,7 +117,7 @@ class TerminalChat {
         if (!handle(input.line)) return;
       } catch (const Error& error) {
         std::fflush(stdout);
-        log_warning("{}", error.what());
+        log_warning("{}", printable(error.what(), SIZE_MAX));
       }
     }
   }
