@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/eval_logits.h"
+#include "cli/eval_tasks.h"
 #include "eval/perplexity.h"
 
 namespace tern {
@@ -80,6 +81,7 @@ void add_eval_command(CLI::App& app) {
   command.add_flag("--json", args->json, "Print one JSON object");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });
+  add_eval_tasks_command(eval);
   add_eval_logits_command(eval);
 }
 
