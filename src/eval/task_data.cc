@@ -179,19 +179,26 @@ std::string clean_text(std::string_view text, TextCleaning cleaning) {
   return replaced(without_brackets(titled), "  ", " ");
 }
 
+std::vector<Question> make_questions(const TaskDefinition& task, const TaskRows& rows, const std::string& where,
+                                     size_t limit) {
+  const QuestionMaker maker(task);
+  const size_t count = limit == 0 ? rows.rows.size() : std::min(limit, rows.rows.size());
+  std::vector<Question> questions;
+  for (size_t i = 0; i < count; ++i) {
+    const std::string place = fmt::format("{}: {} {}", where, rows.unit, rows.lines[i]);
+    questions.push_back(with_context(place, [&] { return maker.make(rows.rows[i]); }));
+    questions.back().line = rows.lines[i];
+  }
+  return questions;
+}
+
 TaskData read_questions(const TaskDefinition& task, const fs::path& folder, size_t limit) {
   TaskData data;
   data.file = data_file(task, folder);
   TaskRows rows = read_rows(data.file);
   if (!task.answers_suffix.empty()) add_answers(task, data.file, rows);
   data.rows = rows.rows.size();
-  const QuestionMaker maker(task);
-  const size_t count = limit == 0 ? data.rows : std::min(limit, data.rows);
-  for (size_t i = 0; i < count; ++i) {
-    const std::string where = fmt::format("{}: {} {}", data.file.string(), rows.unit, rows.lines[i]);
-    data.questions.push_back(with_context(where, [&] { return maker.make(rows.rows[i]); }));
-    data.questions.back().line = rows.lines[i];
-  }
+  data.questions = make_questions(task, rows, data.file.string(), limit);
   return data;
 }
 

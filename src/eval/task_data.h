@@ -11,6 +11,8 @@
 
 namespace tern {
 
+struct TaskRows;  // task_rows.h
+
 struct ChoiceText {
   std::string context;
   std::string continuation;  // with the delimiter in front
@@ -38,6 +40,10 @@ struct TaskData {
 // with .gz or .zst. Error with file and line: no such file, a malformed row, a missing field, one choice only, an
 // answer that is no choice's label, a number of answers that is not that of the rows.
 TaskData read_questions(const TaskDefinition& task, const std::filesystem::path& folder, size_t limit = 0);
+
+// The questions of the first `limit` rows; 0: of all. `where` begins the errors, then comes the row.
+std::vector<Question> make_questions(const TaskDefinition& task, const TaskRows& rows, const std::string& where,
+                                     size_t limit = 0);
 
 std::string clean_text(std::string_view text, TextCleaning cleaning);
 

@@ -128,6 +128,8 @@ TaskRows rows_of_table(std::string_view text, char separator, bool has_quotes) {
   return rows;
 }
 
+}  // namespace
+
 TaskRows parse_rows(std::string_view name, std::string_view text) {
   if (name.ends_with(".jsonl") || name.ends_with(".ndjson")) return rows_of_json_lines(text);
   if (name.ends_with(".json")) return rows_of_json_array(text);
@@ -135,8 +137,6 @@ TaskRows parse_rows(std::string_view name, std::string_view text) {
   if (name.ends_with(".tsv")) return rows_of_table(text, '\t', false);
   fail("expected a name that ends in .jsonl, .ndjson, .json, .csv or .tsv (also .gz, .zst)");
 }
-
-}  // namespace
 
 std::vector<std::string_view> text_lines(std::string_view text) {
   std::vector<std::string_view> lines;

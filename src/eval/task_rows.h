@@ -19,6 +19,9 @@ struct TaskRows {
 // The format is that of the file's name: read_questions() (task_data.h). Error with file and line.
 TaskRows read_rows(const std::filesystem::path& path);
 
+// The same of a text, decompressed, of a file of that name (without .gz, .zst). Error with the line.
+TaskRows parse_rows(std::string_view name, std::string_view text);
+
 // The lines of a text without their ends; a last empty one is none.
 std::vector<std::string_view> text_lines(std::string_view text);
 

@@ -166,6 +166,18 @@ TEST_F(TaskFiles, DamagedTables) {
             std::string::npos);
 }
 
+TEST_F(TaskFiles, AFilterMakesNothingOfAMissingField) {
+  const auto context = [&](const std::string& text) {
+    return read_own("csv", "a,b\n1,2\n", R"("context": ")" + text + R"(", "continuation": "{{a}}")")
+        .questions.at(0)
+        .choices.at(0)
+        .context;
+  };
+  expect_error([&] { context("{{c | lower}}"); }, "line 2: own.context: line 1: expected 'c' to be defined");
+  expect_error([&] { context("{{c}}"); }, "line 2: own.context: line 1: expected 'c' to be defined");
+  EXPECT_EQ(context("{{c | default('x')}}{{b}}"), "x2");
+}
+
 TEST_F(TaskFiles, CompressedFilesAreReadToo) {
   write("arc/ARC-Easy-Test.jsonl.gz", gzip_of(kArc));
   write("arc/ARC-Challenge-Test.jsonl.zst", zstd_of(kArc));
