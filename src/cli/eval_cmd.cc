@@ -10,6 +10,7 @@
 #include "cli/common.h"
 #include "cli/eval_compare.h"
 #include "cli/eval_logits.h"
+#include "cli/eval_tasks.h"
 #include "eval/perplexity.h"
 
 namespace tern {
@@ -82,6 +83,7 @@ void add_eval_command(CLI::App& app) {
   add_threads_option(command, args->threads);
   command.callback([args] { eval_perplexity(*args); });
   add_eval_compare_command(eval);
+  add_eval_tasks_command(eval);
   add_eval_logits_command(eval);
 }
 

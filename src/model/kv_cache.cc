@@ -1,5 +1,7 @@
 #include "model/kv_cache.h"
 
+#include <cassert>
+
 #include "base/bytes.h"
 #include "kernels/kernels.h"
 
@@ -35,6 +37,14 @@ KeyValueLayer KvCache::layer(size_t layer) {
           capacity_,
           config_.head_dim,
           config_.has_window(layer) ? config_.window : 0};
+}
+
+void KvCache::copy(size_t from, size_t to, size_t count) {
+  assert(from < sequences_ && to < sequences_ && from != to && count <= capacity_);
+  for (size_t l = 0; l < layers_; ++l) {
+    const KeyValueLayer heads = layer(l);
+    for (size_t g = 0; g < heads.kv_heads; ++g) heads.head(to, g).copy_from(heads.head(from, g), count);
+  }
 }
 
 }  // namespace tern

@@ -23,6 +23,9 @@ class KvCache {
 
   KeyValueLayer layer(size_t layer);
 
+  // The first `count` positions of sequence `from` become those of sequence `to`, in every layer.
+  void copy(size_t from, size_t to, size_t count);
+
  private:
   KvType type_ = KvType::kF32;
   size_t sequences_ = 0;

@@ -113,6 +113,20 @@ void KeyValueHead::set(size_t position, MatView<const float> key, MatView<const 
   }
 }
 
+void KeyValueHead::copy_from(const KeyValueHead& other, size_t count) const {
+  assert(count <= capacity && capacity == other.capacity && head_dim == other.head_dim && type == other.type);
+  const size_t positions = round_up_to_panel(count);  // whole blocks; what lies behind `count` is never read
+  const size_t element = kv_element_bytes(type);
+  std::copy_n(other.keys, positions * head_dim * element, keys);
+  for (size_t e = 0; e < head_dim; e += kPanel) {
+    const size_t begin = e * capacity * element;
+    std::copy_n(other.values + begin, positions * kPanel * element, values + begin);
+  }
+  if (type != KvType::kInt8) return;
+  std::copy_n(other.key_scales, positions, key_scales);
+  std::copy_n(other.value_scales, positions, value_scales);
+}
+
 void KeyValueHead::get(size_t position, VecView<float> key, VecView<float> value) const {
   const auto number = [&](std::byte* panels, size_t i, const float* scales) {
     if (type == KvType::kF32) return elements<float>(panels)[i];

@@ -44,6 +44,8 @@ struct KeyValueHead {
 
   // Stores rows of keys and of values (count, E) as the positions from `position` on.
   void set(size_t position, MatView<const float> key, MatView<const float> value) const;
+  // The first `count` positions of a head of the same type and shape, bit for bit.
+  void copy_from(const KeyValueHead& other, size_t count) const;
   // What is stored of one position, (E) each.
   void get(size_t position, VecView<float> key, VecView<float> value) const;
 };

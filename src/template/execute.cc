@@ -30,6 +30,12 @@ Value Interpreter::captured(const std::function<void()>& run) {
 }
 
 void Interpreter::write(const Value& value) {
+  if (is_strict_) {
+    require_defined(value);
+    if (!value.is_string() && !value.is_number()) {
+      fail("expected a text, a number or a truth value to write, found {}", kind_name(value));
+    }
+  }
   append_text(value, *out_);
   const size_t most = heap_.budget().limits().output_bytes;
   if (out_->text().size() > most) fail("expected at most {} bytes of output, it writes more", most);

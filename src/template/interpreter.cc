@@ -265,6 +265,7 @@ Value Interpreter::call_macro(const Object& macro, const Arguments& arguments) {
 Value Interpreter::filter(std::string_view name, const Value& value, const Arguments& arguments) {
   const Builtin builtin = find_filter(name);
   if (builtin == nullptr) fail("expected the name of a filter that tern has, found {}", quote(name));
+  if (is_strict_ && name != "default" && name != "d") require_defined(value);
   return with_context("filter " + std::string(name), [&] { return builtin(*this, value, arguments); });
 }
 

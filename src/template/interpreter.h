@@ -55,8 +55,9 @@ struct Object {
 
 class Interpreter {
  public:
-  // `now` is what strftime_now() formats.
-  Interpreter(Heap& heap, const std::tm& now) : heap_(heap), now_(now) {}
+  // `now` is what strftime_now() formats. A strict rendering is an Error where it would write or filter what is not
+  // defined, or write what is neither text, number nor truth value.
+  Interpreter(Heap& heap, const std::tm& now, bool is_strict = false) : heap_(heap), now_(now), is_strict_(is_strict) {}
 
   // Error that begins "line N: ".
   std::string render(const Block& block, const Map& variables);
@@ -120,6 +121,7 @@ class Interpreter {
 
   Heap& heap_;
   std::tm now_;
+  bool is_strict_;
   std::deque<Scope> scopes_;
   std::deque<Object> objects_;
   Text* out_ = nullptr;

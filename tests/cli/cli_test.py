@@ -35,7 +35,7 @@ class Case(unittest.TestCase):
         cls.folder.cleanup()
 
     def test_help_and_usage(self):
-        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"]):
+        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["eval", "tasks"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"]):
             out, _ = tern(*command, "--help")
             self.assertIn("--help", out)
         self.assertIn("tern", tern("--version")[0])
@@ -66,6 +66,38 @@ class Case(unittest.TestCase):
             (["--tokenizer", "byte", "--sft", "--text-key", "x"], "--text-key does not fit --sft"),
         ):
             self.assertIn(message, error(*wrong, *flags))
+
+    def test_tasks_as_a_table_and_as_json(self):
+        data = self.dir / "tasks"
+        (data / "piqa").mkdir(parents=True)
+        goals = [{"goal": f"goal {n}", "sol1": "the dog", "sol2": "a fox jumps over it"} for n in range(4)]
+        (data / "piqa/valid.jsonl").write_text("".join(json.dumps(goal) + "\n" for goal in goals))
+        (data / "piqa/valid-labels.lst").write_text("0\n1\n0\n1\n")
+        mine = {"task": "mine", "files": "mine.csv", "context": "the {{a}}", "continuation": "{{b}}"}
+        (data / "mine.json").write_text(json.dumps(mine))
+        (data / "mine.csv").write_text("a,b\nquick,brown\nlazy,dog\n")
+        arguments = ["eval", "tasks", "-m", self.dir / "run", "--data", data]
+        out, _ = tern(*arguments, "--tasks", f"piqa,{data}/mine.json", "--samples", data / "samples.jsonl", "--json")
+        report = json.loads(out)
+        piqa = report["results"]["piqa"]
+        lines = [json.loads(line) for line in (data / "samples.jsonl").read_text().splitlines()]
+        self.assertEqual([(line["task"], line["doc_id"]) for line in lines], [("piqa", n) for n in range(4)] + [("mine", 0), ("mine", 1)])
+        for metric in ("acc", "acc_norm"):
+            self.assertEqual(piqa[metric + ",none"], sum(line[metric] for line in lines[:4]) / 4)
+            self.assertGreaterEqual(piqa[metric + "_stderr,none"], 0)
+        mean = sum(line["resps"][0][0] for line in lines[4:]) / 2
+        self.assertAlmostEqual(report["results"]["mine"]["perplexity,none"], math.exp(-mean), delta=1e-9 * math.exp(-mean))
+        self.assertEqual(report["n-samples"]["piqa"], {"original": 4, "effective": 4})
+        self.assertEqual(report["n-shot"], {"piqa": 0, "mine": 0})
+        self.assertGreater(report["truncated_choices"]["piqa"], 0)
+        self.assertEqual(report["truncated_choices"]["mine"], 0)
+        limited, err = tern(*arguments, "--tasks", "piqa", "--limit", 2, "-t", 2)
+        self.assertRegex(limited, r"(?m)^piqa +2  acc +[01]\.\d{4} +[01]\.\d{4}$")
+        self.assertIn("2/2", err)
+        (data / "piqa/valid-labels.lst").write_text("0\n1\n2\n1\n")
+        self.assertIn("valid.jsonl: line 3: the answer is '2'", error(*arguments, "--tasks", "piqa"))
+        self.assertIn("unknown task 'mmlu', expected arc_easy,", error(*arguments, "--tasks", "mmlu"))
+        self.assertIn("--tasks: mine is there twice", error(*arguments, "--tasks", f"{data}/mine.json,{data}/mine.json"))
 
     def test_config_file_and_flags(self):
         config = json.loads((self.dir / "run/run.json").read_text())

@@ -46,6 +46,48 @@ TEST(KvCache, PlacesDoNotOverlap) {
   for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) expect_places_of_their_own(type);
 }
 
+TEST(KvCache, CopiesTheFirstPositionsOfASequence) {
+  for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
+    for (const NamedConfig& named : small_configs()) {
+      const ModelConfig& c = named.config;
+      KvCache cache(c, 3, 37, type);
+      const auto values_at = [&](size_t l, size_t s, size_t g, size_t p) {
+        std::vector<float> both(2 * c.head_dim);
+        cache.layer(l).head(s, g).get(p, VecView<float>(both.data(), c.head_dim),
+                                      VecView<float>(both.data() + c.head_dim, c.head_dim));
+        return both;
+      };
+      const auto for_each_place = [&](const auto& body) {
+        for (size_t l = 0; l < c.layers; ++l) {
+          for (size_t g = 0; g < c.kv_heads; ++g) {
+            for (size_t p = 0; p < 37; ++p) body(l, g, p);
+          }
+        }
+      };
+      for (size_t s = 0; s < 3; ++s) {
+        for_each_place([&](size_t l, size_t g, size_t p) {
+          const Matrix row = random_matrix(2, c.head_dim, ((s * 8 + l) * 8 + g) * 64 + p);
+          cache.layer(l).head(s, g).set(p, row.view().row_range(0, 1), row.view().row_range(1, 2));
+        });
+      }
+      std::vector<std::vector<float>> source, bystander;
+      for_each_place([&](size_t l, size_t g, size_t p) {
+        source.push_back(values_at(l, 2, g, p));
+        bystander.push_back(values_at(l, 1, g, p));
+      });
+      cache.copy(2, 0, 19);
+      size_t i = 0;
+      for_each_place([&](size_t l, size_t g, size_t p) {
+        if (p < 19) {
+          EXPECT_EQ(values_at(l, 0, g, p), source[i]) << named.name;
+        }
+        EXPECT_EQ(values_at(l, 2, g, p), source[i]) << named.name;
+        EXPECT_EQ(values_at(l, 1, g, p), bystander[i++]) << named.name;
+      });
+    }
+  }
+}
+
 TEST(KvCache, CountsItsBytes) {
   ModelConfig c = small_configs().front().config;
   // 2 layers, 3 sequences, 2 heads; 16 positions of 8 keys and of 8 values padded to 16; two scales a position.
