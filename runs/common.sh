@@ -19,3 +19,21 @@ head_row() {
   printf '| %-28s | %10s | %8s | %8s |\n' "weights" "parameters" "loss" "bits/B"
   printf '|---|---|---|---|\n'
 }
+
+# table OUT KIND...: the result table of the runs OUT/KIND, whose reports are OUT/KIND.json.
+table() {
+  local out=$1 kind
+  head_row
+  for kind in "${@:2}"; do
+    row "$kind" "$(json "$out/$kind.json" parameters)" "$(json "$out/$kind.json" valid_loss)" "$(json "$out/$kind.json" bits_per_byte)"
+  done
+}
+
+# samples MODEL ARGUMENT...: three stories.
+samples() {
+  local seed
+  for seed in 1 2 3; do
+    echo "--- sample $seed"
+    "$TERN" run -m "$1" -p "Once upon a time" -s "$seed" "${@:2}" 2>/dev/null
+  done
+}

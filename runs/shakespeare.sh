@@ -37,11 +37,7 @@ PY
 "$TERN" eval perplexity -m "$OUT/posttraining.gguf" "$OUT/valid.txt" --json >"$OUT/posttraining.json"
 
 {
-  head_row
-  for kind in full ternary binary; do
-    row "$kind" "$(json "$OUT/$kind.json" parameters)" "$(json "$OUT/$kind.json" valid_loss)" \
-      "$(json "$OUT/$kind.json" bits_per_byte)"
-  done
+  table "$OUT" full ternary binary
   row "full, ternarized afterwards" "$(json "$OUT/full.json" parameters)" "$(json "$OUT/posttraining.json" loss)" \
     "$(json "$OUT/posttraining.json" bits_per_byte)"
 } | tee "$OUT/table.md"

@@ -28,18 +28,9 @@ for pid in "${pids[@]}"; do
   wait "$pid" || { cat "$OUT"/*.log >&2; exit 1; }
 done
 
-{
-  head_row
-  for kind in full ternary; do
-    row "$kind" "$(json "$OUT/$kind.json" parameters)" "$(json "$OUT/$kind.json" valid_loss)" \
-      "$(json "$OUT/$kind.json" bits_per_byte)"
-  done
-} | tee "$OUT/table.md"
+table "$OUT" full ternary | tee "$OUT/table.md"
 "$TERN" plot "$OUT/full" "$OUT/ternary" --svg "$OUT/loss.svg" --title "Stories, BPE 4096"
 "$TERN" convert "$OUT/ternary" "$OUT/ternary.gguf" --type tq1_0
 "$TERN" convert "$OUT/full" "$OUT/full.gguf"
-for seed in 1 2 3; do
-  echo "--- sample $seed (ternary)"
-  "$TERN" run -m "$OUT/ternary.gguf" -p "Once upon a time" -n 120 -s "$seed" 2>/dev/null
-done | tee "$OUT/samples.txt"
+samples "$OUT/ternary.gguf" -n 120 | tee "$OUT/samples.txt"
 echo "$(($(date +%s) - begin)) seconds in all"

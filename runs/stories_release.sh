@@ -38,16 +38,7 @@ for pid in "${pids[@]}"; do
   wait "$pid" || { tail -n 3 "$OUT"/*.log >&2; exit 1; }
 done
 
-{
-  head_row
-  for kind in full ternary; do
-    row "$kind" "$(json "$OUT/$kind.json" parameters)" "$(json "$OUT/$kind.json" valid_loss)" \
-      "$(json "$OUT/$kind.json" bits_per_byte)"
-  done
-} | tee "$OUT/table.md"
+table "$OUT" full ternary | tee "$OUT/table.md"
 "$TERN" plot "$OUT/full" "$OUT/ternary" --svg "$OUT/loss.svg" --title "Stories, BPE 4096"
 "$TERN" convert "$OUT/ternary" "$OUT/tern-stories.gguf" --type tq1_0
-for seed in 1 2 3; do
-  echo "--- sample $seed"
-  "$TERN" run -m "$OUT/tern-stories.gguf" -p "Once upon a time" -n 150 --temperature 0.7 -s "$seed" 2>/dev/null
-done | tee "$OUT/samples.txt"
+samples "$OUT/tern-stories.gguf" -n 150 --temperature 0.7 | tee "$OUT/samples.txt"

@@ -1,6 +1,7 @@
 // What several subcommands share.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/threads.h"
@@ -14,6 +15,12 @@ class App;
 }
 
 namespace tern {
+
+// A flag that was given overrides what is there.
+template <class T, class U>
+void apply(const std::optional<T>& given, U& target) {
+  if (given) target = *given;
+}
 
 // Adds -t/--threads; 0 means one for every processor this process may use.
 void add_threads_option(CLI::App& command, int& threads);

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/common.h"
 #include "eval/compare.h"
+#include "eval/perplexity.h"
 
 namespace tern {
 namespace {
@@ -20,14 +21,6 @@ struct CompareArguments {
   bool json = false;
   int threads = 0;
 };
-
-// The text's tokens as `tern eval perplexity` has them.
-std::vector<int32_t> text_tokens(LoadedModel& loaded, const std::string& path, const std::string& text) {
-  const Tokenizer tokenizer = require_tokenizer(loaded, path);
-  std::vector<int32_t> ids = tokenizer.encode(text, false, true);
-  if (!tokenizer.eos_ids().empty()) ids.push_back(tokenizer.eos_ids()[0]);
-  return ids;
-}
 
 nlohmann::ordered_json to_json(const Estimate& e) { return {{"mean", e.mean}, {"error", e.error}}; }
 
@@ -72,8 +65,8 @@ void eval_compare(const CompareArguments& args) {
   const std::string text = read_file(args.text);
   LoadedModel a = load_model(args.a, threads, plain_form, LoadText::kTokenizer);
   LoadedModel b = load_model(args.b, threads, plain_form, LoadText::kTokenizer);
-  const std::vector<int32_t> tokens = text_tokens(a, args.a, text);
-  if (tokens != text_tokens(b, args.b, text)) {
+  const std::vector<int32_t> tokens = text_tokens(require_tokenizer(a, args.a), text);
+  if (tokens != text_tokens(require_tokenizer(b, args.b), text)) {
     fail("{} and {}: their tokenizers cut {} differently, expected the same tokens", args.a, args.b, args.text);
   }
   const size_t context = args.context == 0 ? std::min(a.model.config.context, b.model.config.context) : args.context;

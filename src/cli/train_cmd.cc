@@ -45,11 +45,6 @@ struct TrainArguments {
   int threads = 0;
 };
 
-template <class T, class U>
-void apply(const std::optional<T>& given, U& target) {
-  if (given) target = *given;
-}
-
 // The widths that follow from --dim unless they are given: heads of 64 (32 for small models), and SwiGLU's 8/3 dim
 // rounded up to a multiple of 256, or of 64 for models narrower than 256.
 void fill_widths(ModelConfig& c) {

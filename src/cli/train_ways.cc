@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/common.h"
 #include "template/named_templates.h"
 #include "train/start_model.h"
 
@@ -12,11 +13,6 @@ namespace tern {
 namespace {
 
 constexpr const char* kGroup = "Ways in";
-
-template <class T>
-void apply(const std::optional<T>& given, T& target) {
-  if (given) target = *given;
-}
 
 }  // namespace
 

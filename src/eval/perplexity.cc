@@ -16,8 +16,7 @@ struct Scored {
 
 Scored score_as_tern(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
                      Threads& threads, KvType kv_type) {
-  std::vector<int32_t> ids = tokenizer.encode(text, false, true);
-  if (!tokenizer.eos_ids().empty()) ids.push_back(tokenizer.eos_ids()[0]);
+  const std::vector<int32_t> ids = text_tokens(tokenizer, text);
   Scorer scorer(model.config, context, kv_type);
   Scored scored{scorer.score(model, ids, threads), tokenizer.decode(ids, true).size(), ""};
   scored.convention = fmt::format(
@@ -52,6 +51,12 @@ Scored score_as_llama_cpp(const Model& model, const Tokenizer& tokenizer, std::s
 }
 
 }  // namespace
+
+std::vector<int32_t> text_tokens(const Tokenizer& tokenizer, std::string_view text) {
+  std::vector<int32_t> ids = tokenizer.encode(text, false, true);
+  if (!tokenizer.eos_ids().empty()) ids.push_back(tokenizer.eos_ids()[0]);
+  return ids;
+}
 
 Convention parse_convention(std::string_view name) {
   if (name == "tern") return Convention::kTern;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/threads.h"
 #include "model/score.h"
@@ -23,6 +24,9 @@ enum class Convention : uint8_t {
   kLlamaCpp,
 };
 Convention parse_convention(std::string_view name);  // "tern", "llama.cpp"; Error for other names
+
+// The tokens of a text in Convention::kTern.
+std::vector<int32_t> text_tokens(const Tokenizer& tokenizer, std::string_view text);
 
 struct PerplexityResult {
   double loss = 0;           // nats a token

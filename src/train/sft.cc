@@ -75,8 +75,11 @@ Sample make_sample(const std::vector<Answer>& answers, const Tokenizer& tokenize
 // The two shards of a part of the data.
 class ConversationWriter {
  public:
-  ConversationWriter(const std::filesystem::path& directory, const std::string& name, const Tokenizer& tokenizer)
+  // `what` it is, for messages.
+  ConversationWriter(const std::filesystem::path& directory, const std::string& name, std::string what,
+                     const Tokenizer& tokenizer)
       : directory_(directory),
+        what_(std::move(what)),
         tokens_name_(name + ".tok"),
         marks_name_(name + ".marks.tok"),
         hash_(tokenizer.hash()),
@@ -103,10 +106,13 @@ class ConversationWriter {
   }
 
   // Commits the files.
-  void finish(std::vector<ShardRange>& tokens, std::vector<ShardRange>& marks) {
+  void finish(size_t context, std::vector<ShardRange>& tokens, std::vector<ShardRange>& marks) {
     log_info("{}: {} samples of {} tokens, {} of them of answers; {} cut to the context, {} left out without an answer",
-             tokens_name_, samples_, tokens_.size(), targets_, cut_, without_);
-    if (samples_ == 0) fail("{}: expected at least one conversation with an answer in its context", tokens_name_);
+             what_, samples_, tokens_.size(), targets_, cut_, without_);
+    if (samples_ == 0) {
+      fail("{}: expected one with an answer within the context of {} tokens, none of {} has it", what_, context,
+           without_);
+    }
     tokens_.finish();
     marks_.finish();
     tokens.push_back(range(tokens_name_));
@@ -120,6 +126,7 @@ class ConversationWriter {
   }
 
   std::filesystem::path directory_;
+  std::string what_;
   std::string tokens_name_, marks_name_;
   uint64_t hash_;
   TokenFileWriter tokens_, marks_;
@@ -196,7 +203,8 @@ std::vector<Sample> encode_conversation(std::span<const ChatMessage> messages, c
 DataManifest prepare_conversations(const TrainOptions& options, const ChatTemplate& chat_template,
                                    const Tokenizer& tokenizer, const std::filesystem::path& directory) {
   const Encoder encoder{chat_template, tokenizer, options.context};
-  ConversationWriter train(directory, "train-1", tokenizer), valid(directory, "valid-1", tokenizer);
+  ConversationWriter train(directory, "train-1", "conversations to train on", tokenizer),
+      valid(directory, "valid-1", "conversations to validate on", tokenizer);
   for (const auto& [sources, is_train] : {std::pair(&options.data, true), std::pair(&options.valid, false)}) {
     for (const DataItem& item : parse_data_items(*sources)) {
       if (item.weight) fail("{}: expected conversations without a weight, they have {}", item.name, *item.weight);
@@ -210,8 +218,8 @@ DataManifest prepare_conversations(const TrainOptions& options, const ChatTempla
   }
   DataManifest manifest;
   manifest.train.push_back({"the conversations", 1, {}});
-  train.finish(manifest.train.back().shards, manifest.train_marks);
-  valid.finish(manifest.valid, manifest.valid_marks);
+  train.finish(options.context, manifest.train.back().shards, manifest.train_marks);
+  valid.finish(options.context, manifest.valid, manifest.valid_marks);
   return manifest;
 }
 

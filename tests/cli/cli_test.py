@@ -67,6 +67,29 @@ class Case(unittest.TestCase):
         ):
             self.assertIn(message, error(*wrong, *flags))
 
+    def test_conversations_and_a_teacher(self):
+        chat, plain = self.dir / "chat.jsonl", self.dir / "plain.jinja"
+        plain.write_text("{% for m in messages %}{{ m.content }};{% endfor %}")
+        lines = [{"messages": [{"role": "user", "content": f"{n}"}, {"role": "assistant", "content": "the dog"}]} for n in range(30)]
+        chat.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        shape = ["--from", self.dir / "run", "--data", chat, "--sft", "--steps", 4, "--context", 32]
+        self.assertIn("conversations to train on: expected one with an answer within the context of 32 tokens, none of",
+                      error("train", *shape, "--chat-template", "chatml", "--out", self.dir / "no"))  # fmt: skip
+        shape += ["--chat-template", plain]
+        report = json.loads(tern("train", *shape, "--out", self.dir / "sft", "--json")[0])
+        self.assertGreater(report["train_loss"], 0)
+        chat.write_text(json.dumps(lines[0]) + "\n" + json.dumps({"messages": [{"role": "user"}]}) + "\n")
+        self.assertIn("chat.jsonl: line 2", error("train", *shape, "--out", self.dir / "no"))
+        taught = ["train", *self.shape, "--steps", 4, "--teacher", self.dir / "run"]
+        first = json.loads(tern(*taught, "--out", self.dir / "taught", "--json")[0])
+        alone = json.loads(tern("train", *self.shape, "--steps", 4, "--out", self.dir / "alone", "--json")[0])
+        self.assertNotEqual(first["valid_loss"], alone["valid_loss"])
+        other = self.dir / "other"
+        tokenizer = self.dir / "other.json"
+        tern("tokenizer", "train", "--vocab", 300, "--out", tokenizer, self.dir / "text.txt")
+        tern("train", "--data", self.dir / "text.txt", "--tokenizer", tokenizer, *SHAPE[2:], "--steps", 1, "--out", other)
+        self.assertIn("vocabular", error("train", *self.shape, "--steps", 4, "--teacher", other, "--out", self.dir / "no"))
+
     def test_tasks_as_a_table_and_as_json(self):
         data = self.dir / "tasks"
         (data / "piqa").mkdir(parents=True)
@@ -175,6 +198,12 @@ class Case(unittest.TestCase):
         for word in ("KL divergence", "same top token", "perplexities", "standard error"):
             self.assertIn(word, tern(*args)[0])
         self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
+        tokenizer = self.dir / "compared.json"
+        tern("tokenizer", "train", "--vocab", 300, "--out", tokenizer, text)
+        tern("train", "--data", text, "--tokenizer", tokenizer, *SHAPE[2:], "--steps", 1, "--out", self.dir / "pieces")
+        self.assertIn("tokenizers cut", error("eval", "compare", self.dir / "run", self.dir / "pieces", text))
+        (self.dir / "empty.txt").write_text("")
+        self.assertIn("at least 2 tokens", error("eval", "compare", self.dir / "run", self.dir / "run", self.dir / "empty.txt"))
 
     def test_file_types(self):
         types, embeddings = {}, {}

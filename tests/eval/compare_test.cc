@@ -4,27 +4,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "model/random_model.h"
 #include "model/score.h"
+#include "small_model.h"
 #include "support/errors.h"
 #include "support/numbers.h"
 
 namespace tern {
 namespace {
-
-ModelConfig small_config() {
-  ModelConfig config;
-  config.vocab = 33;
-  config.dim = 32;
-  config.layers = 1;
-  config.heads = 2;
-  config.kv_heads = 1;
-  config.head_dim = 16;
-  config.ffn = 48;
-  config.context = 64;
-  return config;
-}
 
 std::vector<int32_t> some_tokens(size_t count) {
   std::vector<int32_t> tokens;
@@ -34,7 +23,7 @@ std::vector<int32_t> some_tokens(size_t count) {
 
 TEST(Compare, AModelWithItselfDiffersInNothing) {
   Threads threads(2);
-  const Model model = random_model(small_config(), 1, threads);
+  const Model model = random_model(small_config(33), 1, threads);
   const Comparison c = compare_models(model, model, some_tokens(100), 16, threads);
   EXPECT_EQ(c.tokens, 99u);
   EXPECT_EQ(c.difference.mean, 0);
@@ -47,7 +36,7 @@ TEST(Compare, AModelWithItselfDiffersInNothing) {
 // Against sums written out here, over logits that one window gives.
 TEST(Compare, IsTheDefinition) {
   Threads threads(2);
-  const Model a = random_model(small_config(), 1, threads), b = random_model(small_config(), 2, threads);
+  const Model a = random_model(small_config(33), 1, threads), b = random_model(small_config(33), 2, threads);
   const std::vector<int32_t> tokens = some_tokens(50);
   const size_t N = tokens.size() - 1;
   const auto softmax = [&](const Model& model) {
@@ -91,7 +80,7 @@ TEST(Compare, IsTheDefinition) {
 
 TEST(Compare, ThreadsChangeNothing) {
   Threads one(1), three(3);
-  const Model a = random_model(small_config(), 1, one), b = random_model(small_config(), 2, one);
+  const Model a = random_model(small_config(33), 1, one), b = random_model(small_config(33), 2, one);
   const Comparison x = compare_models(a, b, some_tokens(200), 32, one);
   const Comparison y = compare_models(a, b, some_tokens(200), 32, three);
   EXPECT_EQ(x.divergence.mean, y.divergence.mean);
@@ -101,13 +90,21 @@ TEST(Compare, ThreadsChangeNothing) {
 
 TEST(Compare, RefusesWhatDoesNotCompare) {
   Threads threads(1);
-  const Model a = random_model(small_config(), 1, threads);
-  ModelConfig other = small_config();
-  other.vocab = 34;
-  const Model b = random_model(other, 1, threads);
+  const Model a = random_model(small_config(33), 1, threads);
+  const Model b = random_model(small_config(34), 1, threads);
   test::expect_error([&] { compare_models(a, b, some_tokens(9), 8, threads); }, "vocabularies of 33 and 34");
   test::expect_error([&] { compare_models(a, a, some_tokens(1), 8, threads); }, "at least 2 tokens");
   test::expect_error([&] { compare_models(a, a, some_tokens(9), 65, threads); }, "window of 65 tokens");
+}
+
+TEST(Compare, APredictionThatIsNoNumberIsAnError) {
+  Threads threads(1);
+  const Model good = random_model(small_config(33), 1, threads);
+  Model bad = random_model(small_config(33), 1, threads);
+  bad.weights.output_norm.data()[3] = std::numeric_limits<float>::quiet_NaN();
+  test::expect_error([&] { compare_models(good, bad, some_tokens(9), 8, threads); },
+                     "the second model's prediction of token 1 is no number");
+  test::expect_error([&] { compare_models(bad, good, some_tokens(9), 8, threads); }, "the first model's prediction");
 }
 
 }  // namespace

@@ -9,27 +9,15 @@
 #include "base/error.h"
 #include "model/random_model.h"
 #include "run_fixture.h"
+#include "small_model.h"
 #include "tokenizer/basic_vocabularies.h"
 
 namespace tern {
 namespace {
 
-ModelConfig small_config() {
-  ModelConfig config;
-  config.vocab = 257;
-  config.dim = 32;
-  config.layers = 1;
-  config.heads = 2;
-  config.kv_heads = 1;
-  config.head_dim = 16;
-  config.ffn = 48;
-  config.context = 64;
-  return config;
-}
-
 TEST(LlamaCppConvention, PredictsTheSecondHalfOfEveryWindow) {
   Threads threads(2);
-  const Model model = random_model(small_config(), 1, threads);
+  const Model model = random_model(small_config(257), 1, threads);
   const std::string text = word_text(40, 3);
   for (const bool add_bos : {false, true}) {
     Vocabulary vocabulary = byte_vocabulary();
@@ -58,7 +46,7 @@ TEST(LlamaCppConvention, PredictsTheSecondHalfOfEveryWindow) {
 
 TEST(LlamaCppConvention, RefusesWhatHasNoWindow) {
   Threads threads(1);
-  const Model model = random_model(small_config(), 1, threads);
+  const Model model = random_model(small_config(257), 1, threads);
   const Tokenizer tokenizer(byte_vocabulary());
   const auto measure = [&](std::string_view text, size_t context) {
     return perplexity(model, tokenizer, text, context, threads, KvType::kF32, Convention::kLlamaCpp);

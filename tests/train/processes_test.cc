@@ -66,10 +66,12 @@ TEST(Shards, AreOfAboutTheSameSize) {
 struct Recipe {
   ModelConfig config;
   OptimizerKind optimizer;
+  QuantizationStart quantization = {};
+  bool recompute = false;
   StepShape shape_of(size_t world, size_t parts) const {
     return {kContext, kMicroBatch, kAccumulation / world, parts / world};
   }
-  StepRules rules() const { return {optimizer, 1e-3f}; }
+  StepRules rules() const { return {optimizer, 1e-3f, GradientPrecision::kInt16, recompute, quantization}; }
 };
 
 // All that a run remembers, through a checkpoint, and what its steps said.
@@ -82,6 +84,7 @@ void add_steps(const DataLoader& loader, int64_t first, int64_t last, Threads& t
                std::vector<double>& numbers) {
   for (int64_t step = first; step < last; ++step) {
     const StepResult result = state.step(loader, step, {}, 1e-2, 0.1, threads);
+    if (state.set_steps(step + 1)) state.repack(threads);
     numbers.insert(numbers.end(), {result.loss, result.gradient_norm, result.z_loss, state.trits().zero_fraction(),
                                    state.trits().flip_fraction()});
   }
@@ -128,6 +131,45 @@ TEST(Processes, GiveTheBitsOfOneThatSumsInAsManyParts) {
       }
     }
   }
+}
+
+// Before, on and after the way to ternary weights, which go over as they are there.
+TEST(Processes, GiveTheBitsOfOneOnTheWayToTernary) {
+  for (const NamedConfig& named : small_configs()) {
+    if (named.config.weights == WeightKind::kFull) continue;
+    const Recipe recipe{named.config, OptimizerKind::kAdamW, {1, 3}, true};
+    const Outcome alone = train(recipe, {1, 1}, 4), shared = train(recipe, {2, 4}, 4);
+    EXPECT_EQ(shared.numbers, alone.numbers) << named.name;
+    EXPECT_TRUE(shared.checkpoint == alone.checkpoint) << named.name;
+  }
+}
+
+// The mean is over the tokens that count in all processes' samples, not over the processes' means.
+TEST(Processes, ShareWhatCounts) {
+  const ModelConfig config = small_configs().front().config;
+  const std::vector<int32_t> tokens = random_tokens(4 * (kContext + 1), config.vocab, 3);
+  std::vector<Sample> samples;
+  for (size_t i = 0; i < 4; ++i) {
+    const auto begin = tokens.begin() + static_cast<std::ptrdiff_t>(i * (kContext + 1));
+    std::vector<uint8_t> counted(kContext + 1, 0);
+    for (size_t t = 1; t <= 1 + 3 * i; ++t) counted[t] = 1;
+    samples.emplace_back(std::vector<int32_t>(begin, begin + kContext + 1), counted);
+  }
+  StepResult alone, shared;
+  const auto run = [&](size_t world, StepResult& result) {
+    with_processes(world, [&](Communicator& processes) {
+      Threads threads(1);
+      TrainState state(config, {kContext, 1, 4 / world, 4 / world}, 5, threads, {}, processes);
+      const std::span<const Sample> mine = std::span(samples).subspan(processes.rank() * 4 / world, 4 / world);
+      const StepResult here = state.compute_gradients(mine, threads);
+      if (processes.is_first()) result = here;
+    });
+  };
+  run(1, alone);
+  run(2, shared);
+  EXPECT_EQ(alone.loss, shared.loss);
+  EXPECT_EQ(alone.gradient_norm, shared.gradient_norm);
+  EXPECT_EQ(shared.tokens, 4 * kContext);
 }
 
 // Parts of another number are other sums of the same terms.

@@ -168,18 +168,14 @@ class SftRun : public testing::Test {
     options.data = {(directory / "chat.jsonl").string()};
     options.sft = true;
     options.chat_template = (directory / "plain.jinja").string();
-    options.tokenizer = "byte";
-    options.model = small_configs().front().config;
     options.context = 24;
     options.batch = 3;
-    options.schedule.kind = ScheduleKind::kConstant;
     options.schedule.steps = 8;
-    options.schedule.peak = 1e-2;
   }
 
   TemporaryDirectory directory;
   Threads threads{2};
-  TrainOptions options;
+  TrainOptions options = short_run(directory);
 };
 
 TEST_F(SftRun, LearnsAndResumesBitForBit) {
@@ -226,7 +222,7 @@ TEST_F(SftRun, CutsToTheContextAndLeavesOutWhatHasNoAnswerInIt) {
   EXPECT_EQ(corpus.train_conversations().sample(0).size(), 15u);
   options.context = 13;
   expect_error([&] { start_training(options, directory / "none", {}, threads); },
-               "train-1.tok: expected at least one conversation with an answer in its context");
+               "conversations to train on: expected one with an answer within the context of 13 tokens, none of ");
 }
 
 TEST_F(SftRun, RefusesWhatDoesNotFit) {

@@ -86,19 +86,8 @@ TEST(QuantizationStart, IsTheSameEverywhereOnItsWay) {
 class Start : public testing::Test {
  protected:
   Start() {
-    std::string text;
-    for (int i = 0; i < 40; ++i) text += "the quick brown fox jumps over the lazy dog and runs away. ";
-    write_file(directory / "text.txt", text);
-    options.data = {(directory / "text.txt").string()};
-    options.tokenizer = "byte";
-    options.model = small_configs().front().config;
     options.model.weights = WeightKind::kFull;
     options.context = kContext;
-    options.batch = 2;
-    options.schedule = {};
-    options.schedule.kind = ScheduleKind::kConstant;
-    options.schedule.steps = 6;
-    options.schedule.peak = 1e-2;
   }
 
   // A run of full precision, and the options of one that continues it.
@@ -116,7 +105,7 @@ class Start : public testing::Test {
 
   TemporaryDirectory directory;
   Threads threads{2};
-  TrainOptions options;
+  TrainOptions options = short_run(directory);
 };
 
 TEST_F(Start, GoesOnFromItsMasters) {

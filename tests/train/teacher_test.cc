@@ -20,17 +20,6 @@ namespace {
 class Taught : public testing::Test {
  protected:
   Taught() {
-    std::string text;
-    for (int i = 0; i < 40; ++i) text += "the quick brown fox jumps over the lazy dog and runs away. ";
-    write_file(directory / "text.txt", text);
-    options.data = {(directory / "text.txt").string()};
-    options.tokenizer = "byte";
-    options.model = small_configs().front().config;
-    options.context = 13;
-    options.batch = 2;
-    options.schedule.kind = ScheduleKind::kConstant;
-    options.schedule.steps = 6;
-    options.schedule.peak = 1e-2;
     TrainOptions of_teacher = options;
     of_teacher.model.weights = WeightKind::kFull;
     of_teacher.model.layers = 1;
@@ -40,7 +29,7 @@ class Taught : public testing::Test {
 
   TemporaryDirectory directory;
   Threads threads{2};
-  TrainOptions options;
+  TrainOptions options = short_run(directory);
 };
 
 // A model that learns only from itself has nothing to learn.

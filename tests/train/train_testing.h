@@ -1,9 +1,13 @@
 // What the tests of training share.
 #pragma once
 
+#include <string>
 #include <vector>
 
+#include "base/file.h"
 #include "support/models.h"
+#include "support/temporary_directory.h"
+#include "train/options.h"
 #include "train/step.h"
 
 namespace tern::test {
@@ -45,6 +49,23 @@ class RandomSamples {
   std::vector<int32_t> tokens_;
   std::vector<Sample> samples_;
 };
+
+// A run of 6 steps at one rate on a text in the directory, of the first of small_configs().
+inline TrainOptions short_run(const TemporaryDirectory& directory) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "the quick brown fox jumps over the lazy dog and runs away. ";
+  write_file(directory / "text.txt", text);
+  TrainOptions options;
+  options.data = {(directory / "text.txt").string()};
+  options.tokenizer = "byte";
+  options.model = small_configs().front().config;
+  options.context = 13;
+  options.batch = 2;
+  options.schedule.kind = ScheduleKind::kConstant;
+  options.schedule.steps = 6;
+  options.schedule.peak = 1e-2;
+  return options;
+}
 
 inline std::span<const float> all_of(const Parameters& parameters) {
   return {parameters.data().data(), parameters.count()};

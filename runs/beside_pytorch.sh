@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Training speed beside PyTorch, in turn: 24.6 M parameters, context 256, batch 8, on tinyshakespeare's text. Medians of the
+# steps; tern's first four, which clear pages, are left out. Needs a python3 with torch (PYTHON=...) and shared/tools.
+#
+# usage: runs/beside_pytorch.sh      ROUNDS=2 STEPS=14
+source "$(dirname "$0")/common.sh"
+PYTHON=${PYTHON:-python3}
+SCRIPT=${SCRIPT:-../shared/tools/torch_bitnet_train.py}
+ROUNDS=${ROUNDS:-2}
+STEPS=${STEPS:-14}
+text=$DATA/text/tinyshakespeare/input.txt
+for file in "$SCRIPT" "$text"; do
+  [ -f "$file" ] || { echo "beside_pytorch: $file: no such file; set SCRIPT and TERN_DATA" >&2; exit 1; }
+done
+"$PYTHON" -c 'import torch' 2>/dev/null || { echo "beside_pytorch: $PYTHON has no torch; set PYTHON" >&2; exit 1; }
+OUT=$(mktemp -d)
+trap 'rm -rf "$OUT"' EXIT
+"$TERN" tokenizer train --vocab 4096 --out "$OUT/tokenizer.json" "$text" 2>/dev/null
+
+tern_speed() {
+  rm -rf "$OUT/run"
+  "$TERN" train --data "$text" --tokenizer "$OUT/tokenizer.json" --layers 6 --dim 512 --heads 8 --ffn 1536 --context 256 --batch 8 \
+    --tied-head false --steps "$STEPS" --valid-every 0 --valid-fraction 0.002 --weights "$1" --gradients "$2" --out "$OUT/run" -t "$THREADS" \
+    >/dev/null 2>&1
+  python3 - "$OUT/run/metrics.jsonl" "tern, $1, gradients $2" <<'PY'
+import json, statistics, sys
+steps = [json.loads(line) for line in open(sys.argv[1])]
+steps = [s for s in steps if "tokens_per_second" in s][4:]
+median = lambda key: statistics.median(s[key] for s in steps)
+print(f"{sys.argv[2]}: {median('tokens_per_second'):.0f} tokens/s, {100 * median('peak_share'):.0f}% of the peak", flush=True)
+PY
+}
+torch_speed() {
+  "$PYTHON" "$SCRIPT" --dim 512 --layers 6 --heads 8 --ffn 1536 --vocab 4096 --ctx 256 --batch 8 --steps 6 "$@" 2>/dev/null | tail -n 1 |
+    sed "s/^/PyTorch $*: /"
+}
+for ((round = 0; round < ROUNDS; ++round)); do
+  tern_speed ternary int16
+  torch_speed
+  tern_speed ternary int16
+  torch_speed --compile
+done
+tern_speed ternary f32
+tern_speed full f32
