@@ -333,7 +333,7 @@ class Case(unittest.TestCase):
             (["convert", d / "run", d / "x.gguf", "--embedding", "tq2_0"], "--embedding tq2_0: expected bf16"),
             (["convert", d / "run", d / "x", "--embedding", "bf16"], "--embedding bf16: only for GGUF files"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--convention", "x"], "unknown convention 'x'"),
-            (["convert", d / "run", d / "no/x.gguf"], "no/x.gguf"),
+            (["convert", d / "run", d / "nowhere/x.gguf"], "nowhere/x.gguf"),
             (["convert", d / "run", d / "x.gguf", "--ternarize"], "expected a full-precision model"),
             (["train", *self.shape, "--out", d / "run"], "--resume"),
             (["train", *self.shape, "--out", d / "a", "--kv-heads", 3], "not a multiple"),
