@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "kernels/kernels.h"
+#include "tensor/buffer.h"
 
 namespace tern {
 namespace {
@@ -82,13 +83,13 @@ void triples(benchmark::State& state, const Kernels& table, TripleStep step, siz
   }
   std::vector<int8_t> q(k);
   for (int8_t& value : q) value = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);
-  std::vector<uint8_t> packed(panels * triple_blocks(k) * kTripleBlockBytes);
-  std::vector<uint8_t> tables(m * triple_blocks(k) * kTripleTableBytes);
+  Buffer<uint8_t> packed(panels * triple_blocks(k) * kTripleBlockBytes);
+  Buffer<uint8_t> tables(m * triple_blocks(k) * table.triple_table_bytes);
   const std::vector<float> row_scale(m, 0.01f);
   std::vector<float> out(m * rows);
   table.pack_triples(codes.data(), rows, k, packed.data());
   for (size_t t = 0; t < m; ++t) {
-    table.triple_tables(q.data(), k, tables.data() + t * triple_blocks(k) * kTripleTableBytes);
+    table.triple_tables(q.data(), k, tables.data() + t * triple_blocks(k) * table.triple_table_bytes);
   }
   for (auto _ : state) {
     if (step == TripleStep::kTables) table.triple_tables(q.data(), k, tables.data());

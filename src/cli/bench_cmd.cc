@@ -170,10 +170,13 @@ void bench(const BenchArguments& args) {
   run.threads = threads.count();
   for (const SpeedTest& test : make_tests(args, model.config)) {
     log_info("{}: {} repetitions", test.name(), args.repetitions);
-    run.results.push_back({test, measure_speed(
-                                     model, test, args.repetitions, [&] { machine.measure(); }, threads, kv_type)});
+    BenchResult result;
+    result.test = test;
+    const auto look_at_machine = [&] { result.machine.push_back(machine.measure()); };
+    result.samples = measure_speed(model, test, args.repetitions, look_at_machine, threads, kv_type);
+    look_at_machine();
+    run.results.push_back(std::move(result));
   }
-  machine.measure();
   run.machine = machine.best();
   const size_t peak = peak_memory_bytes();
   run.peak_memory_bytes = peak - std::min(peak, MachineMeter::kReadBytes);

@@ -14,6 +14,7 @@ namespace tern {
 struct BenchResult {
   SpeedTest test;
   SpeedSamples samples;
+  std::vector<MachineRates> machine;  // as it was before each repetition and after the last
 };
 
 // All that the tests of one run have in common.
@@ -30,7 +31,7 @@ struct BenchRun {
   // threads take to read the files from the system's cache; 0 for a shape.
   double load_s = 0;
   double file_read_s = 0;
-  MachineRates machine;
+  MachineRates machine;  // at its best
   size_t peak_memory_bytes = 0;
   std::vector<BenchResult> results;
 };

@@ -36,14 +36,11 @@ inline constexpr size_t kTernaryBlockBytes = 64;
 // The same trits in 5 bits for three of them, for decoding from memory: W (rows, k) as ceil(rows / 32) panels of
 // ceil(k / 48) blocks of 320 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
 // triple c / 16 * 4 + i as its trit f where f < 3, to triple 12 + i as its trit c / 16 where f = 3, so that a triple's
-// first trits are fields of one byte of the ternary panels. A triple of trits w0, w1, w2 is the number n = w0 + 3 w1 +
-// 9 w2, -13..13. Triples 8h..8h+7 of all rows are half h of the block, 160 bytes: for row r, with p = (r / 4 % 2) * 16
-// + (r / 8) * 4 + r % 4, bit 7 - j of the byte p says whether n < 0 in triple 8h + j, and nibble j % 2 (0: the low one)
-// of the byte 32 + (j / 2) * 32 + p is |n|. Missing rows and columns are trits 0.
+// first trits are fields of one byte of the ternary panels. What a block's bytes mean is a matter of the instruction set
+// that packed them and multiplies them (triple_*.h).
 inline constexpr size_t kTriplePanel = 32;
 inline constexpr size_t kTripleColumns = 48;
 inline constexpr size_t kTripleBlockBytes = 320;
-inline constexpr size_t kTripleTableBytes = 16 * 32;  // of the tables of one block's activations
 
 inline constexpr size_t triple_blocks(size_t k) { return (k + kTripleColumns - 1) / kTripleColumns; }
 
@@ -177,8 +174,9 @@ struct Kernels {
                        const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride);
 
   // ---- Products with triples ----
-  // For every triple of activations q (k of them, |q| <= 128) the sums that |n| = 0..13 stands for, in the form that
-  // this instruction set looks them up; tables holds triple_blocks(k) * kTripleTableBytes bytes.
+  size_t triple_table_bytes;  // of the tables of one block's activations
+  // The sums that the trits of every triple can give with its activations q (k of them, |q| <= 128), in the form that
+  // this instruction set looks them up; tables holds triple_blocks(k) * triple_table_bytes bytes.
   void (*triple_tables)(const int8_t* q, size_t k, uint8_t* tables);
   // out[t * out_stride + r] = float(sum_k w[r][k] * q[t][k]) * row_scale[t] for `rows` rows of triple panels and the m
   // tokens whose tables lie one after the other. Sums are exact in int32 for k < 2^23.

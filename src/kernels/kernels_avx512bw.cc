@@ -32,10 +32,13 @@ constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is b
 #include "kernels/word_pack_impl.h"
 
 // The triples:
+constexpr size_t kTripleTableBytes = 16 * 64;  // 32 sums of a triple in 16 bits
+constexpr size_t kTilePanels = 4;              // as many streams reach the speed of memory, one does not
+
 #include "kernels/triple_impl.h"
 
 // Their registers:
-#include "kernels/triple_avx2.h"
+#include "kernels/triple_avx512.h"
 
 // The table:
 #include "kernels/table_impl.h"

@@ -29,6 +29,9 @@ constexpr size_t kTileRows = 6;  // 24 accumulators, 4 registers of B, 1 of A
 #include "kernels/word_pack_impl.h"
 
 // The triples:
+#include "kernels/triple_bytes.h"
+
+// Their walk:
 #include "kernels/triple_impl.h"
 
 // Their registers:

@@ -35,6 +35,7 @@ constexpr Kernels make_table(const char* name) {
           pack_panel,
           pack_panel_transposed,
           ternary_gemm,
+          kTripleTableBytes,
           triple_tables,
           triple_gemm,
           pack_triples,

@@ -97,9 +97,10 @@ inline void store_triple_rows(__m256i even, __m256i odd, float scale, float* out
 }
 
 // One panel and kTokens tokens; `rows` of the 32 are stored.
-template <size_t kTokens>
+template <size_t kPanels, size_t kTokens>
 inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
                         float* out, size_t out_stride) {
+  static_assert(kPanels == 1);
   const size_t stride = blocks * kTripleTableBytes;
   __m256i sums[kTokens][4];
   for (auto& of_token : sums) {
@@ -112,7 +113,7 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     for (TripleSums& w : words) w = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t b = begin; b < end; ++b) {
       const uint8_t* block = panel + b * kTripleBlockBytes;
-      prefetch_triples(block);
+      prefetch_triples(ahead_of<kPanels>(panel, blocks * kTripleBlockBytes, b * kTripleBlockBytes));
       add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
       add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
     }

@@ -1,35 +1,9 @@
-// Products with triples of trits by byte shuffles (kernels.h: triple panels): what the vector tables share. Included
-// before the table's triple_*.h, which defines block_tables, triple_tile, pack_block and unpack_block.
-//
-// A triple's sum of three activations is between -384 and 384: too wide for a byte, so it is looked up as two, sum =
-// kHigh * high + low, each small enough that eight of them add up in a byte: |low| <= 15, |high| <= 14 where high is
-// rounded.
+// Products with triples of trits by look-up (kernels.h: triple panels): what the vector tables share. Included before
+// the table's triple_*.h, which defines block_tables, triple_tile, pack_block and unpack_block. Before it come
+//   constexpr size_t kTripleTableBytes    of a block's tables
+//   constexpr size_t kTilePanels          that a tile of one token takes together
 
-constexpr int kHigh = 28;
-
-struct TripleTable {
-  alignas(32) int16_t trit[3][16];  // of |n| = 0..13, then 0
-  alignas(16) int8_t codes[16];     // w0 + 4 w1 + 16 w2
-};
-
-constexpr TripleTable make_triple_table() {
-  TripleTable table{};
-  for (int n = 0; n < 14; ++n) {
-    int rest = n;
-    int place = 1;
-    for (auto& trits : table.trit) {
-      const int trit = (rest + 1) % 3 - 1;
-      rest = (rest - trit) / 3;
-      trits[n] = static_cast<int16_t>(trit);
-      table.codes[n] = static_cast<int8_t>(table.codes[n] + place * trit);
-      place *= 4;
-    }
-  }
-  return table;
-}
-constexpr TripleTable kTripleTable = make_triple_table();
-
-// The tables of the 48 activations of a block: for each triple the 16 low bytes, then the 16 high ones.
+// The tables of the 48 activations of a block, one triple's after the other.
 inline void block_tables(const int8_t* q, uint8_t* tables);
 
 void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
@@ -45,30 +19,58 @@ void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
 constexpr size_t kTripleBlocksBeforeWidening = 5;
 static_assert(kTripleBlocksBeforeWidening * 16 * 384 <= 32767);
 
-// The processor's own prefetching stops at every page; a block is five lines of 64 bytes.
+// The processor's own prefetching stops at every page, and at every panel where some are read together: the byte
+// `ahead` of a panel is beyond its end that of the panel read next, kPanels panels on. A block is five lines of 64
+// bytes.
+template <size_t kPanels>
+inline const uint8_t* ahead_of(const uint8_t* panel, size_t panel_bytes, size_t byte) {
+  constexpr size_t kAhead = 2048 / (kPanels > 1 ? 2 : 1);
+  const size_t ahead = byte + kAhead;
+  return panel + (ahead < panel_bytes ? ahead : ahead + (kPanels - 1) * panel_bytes);
+}
 inline void prefetch_triples(const uint8_t* block) {
-  constexpr size_t kAhead = 2048;
-  for (size_t line = 0; line < kTripleBlockBytes; line += 64) __builtin_prefetch(block + kAhead + line);
+  for (size_t line = 0; line < kTripleBlockBytes; line += 64) __builtin_prefetch(block + line);
 }
 
-// One panel and kTokens tokens; `rows` of the 32 are stored.
-template <size_t kTokens>
-inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
-                        float* out, size_t out_stride);
+// kPanels panels, of which `rows` rows are stored, and kTokens tokens.
+template <size_t kPanels, size_t kTokens>
+inline void triple_tile(const uint8_t* panels, size_t blocks, const uint8_t* tables, const float* row_scale,
+                        size_t rows, float* out, size_t out_stride);
+
+// As many panels as a tile takes, and those that are left one by one.
+template <size_t kPanels, size_t kTokens>
+inline void triple_rows(const uint8_t* panels, size_t rows, size_t blocks, const uint8_t* tables,
+                        const float* row_scale, float* out, size_t out_stride) {
+  constexpr size_t kRows = kPanels * kTriplePanel;
+  const size_t panel_bytes = blocks * kTripleBlockBytes;
+  size_t r = 0;
+  for (; r + kRows <= rows; r += kRows) {
+    triple_tile<kPanels, kTokens>(panels + r / kTriplePanel * panel_bytes, blocks, tables, row_scale, kRows, out + r,
+                                  out_stride);
+  }
+  for (; r < rows; r += kTriplePanel) {
+    const size_t count = rows - r < kTriplePanel ? rows - r : kTriplePanel;
+    triple_tile<1, kTokens>(panels + r / kTriplePanel * panel_bytes, blocks, tables, row_scale, count, out + r,
+                            out_stride);
+  }
+}
 
 void triple_gemm(const uint8_t* panels, size_t rows, size_t k, const uint8_t* tables, const float* row_scale, size_t m,
                  float* out, size_t out_stride) {
   const size_t blocks = triple_blocks(k);
+  const size_t stride = blocks * kTripleTableBytes;
+  if (m == 1) return triple_rows<kTilePanels, 1>(panels, rows, blocks, tables, row_scale, out, out_stride);
+  // The weights of a panel stay in the first-level cache while the tokens pass by.
   for (size_t r = 0; r < rows; r += kTriplePanel, panels += blocks * kTripleBlockBytes) {
     const size_t count = rows - r < kTriplePanel ? rows - r : kTriplePanel;
     size_t t = 0;
     for (; t + 2 <= m; t += 2) {
-      triple_tile<2>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
-                     out + t * out_stride + r, out_stride);
+      triple_tile<1, 2>(panels, blocks, tables + t * stride, row_scale + t, count, out + t * out_stride + r,
+                        out_stride);
     }
     if (t < m) {
-      triple_tile<1>(panels, blocks, tables + t * blocks * kTripleTableBytes, row_scale + t, count,
-                     out + t * out_stride + r, out_stride);
+      triple_tile<1, 1>(panels, blocks, tables + t * stride, row_scale + t, count, out + t * out_stride + r,
+                        out_stride);
     }
   }
 }

@@ -106,9 +106,10 @@ inline I32x16 add_widened(I32x16 sum, int16x8_t even, int16x8_t odd) {
           vaddw_s16(sum.q2, vget_high_s16(even)), vaddw_s16(sum.q3, vget_high_s16(odd))};
 }
 
-template <size_t kTokens>
+template <size_t kPanels, size_t kTokens>
 inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
                         float* out, size_t out_stride) {
+  static_assert(kPanels == 1);
   const size_t stride = blocks * kTripleTableBytes;
   I32x16 first[kTokens];
   I32x16 second[kTokens];
@@ -120,7 +121,7 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     for (TripleSums& w : words) w.even_low = w.even_high = w.odd_low = w.odd_high = vdupq_n_s16(0);
     for (size_t b = begin; b < end; ++b) {
       const uint8_t* block = panel + b * kTripleBlockBytes;
-      prefetch_triples(block);
+      prefetch_triples(ahead_of<kPanels>(panel, blocks * kTripleBlockBytes, b * kTripleBlockBytes));
       add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
       add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
     }

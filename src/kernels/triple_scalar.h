@@ -1,4 +1,6 @@
-// Products with triples of trits in plain C++ (kernels.h: triple panels).
+// Products with triples of trits in plain C++ (kernels.h: triple panels), which have the form of triple_bytes.h.
+
+constexpr size_t kTripleTableBytes = 16 * 32;
 
 constexpr int kTripleCodes = 14;  // |n| of a triple: 0..13
 

@@ -77,12 +77,15 @@ void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t 
   }
 }
 
+// Panels that a kernel's largest tile takes side by side.
+constexpr size_t kPanelGrain = 4;
+
 // What a few tokens need besides their quantized activations.
 void prepare_input(const Linear& linear, size_t tokens, LinearInput& input) {
   if (linear.kind == WeightKind::kFull || linear.ternary.layout != TernaryLayout::kTriples) return;
   if (tokens > kMostLookups) return;
   const QuantizedRows& x = input.quantized;
-  const size_t size = triple_blocks(input.cols) * kTripleTableBytes;
+  const size_t size = triple_blocks(input.cols) * kernels().triple_table_bytes;
   if (input.tables.size() < tokens * size) input.tables = Buffer<uint8_t>(tokens * size);
   for (size_t t = 0; t < tokens; ++t) {
     kernels().triple_tables(x.q.data() + t * x.stride, input.cols, input.tables.data() + t * size);
@@ -225,8 +228,10 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
     });
     return;
   }
-  // The panels of all layers side by side.
-  threads.for_shared_ranges(panels, 1, least_outputs(tokens * panel_rows * input.cols), [&](size_t begin, size_t end) {
+  // The panels of all layers side by side; some together where every thread has enough of them, as kernels like it.
+  const size_t grain = panels >= 8 * kPanelGrain * static_cast<size_t>(threads.count()) ? kPanelGrain : 1;
+  const size_t least = least_outputs(tokens * panel_rows * input.cols);
+  threads.for_shared_ranges(panels, grain, least, [&](size_t begin, size_t end) {
     size_t first = 0;  // panel of the layer
     for (const LinearOutput& layer : layers) {
       const size_t last = first + panels_of(layer);

@@ -68,10 +68,15 @@ MachineMeter::MachineMeter(Threads& threads) : threads_(threads), words_(kReadBy
   });
 }
 
-void MachineMeter::measure() {
-  for (int i = 0; i < kReadsAtOnce; ++i) best_.read_bandwidth = std::max(best_.read_bandwidth, read_once());
-  best_.integer_peak = std::max(best_.integer_peak, integers_once(threads_, integer_rounds_));
-  best_.float_peak = std::max(best_.float_peak, floats_once(threads_, float_rounds_));
+MachineRates MachineMeter::measure() {
+  MachineRates now;
+  for (int i = 0; i < kReadsAtOnce; ++i) now.read_bandwidth = std::max(now.read_bandwidth, read_once());
+  now.integer_peak = integers_once(threads_, integer_rounds_);
+  now.float_peak = floats_once(threads_, float_rounds_);
+  best_.read_bandwidth = std::max(best_.read_bandwidth, now.read_bandwidth);
+  best_.integer_peak = std::max(best_.integer_peak, now.integer_peak);
+  best_.float_peak = std::max(best_.float_peak, now.float_peak);
+  return now;
 }
 
 double MachineMeter::read_once() {

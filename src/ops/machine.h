@@ -28,9 +28,9 @@ class MachineMeter {
   // Fills kReadBytes of memory, held as long as the object lives. `threads` must outlive it.
   explicit MachineMeter(Threads& threads);
 
-  // Measures each rate once more (about a tenth of a second). On a machine that others use, a rate is the best of many
-  // measurements. Error when the memory does not hold what was written into it.
-  void measure();
+  // Measures each rate once more (about a tenth of a second): as the machine is now. On a machine that others use, its
+  // own rate is the best of many measurements. Error when the memory does not hold what was written into it.
+  MachineRates measure();
   const MachineRates& best() const { return best_; }
 
  private:

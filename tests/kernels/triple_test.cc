@@ -1,52 +1,27 @@
-// The triple layout holds the trits that kernels.h says, and its products equal an exact integer loop over them.
+// Triple panels hold the trits they were packed from, and their products equal an exact integer loop over them.
 #include "tests/kernels/kernel_test.h"
 #include "tests/kernels/ternary_panels.h"
 
 namespace tern {
 namespace {
 
-// Triple panels from the description of the layout, column by column.
-std::vector<uint8_t> pack_triple_panels(const std::vector<int8_t>& trits, size_t rows, size_t k) {
-  const size_t blocks = triple_blocks(k);
-  const size_t panels = (rows + kTriplePanel - 1) / kTriplePanel;
-  std::vector<int> numbers(panels * blocks * kTriplePanel * 16);  // n of triple j of row r: [(panel, block, r, j)]
-  const int powers[3] = {1, 3, 9};
-  for (size_t row = 0; row < rows; ++row) {
-    for (size_t column = 0; column < k; ++column) {
-      const size_t c = column % 48;
-      const size_t f = c / 4 % 4;
-      const size_t i = c % 4;
-      const size_t triple = f < 3 ? c / 16 * 4 + i : 12 + i;
-      const size_t place = f < 3 ? f : c / 16;
-      numbers[((row / 32 * blocks + column / 48) * 32 + row % 32) * 16 + triple] +=
-          powers[place] * trits[row * k + column];
-    }
-  }
-  std::vector<uint8_t> bytes(panels * blocks * kTripleBlockBytes);
-  for (size_t block = 0; block < panels * blocks; ++block) {
-    for (size_t r = 0; r < 32; ++r) {
-      const size_t p = r / 4 % 2 * 16 + r / 8 * 4 + r % 4;
-      for (size_t triple = 0; triple < 16; ++triple) {
-        const int n = numbers[(block * 32 + r) * 16 + triple];
-        uint8_t* half = bytes.data() + block * 320 + triple / 8 * 160;
-        const size_t j = triple % 8;
-        if (n < 0) half[p] = static_cast<uint8_t>(half[p] | 1u << (7 - j));
-        uint8_t& nibbles = half[32 + j / 2 * 32 + p];
-        nibbles = static_cast<uint8_t>(nibbles | static_cast<unsigned>(std::abs(n)) << (4 * (j % 2)));
-      }
-    }
-  }
-  return bytes;
-}
-
 class Triples : public KernelTest {
  protected:
+  // With 64 bytes of 0xAA behind them.
+  std::vector<uint8_t> pack_triple_panels(const std::vector<int8_t>& trits, size_t rows, size_t k) const {
+    const std::vector<uint8_t> panels = pack_ternary_panels(trits, rows, k);
+    const size_t bytes = (rows + kTriplePanel - 1) / kTriplePanel * triple_blocks(k) * kTripleBlockBytes;
+    std::vector<uint8_t> triples(bytes + 64, 0xAA);
+    table().pack_triples(panels.data(), rows, k, triples.data());
+    return triples;
+  }
+
   // Token t's activations are those of q, turned by t columns.
   void expect_exact(const std::vector<int8_t>& trits, size_t rows, const std::vector<int8_t>& q, size_t m = 1) {
     const size_t k = q.size();
     const size_t out_stride = rows + 5;
     const std::vector<uint8_t> panels = pack_triple_panels(trits, rows, k);
-    const size_t table_bytes = triple_blocks(k) * kTripleTableBytes;
+    const size_t table_bytes = triple_blocks(k) * table().triple_table_bytes;
     std::vector<uint8_t> tables(m * table_bytes);
     const std::vector<float> row_scale = random_row(m, 9);
     std::vector<float> out = guarded<float>(m * out_stride);
@@ -73,17 +48,15 @@ std::vector<int8_t> random_activations(size_t k, uint64_t seed) {
   return q;
 }
 
-TEST_P(Triples, PackingAndUnpackingFollowTheLayout) {
+TEST_P(Triples, UnpackingGivesWhatWasPacked) {
   for (const size_t rows : Sizes{1, 4, 15, 16, 17, 31, 32, 33, 48, 100}) {
     for (const size_t k : Sizes{1, 3, 15, 16, 17, 31, 33, 47, 48, 49, 96, 100, 256}) {
       const std::vector<int8_t> trits = random_trits(rows * k, rows + 1000 * k);
       const std::vector<uint8_t> panels = pack_ternary_panels(trits, rows, k);
-      const std::vector<uint8_t> expected = pack_triple_panels(trits, rows, k);
-      std::vector<uint8_t> triples(expected.size(), 0xAA);
-      table().pack_triples(panels.data(), rows, k, triples.data());
-      ASSERT_EQ(triples, expected) << "rows=" << rows << " k=" << k;
-      std::vector<uint8_t> back(panels.size() + 64, 0xAA);
+      const std::vector<uint8_t> triples = pack_triple_panels(trits, rows, k);
       const std::vector<uint8_t> guard(64, 0xAA);
+      ASSERT_TRUE(std::equal(guard.begin(), guard.end(), triples.end() - 64)) << "rows=" << rows << " k=" << k;
+      std::vector<uint8_t> back(panels.size() + 64, 0xAA);
       table().unpack_triples(triples.data(), rows, k, back.data());
       ASSERT_TRUE(std::equal(panels.begin(), panels.end(), back.begin())) << "rows=" << rows << " k=" << k;
       ASSERT_TRUE(std::equal(guard.begin(), guard.end(), back.end() - 64)) << "rows=" << rows << " k=" << k;
@@ -92,7 +65,7 @@ TEST_P(Triples, PackingAndUnpackingFollowTheLayout) {
 }
 
 TEST_P(Triples, OddShapes) {
-  for (const size_t rows : Sizes{1, 5, 16, 17, 31, 32, 33, 70}) {
+  for (const size_t rows : Sizes{1, 5, 16, 17, 31, 32, 33, 64, 70}) {
     for (const size_t k : Sizes{1, 3, 16, 47, 48, 49, 95, 96, 97, 256, 257, 1000}) {
       for (size_t m = 0; m <= 5; ++m) {
         expect_exact(random_trits(rows * k, rows * k), rows, random_activations(k, rows), m);

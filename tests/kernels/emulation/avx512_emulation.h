@@ -206,6 +206,25 @@ inline Integers srli_epi16(const Integers& a, unsigned count) {
   for (uint16_t& word : words.lane) word = count > 15 ? uint16_t{0} : static_cast<uint16_t>(word >> count);
   return same_bytes<Integers>(words);
 }
+inline Integers slli_epi16(const Integers& a, unsigned count) {
+  Words words = same_bytes<Words>(a);
+  for (uint16_t& word : words.lane) word = count > 15 ? uint16_t{0} : static_cast<uint16_t>(word << count);
+  return same_bytes<Integers>(words);
+}
+inline Integers or_si512(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>([&](int i) { return a.lane[i] | b.lane[i]; });
+}
+// VPTERNLOGD: bit by bit the entry of `table` that the three bits count.
+inline Integers ternarylogic_epi32(const Integers& a, const Integers& b, const Integers& c, int table) {
+  return for_lanes<Integers>([&](int i) {
+    uint32_t y = 0;
+    for (int bit = 0; bit < 32; ++bit) {
+      const auto at = [&](const Integers& x) { return (static_cast<uint32_t>(x.lane[i]) >> bit) & 1; };
+      y |= (static_cast<uint32_t>(table) >> (at(a) * 4 + at(b) * 2 + at(c)) & 1) << bit;
+    }
+    return wrapped(y);
+  });
+}
 inline Integers set1_epi16(int16_t x) {
   Words y;
   for (uint16_t& word : y.lane) word = static_cast<uint16_t>(x);
@@ -216,6 +235,42 @@ inline Integers add_epi16(const Integers& a, const Integers& b) {
   const Words y = same_bytes<Words>(b);
   for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(x.lane[i] + y.lane[i]);
   return same_bytes<Integers>(x);
+}
+inline Integers sub_epi16(const Integers& a, const Integers& b) {
+  Words x = same_bytes<Words>(a);
+  const Words y = same_bytes<Words>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(x.lane[i] - y.lane[i]);
+  return same_bytes<Integers>(x);
+}
+inline Integers mullo_epi16(const Integers& a, const Integers& b) {
+  Words x = same_bytes<Words>(a);
+  const Words y = same_bytes<Words>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(uint32_t{x.lane[i]} * y.lane[i]);
+  return same_bytes<Integers>(x);
+}
+// VPERMW, VPERMT2W: the words that the lowest five or six bits of `index` count.
+inline Integers permutexvar_epi16(const Integers& index, const Integers& a) {
+  Words y = same_bytes<Words>(index);
+  const Words x = same_bytes<Words>(a);
+  for (uint16_t& word : y.lane) word = x.lane[word & 31];
+  return same_bytes<Integers>(y);
+}
+inline Integers permutex2var_epi16(const Integers& a, const Integers& index, const Integers& b) {
+  Words y = same_bytes<Words>(index);
+  const Words x[2] = {same_bytes<Words>(a), same_bytes<Words>(b)};
+  for (uint16_t& word : y.lane) word = x[word / 32 & 1].lane[word & 31];
+  return same_bytes<Integers>(y);
+}
+inline __m256i castsi512_si256(const Integers& x) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.lane));
+}
+inline __m256i extracti64x4_epi64(const Integers& x, int index) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x.lane + 8 * (index & 1)));
+}
+inline Integers cvtepi16_epi32(__m256i a) {
+  int16_t words[16];
+  std::memcpy(words, &a, sizeof(words));
+  return for_lanes<Integers>([&](int i) { return int32_t{words[i]}; });
 }
 inline Integers abs_epi8(const Integers& a) {  // of -128: 128, the same bits
   Bytes x = same_bytes<Bytes>(a);

@@ -25,6 +25,10 @@
 #define _mm512_castps_si512 avx512_emulation::castps_si512
 #undef _mm512_castsi512_ps
 #define _mm512_castsi512_ps avx512_emulation::castsi512_ps
+#undef _mm512_castsi512_si256
+#define _mm512_castsi512_si256 avx512_emulation::castsi512_si256
+#undef _mm512_cvtepi16_epi32
+#define _mm512_cvtepi16_epi32 avx512_emulation::cvtepi16_epi32
 #undef _mm512_cvtepi32_epi16
 #define _mm512_cvtepi32_epi16 avx512_emulation::cvtepi32_epi16
 #undef _mm512_cvtepi32_ps
@@ -35,10 +39,10 @@
 #define _mm512_cvtepu16_epi32 avx512_emulation::cvtepu16_epi32
 #undef _mm512_cvtps_epi32
 #define _mm512_cvtps_epi32 avx512_emulation::cvtps_epi32
-#undef _mm512_cvtsepi32_epi8
-#define _mm512_cvtsepi32_epi8 avx512_emulation::cvtsepi32_epi8
 #undef _mm512_cvtsepi32_epi16
 #define _mm512_cvtsepi32_epi16 avx512_emulation::cvtsepi32_epi16
+#undef _mm512_cvtsepi32_epi8
+#define _mm512_cvtsepi32_epi8 avx512_emulation::cvtsepi32_epi8
 #undef _mm512_div_ps
 #define _mm512_div_ps avx512_emulation::div_ps
 #undef _mm512_dpbusd_epi32
@@ -47,8 +51,12 @@
 #define _mm512_dpwssd_epi32 avx512_emulation::dpwssd_epi32
 #undef _mm512_extractf32x8_ps
 #define _mm512_extractf32x8_ps avx512_emulation::extractf32x8_ps
+#undef _mm512_extracti64x4_epi64
+#define _mm512_extracti64x4_epi64 avx512_emulation::extracti64x4_epi64
 #undef _mm512_fmadd_ps
 #define _mm512_fmadd_ps avx512_emulation::fmadd_ps
+#undef _mm512_load_si512
+#define _mm512_load_si512 avx512_emulation::loadu_si512
 #undef _mm512_loadu_ps
 #define _mm512_loadu_ps avx512_emulation::loadu_ps
 #undef _mm512_loadu_si512
@@ -75,6 +83,14 @@
 #define _mm512_movepi8_mask avx512_emulation::movepi8_mask
 #undef _mm512_mul_ps
 #define _mm512_mul_ps avx512_emulation::mul_ps
+#undef _mm512_mullo_epi16
+#define _mm512_mullo_epi16 avx512_emulation::mullo_epi16
+#undef _mm512_or_si512
+#define _mm512_or_si512 avx512_emulation::or_si512
+#undef _mm512_permutex2var_epi16
+#define _mm512_permutex2var_epi16 avx512_emulation::permutex2var_epi16
+#undef _mm512_permutexvar_epi16
+#define _mm512_permutexvar_epi16 avx512_emulation::permutexvar_epi16
 #undef _mm512_reduce_add_epi32
 #define _mm512_reduce_add_epi32 avx512_emulation::reduce_add_epi32
 #undef _mm512_set1_epi16
@@ -87,6 +103,8 @@
 #define _mm512_set1_ps avx512_emulation::set1_ps
 #undef _mm512_setzero_si512
 #define _mm512_setzero_si512 avx512_emulation::setzero_si512
+#undef _mm512_slli_epi16
+#define _mm512_slli_epi16 avx512_emulation::slli_epi16
 #undef _mm512_slli_epi32
 #define _mm512_slli_epi32 avx512_emulation::slli_epi32
 #undef _mm512_sqrt_ps
@@ -101,10 +119,14 @@
 #define _mm512_storeu_ps avx512_emulation::storeu_ps
 #undef _mm512_storeu_si512
 #define _mm512_storeu_si512 avx512_emulation::storeu_si512
+#undef _mm512_sub_epi16
+#define _mm512_sub_epi16 avx512_emulation::sub_epi16
 #undef _mm512_sub_epi32
 #define _mm512_sub_epi32 avx512_emulation::sub_epi32
 #undef _mm512_sub_ps
 #define _mm512_sub_ps avx512_emulation::sub_ps
+#undef _mm512_ternarylogic_epi32
+#define _mm512_ternarylogic_epi32 avx512_emulation::ternarylogic_epi32
 #undef _mm512_xor_si512
 #define _mm512_xor_si512 avx512_emulation::xor_si512
 
