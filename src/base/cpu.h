@@ -1,5 +1,5 @@
 // What this processor can do, read once: through CPUID and XGETBV on x86-64, from Linux on arm64. Features of the other
-// architecture are false.
+// architecture are false. Reading asks Linux for the tile registers of AMX, which a process has to.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@ struct CpuFeatures {
   bool avx512_vnni = false;  // vpdpbusd on zmm registers
   bool avx512_vbmi = false;
   bool avx512_bf16 = false;
+  bool amx_int8 = false;      // int8 products of tiles; Linux has granted their registers to all threads of the process
   bool avx_vnni = false;      // vpdpbusd on ymm registers in its VEX form
   bool neon_dotprod = false;  // sdot of Armv8.2
   std::string model_name;     // for reports, e.g. "AMD EPYC 9R14"

@@ -2,6 +2,8 @@
 #include "base/cpu.h"
 
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
@@ -43,6 +45,14 @@ std::string brand() {
   return name.empty() ? "unknown processor" : name;
 }
 
+// Linux saves the 8 KB of tile registers only for processes that asked (Documentation/arch/x86/xstate.rst); elsewhere
+// an instruction of theirs is a fault. The answer holds for all threads, and children of fork.
+bool tiles_granted() {
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // the state component
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 CpuFeatures detect() {
   CpuFeatures features;
   features.model_name = brand();
@@ -58,6 +68,8 @@ CpuFeatures detect() {
   features.avx512_vnni = features.avx512 && bit(seven.ecx, 11);
   features.avx512_vbmi = features.avx512 && bit(seven.ecx, 1);
   features.avx512_bf16 = features.avx512 && bit(seven_one.eax, 5);
+  const bool tiles = (state & 0x60000) == 0x60000 && bit(seven.edx, 24) && bit(seven.edx, 25);
+  features.amx_int8 = features.avx512_vnni && tiles && tiles_granted();
   features.avx_vnni = features.avx2 && bit(seven_one.eax, 4);
   return features;
 }

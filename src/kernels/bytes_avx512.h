@@ -6,6 +6,8 @@ struct Bytes64 {
 
 inline Bytes64 load_bytes(const void* p) { return {_mm512_loadu_si512(p)}; }
 
+inline void store_bytes(void* p, Bytes64 x) { _mm512_storeu_si512(p, x.all); }
+
 inline Bytes64 and_bytes(Bytes64 x, int mask) {
   return {_mm512_and_si512(x.all, _mm512_set1_epi8(static_cast<char>(mask)))};
 }
@@ -28,6 +30,7 @@ inline __m512i broadcast_four(const int8_t* q) {
 }
 
 // ---- int32 ----
+inline I32x16 load_integers(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
 inline I32x16 set1_integers(int32_t x) { return {_mm512_set1_epi32(x)}; }
 inline I32x16 sub(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.all, b.all)}; }
 inline F32x16 to_floats(I32x16 a) { return {_mm512_cvtepi32_ps(a.all)}; }

@@ -2,6 +2,8 @@
 //   constexpr size_t kProbeTurns                         of the four rows, so that enough sums are under way at once
 //   I32x16 add_byte_products(I32x16 sum, Bytes64 w, Bytes64 x)
 
+constexpr size_t kIntegerMacsPerRound = kProbeMacs;
+
 uint16_t multiply_integers(const uint8_t* codes, const int8_t* q, size_t rounds) {
   Bytes64 rows[kProbeRows];
   I32x16 sum[kProbeTurns][kProbeRows];

@@ -12,25 +12,30 @@ inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTo
 }
 
 // sum trit q = sum code q - sum q.
+inline void store_ternary_products(I32x16 code_sums, const TernaryTokens& to, size_t t, size_t rows) {
+  const F32x16 y = mul(to_floats(sub(code_sums, set1_integers(to.q_sum[t]))), set1(to.row_scale[t]));
+  float* row = to.out + t * to.out_stride;
+  if (rows == 16) {
+    store(row, y);
+  } else {
+    store_first(rows, row, y);
+  }
+}
+
 template <size_t kTokens>
 inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t rows) {
   I32x16 sum[kTokens];
   code_sums<kTokens, 2>(panel, k_blocks, to.q, to.q_stride, sum);
-  for (size_t t = 0; t < kTokens; ++t) {
-    const F32x16 y = mul(to_floats(sub(sum[t], set1_integers(to.q_sum[t]))), set1(to.row_scale[t]));
-    float* row = to.out + t * to.out_stride;
-    if (rows == 16) {
-      store(row, y);
-    } else {
-      store_first(rows, row, y);
-    }
-  }
+  for (size_t t = 0; t < kTokens; ++t) store_ternary_products(sum[t], to, t, rows);
 }
 
 struct Int8Tile {
   using Element = int8_t;
   static constexpr size_t kBlockBytes = kInt8BlockBytes;
   static constexpr size_t kMostTokens = kTileTokens;
+
+  // Of the sums of weights times q, which they are already.
+  static inline I32x16 products(I32x16 sums, int32_t) { return sums; }
 
   template <size_t kTokens>
   static inline void run(const int8_t* panel, size_t k_blocks, const HeadTokens& to, size_t rows) {
@@ -46,13 +51,14 @@ struct ScreenTile {
   static constexpr size_t kMostTokens = kTileTokens;
 
   // sum (2 code - 3) q = 2 sum code q - 3 sum q.
+  static inline I32x16 products(I32x16 code_sums, int32_t q_sum) {
+    return sub(add(code_sums, code_sums), set1_integers(times_sum(3, q_sum)));
+  }
+
   template <size_t kTokens>
   static inline void run(const uint8_t* panel, size_t k_blocks, const HeadTokens& to, size_t rows) {
     I32x16 sum[kTokens];
     code_sums<kTokens, 3>(panel, k_blocks, to.q, to.q_stride, sum);
-    for (size_t t = 0; t < kTokens; ++t) {
-      const I32x16 levels = sub(add(sum[t], sum[t]), set1_integers(times_sum(3, to.q_sum[t])));
-      store_head_products(to_floats(levels), to, t, rows);
-    }
+    for (size_t t = 0; t < kTokens; ++t) store_head_products(to_floats(products(sum[t], to.q_sum[t])), to, t, rows);
   }
 };

@@ -20,6 +20,7 @@ extern const Kernels kAvx2Kernels;
 extern const IntegerKernels kAvxVnniIntegers;  // the rest as AVX2
 extern const Kernels kAvx512BwKernels;
 extern const IntegerKernels kAvx512Integers;  // the rest as AVX-512 without VNNI
+extern const IntegerKernels kAmxIntegers;     // the same
 
 // arm64
 extern const Kernels kNeonKernels;

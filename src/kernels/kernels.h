@@ -228,9 +228,9 @@ struct Kernels {
   void (*adamw)(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v);
 };
 
-// The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (avx512,
-// avxvnni, avx512bw, avx2 on x86-64, neon on arm64, scalar on both). Chosen at the first call. Error when TERN_ISA
-// names an unknown table or one this processor cannot run.
+// The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (amx,
+// avx512, avxvnni, avx512bw, avx2 on x86-64, neon on arm64, scalar on both). Chosen at the first call. Error when
+// TERN_ISA names an unknown table or one this processor cannot run.
 const Kernels& kernels();
 
 // Every table this processor can run, best first; tests loop over it.

@@ -1,5 +1,7 @@
 // multiply_integers for probe_impl.h with pairs of products in 16 bits (pair_sums_impl.h); after pairs_*.h.
 
+constexpr size_t kIntegerMacsPerRound = kProbeMacs;
+
 uint16_t multiply_integers(const uint8_t* codes, const int8_t* q, size_t rounds) {
   Bytes64 rows[kProbeRows];
   I16x32 sum[kProbeRows];

@@ -8,19 +8,21 @@
 
 namespace tern {
 
-// Multiply-adds of one round of multiply_integers: four rows of 64 codes times 64 values.
+// What multiply_integers multiplies: four rows of 64 codes and 64 values.
 inline constexpr size_t kProbeRows = 4;
 inline constexpr size_t kProbeColumns = 64;
-inline constexpr size_t kIntegerMacsPerRound = kProbeRows * kProbeColumns;
+inline constexpr size_t kProbeMacs = kProbeRows * kProbeColumns;
 
 struct Probe {
-  size_t float_chains;          // independent chains of multiply_floats, of 16 lanes each
-  size_t float_macs_per_round;  // float_chains * 16
+  size_t integer_macs_per_round;  // a multiple of kProbeMacs: a round may multiply all of it more than once
+  size_t float_chains;            // independent chains of multiply_floats, of 16 lanes each
+  size_t float_macs_per_round;    // float_chains * 16
 
   // The sum of n words modulo 2^64; reads each once.
   uint64_t (*read)(const uint64_t* words, size_t n);
-  // The multiply-add instructions of the table's ternary_gemm with operands in registers: `rounds` times the sum of
-  // codes[i * 64 + j] * q[j] over i < 4, j < 64, modulo 2^16. Codes lie in 0..3.
+  // The multiply-add instructions of the table's ternary_gemm with operands in registers: `rounds` times
+  // integer_macs_per_round / kProbeMacs times the sum of codes[i * 64 + j] * q[j] over i < 4, j < 64, modulo 2^16.
+  // Codes lie in 0..3.
   uint16_t (*multiply_integers)(const uint8_t* codes, const int8_t* q, size_t rounds);
   // The fused multiply-adds of the table's dense products with operands in registers: chain i begins at i in all of its
   // lanes and adds a * b `rounds` times; the sum of all lanes of all chains.
@@ -37,6 +39,7 @@ extern const Probe kAvx2Probe;
 extern const Probe kAvxVnniProbe;
 extern const Probe kAvx512BwProbe;
 extern const Probe kAvx512Probe;
+extern const Probe kAmxProbe;
 extern const Probe kNeonProbe;
 
 }  // namespace tern

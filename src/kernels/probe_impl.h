@@ -1,5 +1,6 @@
 // The loops of a Probe that are the same for every instruction set, and its table. Included inside the anonymous
-// namespace of one .cc file after its lanes, kProbeChains (F32x16 sums that fill the registers) and multiply_integers.
+// namespace of one .cc file after its lanes, kProbeChains (F32x16 sums that fill the registers), multiply_integers and
+// kIntegerMacsPerRound.
 
 // Four streams: with a single one the prefetchers leave a part of the bandwidth unused.
 uint64_t read_words(const uint64_t* words, size_t n) {
@@ -30,5 +31,5 @@ float multiply_floats(float a, float b, size_t rounds) {
 }
 
 constexpr Probe make_probe() {
-  return {kProbeChains, kProbeChains * 16, read_words, multiply_integers, multiply_floats};
+  return {kIntegerMacsPerRound, kProbeChains, kProbeChains * 16, read_words, multiply_integers, multiply_floats};
 }

@@ -8,6 +8,8 @@ namespace {
 
 constexpr size_t kProbeChains = 2;
 
+constexpr size_t kIntegerMacsPerRound = kProbeMacs;
+
 uint16_t multiply_integers(const uint8_t* codes, const int8_t* q, size_t rounds) {
   uint32_t sum = 0;
   for (size_t r = 0; r < rounds; ++r) {

@@ -36,12 +36,12 @@ double rounds_per_second(Threads& threads, const Body& body, size_t& rounds) {
 
 // Multiply-adds/s of integers; `rounds` grows until a measurement takes long enough for the clock.
 double integers_once(Threads& threads, size_t& rounds) {
-  std::array<uint8_t, kIntegerMacsPerRound> codes;
+  std::array<uint8_t, kProbeMacs> codes;
   std::array<int8_t, kProbeColumns> q;
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 7 % 3);
   for (size_t i = 0; i < q.size(); ++i) q[i] = static_cast<int8_t>(static_cast<int>(i * 37 % 255) - 127);
   const auto multiply = [&](size_t n) { probe().multiply_integers(codes.data(), q.data(), n); };
-  return rounds_per_second(threads, multiply, rounds) * kIntegerMacsPerRound;
+  return rounds_per_second(threads, multiply, rounds) * static_cast<double>(probe().integer_macs_per_round);
 }
 
 double floats_once(Threads& threads, size_t& rounds) {

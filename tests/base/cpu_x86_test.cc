@@ -34,6 +34,10 @@ TEST(Cpu, AgreesWithTheKernel) {
   EXPECT_EQ(features.avx512_vnni, avx512 && kernel_reports("avx512_vnni"));
   EXPECT_EQ(features.avx512_vbmi, avx512 && kernel_reports("avx512vbmi"));
   EXPECT_EQ(features.avx512_bf16, avx512 && kernel_reports("avx512_bf16"));
+  // The kernel may refuse the tiles' registers, never what it does not know.
+  if (features.amx_int8) {
+    EXPECT_TRUE(kernel_reports("amx_tile") && kernel_reports("amx_int8"));
+  }
   EXPECT_EQ(features.avx_vnni, avx2 && kernel_reports("avx_vnni"));
   EXPECT_FALSE(features.model_name.empty());
 }

@@ -1,4 +1,4 @@
-// The unmodified sources of the AVX-512 and AVX-VNNI tables, compiled over emulation/ (CMakeLists.txt gives the
+// The unmodified sources of the AVX-512, AVX-VNNI and AMX tables, compiled over emulation/ (CMakeLists.txt gives the
 // exported tables these names).
 #include "tests/kernels/emulated_tables.h"
 
@@ -9,15 +9,19 @@ namespace tern {
 extern const Kernels kAvx512BwEmulatedKernels;
 extern const IntegerKernels kAvx512EmulatedIntegers;
 extern const IntegerKernels kAvxVnniEmulatedIntegers;
+extern const IntegerKernels kAmxEmulatedIntegers;
 extern const Probe kAvx512BwEmulatedProbe;
 extern const Probe kAvx512EmulatedProbe;
 extern const Probe kAvxVnniEmulatedProbe;
+extern const Probe kAmxEmulatedProbe;
 
 std::span<const InstructionSet> emulated_instruction_sets() {
   const auto runs_on = [](const CpuFeatures& cpu) { return cpu.avx2; };
   Kernels kernels_avx512bw = kAvx512BwEmulatedKernels;
   kernels_avx512bw.name = "avx512bw_emulated";
-  static const std::array<InstructionSet, 3> list{{
+  static const std::array<InstructionSet, 4> list{{
+      {with_integers(kAvx512BwEmulatedKernels, "amx_emulated", kAmxEmulatedIntegers), &kAmxEmulatedProbe, runs_on,
+       "AVX2 and FMA"},
       {with_integers(kAvx512BwEmulatedKernels, "avx512_emulated", kAvx512EmulatedIntegers), &kAvx512EmulatedProbe,
        runs_on, "AVX2 and FMA"},
       {with_integers(kAvx2Kernels, "avxvnni_emulated", kAvxVnniEmulatedIntegers), &kAvxVnniEmulatedProbe, runs_on,

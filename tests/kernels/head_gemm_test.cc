@@ -92,6 +92,15 @@ TEST_P(HeadGemm, OddShapes) {
   }
 }
 
+TEST_P(HeadGemm, ManyTokens) {
+  for (const bool screen : {false, true}) {
+    for (const size_t m : Sizes{15, 16, 31, 32, 33, 48, 49, 65, 95, 96, 97, 130}) {
+      expect_exact(random_problem(17, 200, m, screen), screen);
+      expect_exact(random_problem(40, 1072, m, screen), screen);
+    }
+  }
+}
+
 TEST_P(HeadGemm, LengthsAroundTheWideningInterval) {
   for (size_t blocks = 1; blocks <= 44; ++blocks) {
     for (const size_t m : Sizes{1, 5}) expect_exact(random_problem(16, blocks * 16, m, true), true);

@@ -33,9 +33,11 @@ TEST_P(ProbeTest, IntegersAreRoundsTimesTheProducts) {
     for (size_t j = 0; j < kProbeColumns; ++j) sum += codes[i * kProbeColumns + j] * q[j];
   }
   ASSERT_NE(sum, 0);
+  const size_t repeats = tested().integer_macs_per_round / kProbeMacs;
+  ASSERT_EQ(repeats * kProbeMacs, tested().integer_macs_per_round);
   for (int64_t rounds : {0, 1, 2, 3, 4, 5, 1001}) {
     EXPECT_EQ(tested().multiply_integers(codes.data(), q.data(), static_cast<size_t>(rounds)),
-              static_cast<uint16_t>(sum * rounds))
+              static_cast<uint16_t>(sum * rounds * static_cast<int64_t>(repeats)))
         << rounds;
   }
 }

@@ -57,6 +57,13 @@ TEST_P(TernaryGemm, OddShapes) {
   }
 }
 
+TEST_P(TernaryGemm, ManyTokens) {
+  for (const size_t m : Sizes{15, 16, 31, 32, 33, 48, 49, 65, 95, 96, 97, 130}) {
+    expect_exact(random_problem(17, 200, m));
+    expect_exact(random_problem(40, 1072, m));
+  }
+}
+
 TEST_P(TernaryGemm, LengthsAroundTheWideningInterval) {
   for (size_t blocks = 1; blocks <= 66; ++blocks) {
     for (const size_t m : Sizes{1, 5}) expect_exact(random_problem(16, blocks * 16, m));
