@@ -36,8 +36,8 @@ inline constexpr size_t kTernaryBlockBytes = 64;
 // The same trits in 5 bits for three of them, for decoding from memory: W (rows, k) as ceil(rows / 32) panels of
 // ceil(k / 48) blocks of 320 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
 // triple c / 16 * 4 + i as its trit f where f < 3, to triple 12 + i as its trit c / 16 where f = 3, so that a triple's
-// first trits are fields of one byte of the ternary panels. What a block's bytes mean is a matter of the instruction set
-// that packed them and multiplies them (triple_*.h).
+// first trits are fields of one byte of the ternary panels. What a block's bytes mean is a matter of the instruction
+// set that packed them and multiplies them (triple_*.h).
 inline constexpr size_t kTriplePanel = 32;
 inline constexpr size_t kTripleColumns = 48;
 inline constexpr size_t kTripleBlockBytes = 320;
