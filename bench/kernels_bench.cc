@@ -153,23 +153,31 @@ void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t r
   report(state, {static_cast<double>(m * rows * k), static_cast<double>(bytes + q.size() + (out.size() + rows) * 4)});
 }
 
-// Products of gradients in 16 bits; transposed: A as word panels, 16 rows at a time, as the gradients of weights have
-// it.
-void word_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed) {
-  const size_t pairs = word_pairs(k);
-  const std::vector<int16_t> a(round_up_to_panel(m) * 2 * pairs, 300);
-  const std::vector<int16_t> b(round_up_to_panel(n) * 2 * pairs, -1);
+// Products of gradients in 16 bits.
+void word_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k) {
+  const std::vector<float> x = random_floats(k, 1);
+  const std::vector<int8_t> rows(kByteRows * n, -1);
+  std::vector<int16_t> a(m * word_row(k)), b(round_up_to_panel(n) / kPanel * word_panel(k));
+  for (size_t i = 0; i < m; ++i) table.quantize_words(x.data(), k, a.data() + i * word_row(k));
+  for (size_t kk = 0; kk < word_row(k); kk += kByteRows) table.pack_byte_rows(rows.data(), n, kk, k, n, b.data());
   const std::vector<float> row_scale(m, 0.01f);
   std::vector<float> c(m * n);
   for (auto _ : state) {
-    for (size_t i = 0; i < m; i += transposed ? kPanel : m) {
-      table.word_gemm(a.data() + i * 2 * pairs, transposed ? 2 : 2 * pairs, transposed ? kPairWords : 2, b.data(),
-                      pairs * kPairWords, transposed ? std::min(kPanel, m - i) : m, n, pairs, row_scale.data() + i,
-                      false, c.data() + i * n, n);
-    }
+    table.word_gemm(a.data(), b.data(), m, n, k, row_scale.data(), true, c.data(), n);
     benchmark::ClobberMemory();
   }
   report(state, {static_cast<double>(m * n * k), static_cast<double>((a.size() + b.size()) * 2 + c.size() * 4)});
+}
+
+// The columns of k rows of gradients as words.
+void quantize_word_columns(benchmark::State& state, const Kernels& table, size_t k, size_t n) {
+  const std::vector<float> x = random_floats(k * n, 1), factor(k, 1.0f), inverse(n, 32767.0f);
+  std::vector<int16_t> rows(n * word_row(k));
+  for (auto _ : state) {
+    table.quantize_word_columns(x.data(), n, k, n, factor.data(), inverse.data(), rows.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, {0, static_cast<double>(x.size() * 4 + rows.size() * 2)});
 }
 
 void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
@@ -326,15 +334,16 @@ void register_table(const Kernels& table) {
           [&table, m, n = n, k = k](auto& s) { triples(s, table, TripleStep::kGemm, m, n, k); });
     }
   }
-  for (const auto& [m, n, k] :
-       {std::array<size_t, 3>{768, 128, 128}, {768, 256, 128}, {2048, 512, 1536}, {2048, 1536, 512}}) {
+  for (const auto& [m, n, k] : {std::array<size_t, 3>{768, 128, 128},
+                                {768, 256, 128},
+                                {2048, 512, 1536},
+                                {2048, 1536, 512},
+                                {128, 128, 512},
+                                {128, 1536, 512}}) {
     add(prefix + "/word_gemm" + shape(m, n, k),
-        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, false); });
+        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k); });
   }
-  for (const auto& [m, n, k] : {std::array<size_t, 3>{128, 128, 512}, {256, 128, 512}, {1536, 256, 512}}) {
-    add(prefix + "/word_gemm_transposed_a" + shape(m, n, k),
-        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, true); });
-  }
+  add(prefix + "/quantize_word_columns/k:512/n:128", [&table](auto& s) { quantize_word_columns(s, table, 512, 128); });
   for (const size_t k : std::initializer_list<size_t>{2560, 6912}) {
     const std::string size = "/k:" + std::to_string(k);
     add(prefix + "/pack_tq2_0_panel" + size, [&table, k](auto& s) { load_packing(s, table, false, k); });

@@ -1,5 +1,5 @@
 // The products of int8 activations with codes and int8 weights in tile registers. After tiles_amx.h, bytes_avx512.h,
-// ternary_impl.h and head_impl.h with their tiles in zmm registers, which take a single token.
+// ternary_impl.h and head_impl.h with their tiles in zmm registers, which take a few tokens.
 //
 // Two panels meet all tokens before the next two, by chunks of 512 columns: a chunk's codes, one a byte, stay in the
 // first-level cache for all tokens.
@@ -189,8 +189,8 @@ inline void multiply_tokens(const typename Panels<1>::Element* panels, size_t ro
   release_tiles();
 }
 
-// Tokens from which tiles are faster.
-constexpr size_t kFewestTokens = 2;
+// Fewer are faster in zmm registers.
+constexpr size_t kFewestTokens = kTileTokens + 1;
 
 void ternary_gemm_in_tiles(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
                            const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride) {
