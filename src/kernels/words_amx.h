@@ -55,7 +55,17 @@ struct WordRows {
   const float* row_scale;
   float* c;
   size_t c_stride;
+  WordRows at_column(size_t j) const { return {a, count, row_scale, c + j, c_stride}; }
 };
+
+// Of up to 16 columns: `to` is a copy, whose pointers stay in registers.
+inline void store_word_tile(WordRows to, const int32_t* high, const int32_t* low, size_t cols, bool accumulate) {
+  for (size_t i = 0; i < to.count; ++i) {
+    const __m512i shifted = _mm512_slli_epi32(load_integers(high + i * kPanel).all, 8);
+    const F32x16 products = to_floats(add(I32x16{shifted}, load_integers(low + i * kPanel)));
+    store_word_products(products, set1(to.row_scale[i]), cols, accumulate, to.c + i * to.c_stride);
+  }
+}
 
 // Up to 16 rows of A by `cols` columns of kPanels panels.
 template <size_t kPanels>
@@ -68,15 +78,9 @@ inline void word_tiles(const WordRows& to, const int16_t* b, size_t k, size_t co
   }
   alignas(64) int32_t sums[2 * kPanels * kTileSums];
   store_sums<2, kPanels>(sums);
-  for (size_t i = 0; i < to.count; ++i) {
-    const F32x16 factor = set1(to.row_scale[i]);
-    for (size_t p = 0; p < kPanels; ++p) {
-      const int32_t* high = sums + p * kTileSums + i * kPanel;
-      const __m512i shifted = _mm512_slli_epi32(load_integers(high).all, 8);
-      const F32x16 y = to_floats(add(I32x16{shifted}, load_integers(high + kPanels * kTileSums)));
-      float* row = to.c + i * to.c_stride + p * kPanel;
-      store_word_products(y, factor, cols - p * kPanel, accumulate, row);
-    }
+  for (size_t p = 0; p < kPanels; ++p) {
+    const int32_t* high = sums + p * kTileSums;
+    store_word_tile(to.at_column(p * kPanel), high, high + kPanels * kTileSums, cols - p * kPanel, accumulate);
   }
 }
 
@@ -84,15 +88,15 @@ inline void word_tiles(const WordRows& to, const int16_t* b, size_t k, size_t co
 void word_gemm(const int16_t* a, const int16_t* b, size_t m, size_t n, size_t k, const float* row_scale,
                bool accumulate, float* c, size_t c_stride) {
   for (size_t i = 0; i < m; i += kTileRows) {
-    WordRows rows{reinterpret_cast<const int8_t*>(a + i * word_row(k)), m - i < kTileRows ? m - i : kTileRows,
-                  row_scale + i, c + i * c_stride, c_stride};
+    const WordRows rows{reinterpret_cast<const int8_t*>(a + i * word_row(k)), m - i < kTileRows ? m - i : kTileRows,
+                        row_scale + i, c + i * c_stride, c_stride};
     if (i == 0 || rows.count < kTileRows) use_tiles(rows.count);
-    for (size_t j = 0; j < n; j += 2 * kPanel, rows.c += 2 * kPanel) {
+    for (size_t j = 0; j < n; j += 2 * kPanel) {
       const int16_t* panel = b + j / kPanel * word_panel(k);
       if (n - j > kPanel) {
-        word_tiles<2>(rows, panel, k, n - j, accumulate);
+        word_tiles<2>(rows.at_column(j), panel, k, n - j, accumulate);
       } else {
-        word_tiles<1>(rows, panel, k, n - j, accumulate);
+        word_tiles<1>(rows.at_column(j), panel, k, n - j, accumulate);
       }
     }
   }
