@@ -2,6 +2,7 @@
 //   tern_bench_kernels [--benchmark_filter=avx2/gemm_f32] [--benchmark_repetitions=5
 //   --benchmark_report_aggregates_only]
 // GMAC/s counts multiply-accumulates (two floating-point operations each); GB/s the bytes of the operands, each once.
+// What models keep in buffers is aligned as they are.
 #include <benchmark/benchmark.h>
 #include <array>
 
@@ -53,8 +54,8 @@ std::string shape(size_t m, size_t n, size_t k) {
 
 void ternary_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t rows, size_t k) {
   const size_t blocks = (k + 15) / 16;
-  std::vector<uint8_t> panels(round_up_to_panel(rows) / kPanel * blocks * kTernaryBlockBytes);
-  std::vector<int8_t> q(m * blocks * 16);
+  Buffer<uint8_t> panels(round_up_to_panel(rows) / kPanel * blocks * kTernaryBlockBytes);
+  Buffer<int8_t> q(m * blocks * 16);
   Rng rng(1);
   for (uint8_t& byte : panels) {
     for (int f = 0; f < 4; ++f) byte = static_cast<uint8_t>(byte * 4 + rng.below(3));
@@ -62,7 +63,7 @@ void ternary_gemm(benchmark::State& state, const Kernels& table, size_t m, size_
   for (int8_t& value : q) value = static_cast<int8_t>(static_cast<int>(rng.below(255)) - 127);
   const std::vector<int32_t> q_sum(m, 17);
   const std::vector<float> row_scale(m, 0.01f);
-  std::vector<float> out(m * rows);
+  Buffer<float> out(m * rows);
   for (auto _ : state) {
     table.ternary_gemm(panels.data(), rows, blocks, q.data(), blocks * 16, q_sum.data(), row_scale.data(), m,
                        out.data(), rows);
@@ -135,12 +136,14 @@ void load_packing(benchmark::State& state, const Kernels& table, bool screen, si
 void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t rows, size_t k, bool screen) {
   const size_t blocks = (k + 15) / 16;
   const size_t bytes = round_up_to_panel(rows) / kPanel * blocks * (screen ? kScreenBlockBytes : kInt8BlockBytes);
-  std::vector<uint8_t> codes(screen ? bytes : 0, 0x1B);
-  std::vector<int8_t> weights(screen ? 0 : bytes, 100);
-  std::vector<int8_t> q(m * blocks * 16, -77);
+  Buffer<uint8_t> codes(screen ? bytes : 0);
+  Buffer<int8_t> weights(screen ? 0 : bytes), q(m * blocks * 16);
+  std::fill(codes.begin(), codes.end(), uint8_t{0x1B});
+  std::fill(weights.begin(), weights.end(), int8_t{100});
+  std::fill(q.begin(), q.end(), int8_t{-77});
   const std::vector<int32_t> q_sum(m, static_cast<int32_t>(blocks) * 16 * -77);
   const std::vector<float> row_scale(rows, 0.01f), token_scale(m, 0.01f);
-  std::vector<float> out(m * rows);
+  Buffer<float> out(m * rows);
   for (auto _ : state) {
     if (screen) {
       table.screen_gemm(codes.data(), rows, blocks, row_scale.data(), q.data(), blocks * 16, q_sum.data(),
@@ -154,23 +157,31 @@ void head_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t r
   report(state, {static_cast<double>(m * rows * k), static_cast<double>(bytes + q.size() + (out.size() + rows) * 4)});
 }
 
-// Products of gradients in 16 bits; transposed: A as word panels, 16 rows at a time, as the gradients of weights have
-// it.
-void word_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed) {
-  const size_t pairs = word_pairs(k);
-  const std::vector<int16_t> a(round_up_to_panel(m) * 2 * pairs, 300);
-  const std::vector<int16_t> b(round_up_to_panel(n) * 2 * pairs, -1);
+// Products of gradients in 16 bits.
+void word_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k) {
+  const std::vector<float> x = random_floats(k, 1);
+  const std::vector<int8_t> rows(kByteRows * n, -1);
+  Buffer<int16_t> a(m * word_row(k)), b(round_up_to_panel(n) / kPanel * word_panel(k));
+  for (size_t i = 0; i < m; ++i) table.quantize_words(x.data(), k, a.data() + i * word_row(k));
+  for (size_t kk = 0; kk < word_row(k); kk += kByteRows) table.pack_byte_rows(rows.data(), n, kk, k, n, b.data());
   const std::vector<float> row_scale(m, 0.01f);
-  std::vector<float> c(m * n);
+  Buffer<float> c(m * n);
   for (auto _ : state) {
-    for (size_t i = 0; i < m; i += transposed ? kPanel : m) {
-      table.word_gemm(a.data() + i * 2 * pairs, transposed ? 2 : 2 * pairs, transposed ? kPairWords : 2, b.data(),
-                      pairs * kPairWords, transposed ? std::min(kPanel, m - i) : m, n, pairs, row_scale.data() + i,
-                      false, c.data() + i * n, n);
-    }
+    table.word_gemm(a.data(), b.data(), m, n, k, row_scale.data(), true, c.data(), n);
     benchmark::ClobberMemory();
   }
   report(state, {static_cast<double>(m * n * k), static_cast<double>((a.size() + b.size()) * 2 + c.size() * 4)});
+}
+
+// The columns of k rows of gradients as words.
+void quantize_word_columns(benchmark::State& state, const Kernels& table, size_t k, size_t n) {
+  const std::vector<float> x = random_floats(k * n, 1), factor(k, 1.0f), inverse(n, 32767.0f);
+  std::vector<int16_t> rows(n * word_row(k));
+  for (auto _ : state) {
+    table.quantize_word_columns(x.data(), n, k, n, factor.data(), inverse.data(), rows.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, {0, static_cast<double>(x.size() * 4 + rows.size() * 2)});
 }
 
 void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
@@ -327,15 +338,16 @@ void register_table(const Kernels& table) {
           [&table, m, n = n, k = k](auto& s) { triples(s, table, TripleStep::kGemm, m, n, k); });
     }
   }
-  for (const auto& [m, n, k] :
-       {std::array<size_t, 3>{768, 128, 128}, {768, 256, 128}, {2048, 512, 1536}, {2048, 1536, 512}}) {
+  for (const auto& [m, n, k] : {std::array<size_t, 3>{768, 128, 128},
+                                {768, 256, 128},
+                                {2048, 512, 1536},
+                                {2048, 1536, 512},
+                                {128, 128, 512},
+                                {128, 1536, 512}}) {
     add(prefix + "/word_gemm" + shape(m, n, k),
-        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, false); });
+        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k); });
   }
-  for (const auto& [m, n, k] : {std::array<size_t, 3>{128, 128, 512}, {256, 128, 512}, {1536, 256, 512}}) {
-    add(prefix + "/word_gemm_transposed_a" + shape(m, n, k),
-        [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k, true); });
-  }
+  add(prefix + "/quantize_word_columns/k:512/n:128", [&table](auto& s) { quantize_word_columns(s, table, 512, 128); });
   for (const size_t k : std::initializer_list<size_t>{2560, 6912}) {
     const std::string size = "/k:" + std::to_string(k);
     add(prefix + "/pack_tq2_0_panel" + size, [&table, k](auto& s) { load_packing(s, table, false, k); });

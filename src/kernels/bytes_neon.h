@@ -44,6 +44,7 @@ inline I32x16 shift_right(I32x16 a) {
   }
 }
 
+constexpr size_t kMostSums = 4;
 constexpr size_t kTileTokens = 4;  // 16 sums, 4 registers of q, 8 of weights
 
 struct Sixteen {

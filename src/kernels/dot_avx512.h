@@ -1,6 +1,6 @@
 // vpdpbusd on zmm registers, for dot_sums_impl.h and the probe. After bytes_avx512.h.
 
-constexpr size_t kTileTokens = 8;
+constexpr size_t kMostSums = 16;
 
 struct Sixteen {
   const int8_t* q;  // four columns are broadcast by the load

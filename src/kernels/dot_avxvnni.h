@@ -1,6 +1,7 @@
 // vpdpbusd on ymm registers in its VEX form, for dot_sums_impl.h and the probe. After bytes_avx2.h.
 
 constexpr size_t kTileTokens = 4;
+constexpr size_t kMostSums = 4;
 
 struct Sixteen {
   const int8_t* q;  // four columns are broadcast by the load

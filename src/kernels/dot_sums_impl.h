@@ -1,6 +1,7 @@
 // Sums for integer_tiles_impl.h where an instruction adds the products of four pairs of bytes to an int32 without
 // saturation (vpdpbusd, sdot). The table's bytes_*.h has the operations on bytes; before this file the table defines
-//   constexpr size_t kTileTokens
+//   constexpr size_t kTileTokens                          that a tile keeps in registers, up to
+//   constexpr size_t kMostSums                            sums of 16 rows
 //   struct Sixteen; Sixteen sixteen_of(const int8_t* q)   a token's q in 16 columns
 //   template <size_t kField>
 //   I32x16 add_products(I32x16 sum, Bytes64 w, Sixteen x)  w times columns 4 kField .. 4 kField + 3
@@ -36,12 +37,35 @@ inline I32x16 one_token_code_sums(const uint8_t* panel, size_t k_blocks, const i
   return sum;
 }
 
+// Few tokens have several chains each, which the fields take in turn, as far as the registers go.
+template <size_t kTokens>
+constexpr size_t kChains = kTokens == 1 || 4 * kTokens < kMostSums ? 4
+                           : 2 * kTokens <= kMostSums              ? 2
+                                                                   : 1;
+
+template <size_t kTokens>
+struct ChainSums {
+  I32x16 part[kTokens][kChains<kTokens>];
+  ChainSums() {
+    for (auto& token : part) {
+      for (I32x16& x : token) x = zero_integers();
+    }
+  }
+  // That of a field and a token.
+  I32x16& at(size_t field, size_t t) { return part[t][field % kChains<kTokens>]; }
+  I32x16 of(size_t t) const {
+    I32x16 sum = part[t][0];
+    for (size_t i = 1; i < kChains<kTokens>; ++i) sum = add(sum, part[t][i]);
+    return sum;
+  }
+};
+
 template <size_t kTokens, int kLargestCode>
 inline void code_sums(const uint8_t* panel, size_t k_blocks, const int8_t* q, size_t q_stride, I32x16* sum) {
   if constexpr (kTokens == 1) {
     sum[0] = one_token_code_sums<kLargestCode>(panel, k_blocks, q);
   } else {
-    for (size_t t = 0; t < kTokens; ++t) sum[t] = zero_integers();
+    ChainSums<kTokens> sums;
     for (size_t b = 0; b < k_blocks; ++b) {
       const Bytes64 codes = load_bytes(panel + b * kTernaryBlockBytes);
       Sixteen x[kTokens];
@@ -49,9 +73,13 @@ inline void code_sums(const uint8_t* panel, size_t k_blocks, const int8_t* q, si
       for_fields([&](auto field) {
         constexpr size_t kField = decltype(field)::kNumber;
         const Bytes64 w = field_codes<kField>(codes);
-        for (size_t t = 0; t < kTokens; ++t) sum[t] = add_products<kField>(sum[t], w, x[t]);
+        for (size_t t = 0; t < kTokens; ++t) {
+          I32x16& chain = sums.at(kField, t);
+          chain = add_products<kField>(chain, w, x[t]);
+        }
       });
     }
+    for (size_t t = 0; t < kTokens; ++t) sum[t] = sums.of(t);
   }
 }
 
@@ -59,11 +87,7 @@ inline void code_sums(const uint8_t* panel, size_t k_blocks, const int8_t* q, si
 template <size_t kTokens>
 inline void int8_sums(const int8_t* panel, size_t k_blocks, const int8_t* q, size_t q_stride, const int32_t* q_sum,
                       I32x16* sum) {
-  constexpr size_t kChains = kTokens == 1 ? 4 : 1;
-  I32x16 part[kTokens][kChains];
-  for (size_t t = 0; t < kTokens; ++t) {
-    for (size_t i = 0; i < kChains; ++i) part[t][i] = zero_integers();
-  }
+  ChainSums<kTokens> sums;
   for (size_t b = 0; b < k_blocks; ++b) {
     Sixteen x[kTokens];
     for (size_t t = 0; t < kTokens; ++t) x[t] = sixteen_of(q + t * q_stride + b * 16);
@@ -71,13 +95,10 @@ inline void int8_sums(const int8_t* panel, size_t k_blocks, const int8_t* q, siz
       constexpr size_t kField = decltype(field)::kNumber;
       const Bytes64 w = int8_weights(panel + b * kInt8BlockBytes + kField * 64);
       for (size_t t = 0; t < kTokens; ++t) {
-        I32x16& chain = part[t][kField % kChains];
+        I32x16& chain = sums.at(kField, t);
         chain = add_products<kField>(chain, w, x[t]);
       }
     });
   }
-  for (size_t t = 0; t < kTokens; ++t) {
-    sum[t] = sub(part[t][0], set1_integers(times_sum(kInt8Offset, q_sum[t])));
-    for (size_t i = 1; i < kChains; ++i) sum[t] = add(sum[t], part[t][i]);
-  }
+  for (size_t t = 0; t < kTokens; ++t) sum[t] = sub(sums.of(t), set1_integers(times_sum(kInt8Offset, q_sum[t])));
 }

@@ -14,23 +14,34 @@ namespace {
 #include "kernels/head_impl.h"
 #include "kernels/ternary_impl.h"
 
-// Their multiplication:
+// Their multiplication, of a few tokens:
+constexpr size_t kTileTokens = 3;
+
 #include "kernels/dot_avx512.h"
 
 // Their sums, then the tiles:
 #include "kernels/dot_sums_impl.h"
 #include "kernels/integer_tiles_impl.h"
-#include "kernels/word_impl.h"
 
-// More tokens than one:
+// More tokens:
 #include "kernels/tiles_amx.h"
 
 // After the registers:
 #include "kernels/products_amx.h"
+#include "kernels/words_amx.h"
+
+// The operands of words:
+#include "kernels/blocks_impl.h"
+#include "kernels/word_pack_impl.h"
 
 }  // namespace
 
-constexpr IntegerKernels kAmxIntegers = {ternary_gemm_in_tiles, head_gemm_in_tiles<Int8Tile, Int8Panels>,
-                                         head_gemm_in_tiles<ScreenTile, CodePanels>, word_gemm};
+constexpr IntegerKernels kAmxIntegers = {ternary_gemm_in_tiles,
+                                         head_gemm_in_tiles<Int8Tile, Int8Panels>,
+                                         head_gemm_in_tiles<ScreenTile, CodePanels>,
+                                         quantize_words,
+                                         quantize_word_columns,
+                                         pack_byte_rows,
+                                         word_gemm};
 
 }  // namespace tern

@@ -14,6 +14,8 @@ namespace {
 #include "kernels/ternary_impl.h"
 
 // Their multiplication:
+constexpr size_t kTileTokens = 16;
+
 #include "kernels/dot_avx512.h"
 
 // Their sums, then the tiles:
@@ -21,8 +23,14 @@ namespace {
 #include "kernels/integer_tiles_impl.h"
 #include "kernels/word_impl.h"
 
+// Its operands:
+#include "kernels/blocks_impl.h"
+#include "kernels/word_pack_impl.h"
+
 }  // namespace
 
-constexpr IntegerKernels kAvx512Integers = {ternary_gemm, head_gemm<Int8Tile>, head_gemm<ScreenTile>, word_gemm};
+constexpr IntegerKernels kAvx512Integers = {ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>,
+                                            quantize_words, quantize_word_columns, pack_byte_rows,
+                                            word_gemm};
 
 }  // namespace tern

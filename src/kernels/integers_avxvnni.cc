@@ -21,8 +21,14 @@ namespace {
 #include "kernels/integer_tiles_impl.h"
 #include "kernels/word_impl.h"
 
+// Its operands:
+#include "kernels/blocks_impl.h"
+#include "kernels/word_pack_impl.h"
+
 }  // namespace
 
-constexpr IntegerKernels kAvxVnniIntegers = {ternary_gemm, head_gemm<Int8Tile>, head_gemm<ScreenTile>, word_gemm};
+constexpr IntegerKernels kAvxVnniIntegers = {ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>,
+                                             quantize_words, quantize_word_columns, pack_byte_rows,
+                                             word_gemm};
 
 }  // namespace tern

@@ -54,15 +54,16 @@ inline constexpr size_t triple_blocks(size_t k) { return (k + kTripleColumns - 1
 inline constexpr size_t kInt8BlockBytes = 256;
 inline constexpr size_t kScreenBlockBytes = 64;
 
-// ---- Word panels ---------------------------------------------------------------------------------------------------
-// B (k, n) of int16 for products with gradients: ceil(n / 16) panels of ceil(k / 2) pairs of 32 words. Element (kk, j)
-// of panel p is at [(p * ceil(k / 2) + kk / 2) * 32 + j * 2 + kk % 2], column p * 16 + j of B; missing rows and columns
-// are zero. Two rows side by side are one vpmaddwd operand.
-inline constexpr size_t kPairWords = 32;
+// ---- Words ---------------------------------------------------------------------------------------------------------
+// Products of gradients: A (m, k) of 16-bit words by B (k, n) of bytes, packed by each table in a form of its own,
+// which no other table reads and no file holds. A row of A takes word_row(k) int16, B ceil(n / 16) panels of
+// word_panel(k).
+inline constexpr size_t word_row(size_t k) { return (k + 63) / 64 * 64; }
+inline constexpr size_t word_panel(size_t k) { return word_row(k) * kPanel; }
 // Rows of B that a sum of products of words with bytes holds in int32: 512 * 32767 * 128 < 2^31.
 inline constexpr size_t kWordRows = 512;
-
-inline constexpr size_t word_pairs(size_t k) { return (k + 1) / 2; }
+// Rows of B that are packed at once.
+inline constexpr size_t kByteRows = 4;
 
 // Constants of one AdamW step (Loshchilov and Hutter 2019, algorithm 2), already corrected for bias.
 struct AdamWStep {
@@ -187,22 +188,22 @@ struct Kernels {
   void (*unpack_triples)(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels);
 
   // ---- Products of gradients ----
-  // x in 16 bits: with a = max(max|x|, 1e-30), q = round_half_even(x * (32767 / a)). Returns a / 32767, or NaN when an
-  // x is not finite.
-  float (*quantize_words)(const float* x, size_t n, int16_t* q);
+  // A row of A: x in 16 bits, with a = max(max|x|, 1e-30), q = round_half_even(x * (32767 / a)). Returns a / 32767, or
+  // NaN when an x is not finite.
+  float (*quantize_words)(const float* x, size_t n, int16_t* row);
   // largest = max(largest, |x * factor|), in place; what is not finite may be passed over.
   void (*largest_products)(const float* x, float factor, size_t n, float* largest);
-  // One pair of rows of word panels from two rows of n floats: q = round_half_even(x * factor * inverse[j]), which must
-  // lie within 16 bits. `panels` points to the pair in the first panel, the next panel lies panel_stride words on.
-  void (*quantize_word_pair)(const float* even, const float* odd, float even_factor, float odd_factor,
-                             const float* inverse, size_t n, int16_t* panels, size_t panel_stride);
-  // The same from two rows of bytes as they are.
-  void (*pack_word_pair)(const int8_t* even, const int8_t* odd, size_t n, int16_t* panels, size_t panel_stride);
-  // C (m, n) = float(sum of A B over `pairs` pairs) * row_scale[i], or with `accumulate` C = fma(that sum,
-  // row_scale[i], C). A: the pair p of row i at a[i * a_row + p * a_pair], two words side by side. B word panels,
-  // panel_stride words apart. Every sum must lie within int32.
-  void (*word_gemm)(const int16_t* a, size_t a_row, size_t a_pair, const int16_t* b, size_t panel_stride, size_t m,
-                    size_t n, size_t pairs, const float* row_scale, bool accumulate, float* c, size_t c_stride);
+  // A (n, k) from the transpose: word kk of row j is round_half_even(x[kk * stride + j] * factor[kk] * inverse[j]),
+  // which must lie within 16 bits.
+  void (*quantize_word_columns)(const float* x, size_t stride, size_t k, size_t n, const float* factor,
+                                const float* inverse, int16_t* rows);
+  // Rows first..first + kByteRows - 1 of B (k, n), `first` a multiple of kByteRows, from as many rows of bytes,
+  // x_stride apart. All rows up to word_row(k) are to be packed, those from k on with any bytes.
+  void (*pack_byte_rows)(const int8_t* x, size_t x_stride, size_t first, size_t k, size_t n, int16_t* panels);
+  // C (m, n) = float(sum of A B) * row_scale[i], or with `accumulate` C = fma(float(that sum), row_scale[i], C). Every
+  // sum must lie within int32.
+  void (*word_gemm)(const int16_t* a, const int16_t* b, size_t m, size_t n, size_t k, const float* row_scale,
+                    bool accumulate, float* c, size_t c_stride);
 
   // ---- Head products ----
   // out[t * out_stride + r] = (float(sum_k w[r][k] * q[t][k]) * row_scale[r]) * token_scale[t] for `rows` rows of head

@@ -41,8 +41,10 @@ void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int
 // After it, whatever the alphabet says:
 #include "kernels/head_scalar.h"
 
-#include "kernels/word_pack_impl.h"
 #include "kernels/word_scalar.h"
+
+// Their operands:
+#include "kernels/word_pack_impl.h"
 
 #include "kernels/table_impl.h"
 

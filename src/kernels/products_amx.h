@@ -1,5 +1,5 @@
 // The products of int8 activations with codes and int8 weights in tile registers. After tiles_amx.h, bytes_avx512.h,
-// ternary_impl.h and head_impl.h with their tiles in zmm registers, which take a single token.
+// ternary_impl.h and head_impl.h with their tiles in zmm registers, which take a few tokens.
 //
 // Two panels meet all tokens before the next two, by chunks of 512 columns: a chunk's codes, one a byte, stay in the
 // first-level cache for all tokens.
@@ -9,7 +9,7 @@ constexpr size_t kMostTokens = 96;
 constexpr size_t kMostTokenTiles = kMostTokens / kTileRows;
 constexpr size_t kChunkSteps = 8;
 // Steps between the expansion of codes and their use, so that they are in the cache by then.
-constexpr size_t kStepsAhead = 2;
+constexpr size_t kStepsAhead = 1;
 
 // Activations of up to kMostTokens tokens as tiles of A, all of the same number of rows: where these are more than the
 // tokens, the last tile shares some with the one before.
@@ -128,7 +128,8 @@ inline void add_chunk(const TokenTiles& a, size_t tile, size_t begin, size_t end
   }
 }
 
-// store(token, panel, sums): the sums of a token with a panel's rows, as above.
+// store(token, tokens, panel, sums): the sums of some tokens, `token` the first, with a panel's rows, 16 for each
+// token.
 template <class Panels, class Store>
 inline void multiply_panels(const TokenTiles& a, const typename Panels::Element* panels, size_t k_blocks,
                             const Store& store) {
@@ -152,9 +153,7 @@ inline void multiply_panels(const TokenTiles& a, const typename Panels::Element*
         if (!stay || end == steps) store_sums<kTiles, kPanels>(at);
         if (end < steps) return;
         for (size_t i = 0; i < kTiles * kPanels; ++i) {
-          const size_t token = a.first_token(tile + i / kPanels);
-          const int32_t* rows = at + i * kTileSums;
-          for (size_t t = 0; t < a.rows(); ++t) store(token + t, i % kPanels, load_integers(rows + t * kPanel));
+          store(a.first_token(tile + i / kPanels), a.rows(), i % kPanels, at + i * kTileSums);
         }
       };
       if (tile + 1 < a.tiles()) {
@@ -166,7 +165,7 @@ inline void multiply_panels(const TokenTiles& a, const typename Panels::Element*
   }
 }
 
-// store(token, row, valid, sums): the sums of a token with `valid` <= 16 rows of the weights from `row` on.
+// store(token, tokens, row, valid, sums): the same with `valid` <= 16 rows of the weights from `row` on.
 template <template <size_t> class Panels, class Store>
 inline void multiply_tokens(const typename Panels<1>::Element* panels, size_t rows, size_t k_blocks, const int8_t* q,
                             size_t q_stride, size_t m, const Store& store) {
@@ -175,32 +174,35 @@ inline void multiply_tokens(const typename Panels<1>::Element* panels, size_t ro
     use_tiles(a.rows());
     for (size_t r = 0; r < rows; r += 2 * kPanel) {
       const auto* first = panels + r / kPanel * k_blocks * Panels<1>::kBlockBytes;
-      const auto store_row = [&](size_t token, size_t panel, I32x16 sums) {
+      const auto store_panel = [&](size_t token, size_t tokens, size_t panel, const int32_t* sums) {
         const size_t row = r + panel * kPanel;
-        store(t + token, row, rows - row < kPanel ? rows - row : kPanel, sums);
+        store(t + token, tokens, row, rows - row < kPanel ? rows - row : kPanel, sums);
       };
       if (rows - r > kPanel) {
-        multiply_panels<Panels<2>>(a, first, k_blocks, store_row);
+        multiply_panels<Panels<2>>(a, first, k_blocks, store_panel);
       } else {
-        multiply_panels<Panels<1>>(a, first, k_blocks, store_row);
+        multiply_panels<Panels<1>>(a, first, k_blocks, store_panel);
       }
     }
   }
   release_tiles();
 }
 
-// Tokens from which tiles are faster.
-constexpr size_t kFewestTokens = 2;
+// Fewer are faster in zmm registers.
+constexpr size_t kFewestTokens = kTileTokens + 1;
 
 void ternary_gemm_in_tiles(const uint8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
                            const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride) {
   if (m < kFewestTokens) {
     return ternary_gemm(panels, rows, k_blocks, q, q_stride, q_sum, row_scale, m, out, out_stride);
   }
-  multiply_tokens<CodePanels>(
-      panels, rows, k_blocks, q, q_stride, m, [&](size_t t, size_t row, size_t valid, I32x16 sums) {
-        store_ternary_products(sums, {q, q_stride, q_sum, row_scale, out + row, out_stride}, t, valid);
-      });
+  multiply_tokens<CodePanels>(panels, rows, k_blocks, q, q_stride, m,
+                              [&](size_t t, size_t tokens, size_t row, size_t valid, const int32_t* sums) {
+                                const TernaryTokens to{
+                                    nullptr, 0, q_sum + t, row_scale + t, out + t * out_stride + row, out_stride};
+                                for (size_t i = 0; i < tokens; ++i)
+                                  store_ternary_products(load_integers(sums + i * kPanel), to, i, valid);
+                              });
 }
 
 // Tile: what becomes of its sums.
@@ -211,8 +213,14 @@ void head_gemm_in_tiles(const typename Tile::Element* panels, size_t rows, size_
   if (m < kFewestTokens) {
     return head_gemm<Tile>(panels, rows, k_blocks, row_scale, q, q_stride, q_sum, token_scale, m, out, out_stride);
   }
-  multiply_tokens<Panels>(panels, rows, k_blocks, q, q_stride, m, [&](size_t t, size_t row, size_t valid, I32x16 sums) {
-    const HeadTokens to{row_scale + row, q, q_stride, q_sum, token_scale, out + row, out_stride};
-    store_head_products(to_floats(Tile::products(sums, q_sum[t])), to, t, valid);
-  });
+  multiply_tokens<Panels>(panels, rows, k_blocks, q, q_stride, m,
+                          [&](size_t t, size_t tokens, size_t row, size_t valid, const int32_t* sums) {
+                            const HeadTokens to{row_scale + row, nullptr,         0,
+                                                q_sum + t,       token_scale + t, out + t * out_stride + row,
+                                                out_stride};
+                            for (size_t i = 0; i < tokens; ++i) {
+                              const I32x16 products = Tile::products(load_integers(sums + i * kPanel), to.q_sum[i]);
+                              store_head_products(to_floats(products), to, i, valid);
+                            }
+                          });
 }

@@ -2,30 +2,7 @@
 // this file inside an anonymous namespace, so that every function is compiled with that file's flags and exported by
 // nothing but the table (a shared inline function compiled with AVX-512 would crash older processors).
 
-// The members of Full and Tail hide the names load and store.
-inline F32x16 load_lanes(const float* p) { return load(p); }
-inline void store_lanes(float* p, F32x16 x) { store(p, x); }
-
-// Blocks of 16 elements: Full for those inside the row, Tail for the last n < 16.
-struct Full {
-  F32x16 load(const float* p) const { return load_lanes(p); }
-  void store(float* p, F32x16 x) const { store_lanes(p, x); }
-  F32x16 valid(F32x16 x) const { return x; }
-};
-struct Tail {
-  size_t n;
-  F32x16 load(const float* p) const { return load_first(n, p); }
-  void store(float* p, F32x16 x) const { store_first(n, p, x); }
-  // x in the first n lanes, +0 in the others.
-  F32x16 valid(F32x16 x) const { return keep_first(n, x); }
-};
-
-template <class Body>
-inline void for_blocks(size_t n, Body body) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) body(i, Full{});
-  if (i < n) body(i, Tail{n - i});
-}
+#include "kernels/blocks_impl.h"
 
 // exp(x) for x in [-87.3, 88] within 1.7 * 2^-24 relatively; below it 0, above it exp(88). x = n ln2 + r, |r| <= ln2 /
 // 2, exp(r) = 1 + r + r^2 S(r); S is the polynomial of degree 4 with the least relative error of exp(r), 0.06 * 2^-24,
@@ -133,10 +110,11 @@ void row_rmsnorm_backward(const float* x, const float* gain, const float* dy, si
   });
 }
 
-inline float row_max_abs(const float* x, size_t n) {
-  F32x16 largest = set1(0.0f);
-  for_blocks(n, [&](size_t i, auto block) { largest = max_of(largest, abs_of(block.load(x + i))); });
-  return reduce_max(largest);
+void row_largest_products(const float* x, float factor, size_t n, float* largest) {
+  const F32x16 factors = set1(factor);
+  for_blocks(n, [&](size_t i, auto block) {
+    block.store(largest + i, max_of(block.load(largest + i), abs_of(mul(block.load(x + i), factors))));
+  });
 }
 
 // |x * (127/a)| <= 127 (1 + 2^-23), so rounding alone stays inside [-127, 127].

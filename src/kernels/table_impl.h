@@ -1,5 +1,5 @@
 // Fills a table with the functions of rowwise_impl.h, softmax_impl.h, gemm_impl.h and pack_impl.h, and the file's own
-// ternary_gemm, triples, word_gemm and head tiles.
+// ternary_gemm, triples, words and head tiles.
 
 constexpr Kernels make_table(const char* name) {
   return {name,
@@ -41,9 +41,9 @@ constexpr Kernels make_table(const char* name) {
           pack_triples,
           unpack_triples,
           quantize_words,
-          largest_products,
-          quantize_word_pair,
-          pack_word_pair,
+          row_largest_products,
+          quantize_word_columns,
+          pack_byte_rows,
           word_gemm,
           head_gemm<Int8Tile>,
           head_gemm<ScreenTile>,

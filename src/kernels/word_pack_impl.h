@@ -1,65 +1,71 @@
-// Operands of the products of words, written once over F32x16; included after rowwise_impl.h.
+// Operands of the products of words, written once over F32x16; included after blocks_impl.h and the table's form of
+// words, word_pairs.h or words_amx.h, which defines
+//   constexpr size_t kWordsTogether                        words of a row of A that lie in an int32 (of each plane)
+//   constexpr size_t kWordPlanes                           int32s for that many words
+//   void store_words(int16_t* row, size_t at, words)       sixteen words of a row of A, the first one of number `at`
+//   void store_together(int32_t* planes, words)            kWordsTogether words of each of 16 rows as kWordPlanes times
+//                                                          16 int32, kTogetherStride apart
+//   void store_byte_rows(int16_t* panel, size_t first, rows)   kByteRows rows of a panel of B
 
-float quantize_words(const float* x, size_t n, int16_t* q) {
+float quantize_words(const float* x, size_t n, int16_t* row) {
   const float largest = row_max_abs(x, n);
   const float a = largest > 1e-30f ? largest : 1e-30f;
   const F32x16 scale = set1(32767.0f / a);
   const F32x16 zero = set1(0.0f);
   F32x16 not_finite = zero;  // 0 times what is not finite is not a number
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    const F32x16 values = load(x + i);
-    store_i16(q + i, round_to_integer(mul(values, scale)));
+  for_blocks(n, [&](size_t i, auto block) {
+    const F32x16 values = block.load(x + i);
+    store_words(row, i, round_to_integer(mul(values, scale)));
     not_finite = fma(values, zero, not_finite);
-  }
-  if (i < n) {
-    int16_t lanes[16];
-    const F32x16 values = load_first(n - i, x + i);
-    store_i16(lanes, round_to_integer(mul(values, scale)));
-    __builtin_memcpy(q + i, lanes, (n - i) * sizeof(int16_t));
-    not_finite = fma(values, zero, not_finite);
-  }
+  });
+  for (size_t i = round_up_to_panel(n); i < word_row(n); i += 16) store_words(row, i, zero_integers());
   return a / 32767.0f + reduce_add(not_finite);
 }
 
-void largest_products(const float* x, float factor, size_t n, float* largest) {
-  const F32x16 factors = set1(factor);
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16) {
-    store(largest + i, max_of(load(largest + i), abs_of(mul(load(x + i), factors))));
-  }
-  if (i < n) {
-    const size_t rest = n - i;
-    store_first(rest, largest + i,
-                max_of(load_first(rest, largest + i), abs_of(mul(load_first(rest, x + i), factors))));
-  }
-}
-
-void quantize_word_pair(const float* even, const float* odd, float even_factor, float odd_factor, const float* inverse,
-                        size_t n, int16_t* panels, size_t panel_stride) {
-  const F32x16 even_factors = set1(even_factor), odd_factors = set1(odd_factor);
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16, panels += panel_stride) {
-    const F32x16 scale = load(inverse + i);
-    store_pairs(panels, round_to_integer(mul(mul(load(even + i), even_factors), scale)),
-                round_to_integer(mul(mul(load(odd + i), odd_factors), scale)));
-  }
-  if (i < n) {
-    const size_t rest = n - i;
-    const F32x16 scale = load_first(rest, inverse + i);
-    store_pairs(panels, round_to_integer(mul(mul(load_first(rest, even + i), even_factors), scale)),
-                round_to_integer(mul(mul(load_first(rest, odd + i), odd_factors), scale)));
+// 16 columns of x, or as many as `block` has, as rows of A: 16 times kWordsTogether rows of x are read column by
+// column.
+template <class Block>
+inline void quantize_columns(const float* x, size_t stride, size_t k, size_t columns, Block block, const float* factor,
+                             const float* inverse, int16_t* rows) {
+  constexpr size_t kAtOnce = 16 * kWordsTogether;
+  const F32x16 scale = block.load(inverse);
+  for (size_t begin = 0; begin < word_row(k); begin += kAtOnce) {
+    alignas(64) int32_t together[kWordPlanes * kTogetherStride];
+    for (size_t group = 0; group < 16; ++group) {
+      I32x16 words[kWordsTogether];
+      for (size_t i = 0; i < kWordsTogether; ++i) {
+        const size_t kk = begin + group * kWordsTogether + i;
+        words[i] =
+            kk < k ? round_to_integer(mul(mul(block.load(x + kk * stride), set1(factor[kk])), scale)) : zero_integers();
+      }
+      store_together(together + group * 16, words);
+    }
+    for (size_t plane = 0; plane < kWordPlanes; ++plane) {
+      alignas(64) float moved[256], by_rows[256];
+      __builtin_memcpy(moved, together + plane * kTogetherStride, sizeof(moved));
+      transpose_block(moved, 16, by_rows);
+      int16_t* to = rows + begin + plane * 32;
+      for (size_t j = 0; j < columns; ++j) __builtin_memcpy(to + j * word_row(k), by_rows + j * 16, 64);
+    }
   }
 }
 
-void pack_word_pair(const int8_t* even, const int8_t* odd, size_t n, int16_t* panels, size_t panel_stride) {
-  size_t i = 0;
-  for (; i + 16 <= n; i += 16, panels += panel_stride)
-    store_pairs(panels, load_integers(even + i), load_integers(odd + i));
-  if (i < n) {
-    int8_t first[16] = {}, second[16] = {};
-    __builtin_memcpy(first, even + i, n - i);
-    __builtin_memcpy(second, odd + i, n - i);
-    store_pairs(panels, load_integers(first), load_integers(second));
+void quantize_word_columns(const float* x, size_t stride, size_t k, size_t n, const float* factor, const float* inverse,
+                           int16_t* rows) {
+  for_blocks(n, [&](size_t j, auto block) {
+    quantize_columns(x + j, stride, k, n - j < 16 ? n - j : 16, block, factor, inverse + j, rows + j * word_row(k));
+  });
+}
+
+void pack_byte_rows(const int8_t* x, size_t x_stride, size_t first, size_t k, size_t n, int16_t* panels) {
+  for (size_t j = 0; j < n; j += kPanel, panels += word_panel(k)) {
+    I32x16 rows[kByteRows];
+    for (size_t i = 0; i < kByteRows; ++i) {
+      const int8_t* row = x + i * x_stride + j;
+      int8_t rest[16] = {};
+      if (n - j < 16) __builtin_memcpy(rest, row, n - j);
+      rows[i] = load_integers(n - j < 16 ? rest : row);
+    }
+    store_byte_rows(panels, first, rows);
   }
 }

@@ -50,21 +50,15 @@ void float_input(MatView<const float> dy, const FillRow& fill_row, bool accumula
 
 // ---- In words ----
 
-// Packs k rows of n bytes as word panels; fill_row(kk, out) writes row kk.
+// Packs B (k, n) of bytes for a product with words; fill_row(kk, out) writes row kk.
 template <class FillRow>
-void pack_word_panels(size_t k, size_t n, Threads& threads, const FillRow& fill_row, Buffer<int16_t>& panels) {
-  const size_t pairs = word_pairs(k);
-  grow(pairs * 2 * round_up_to_panel(n), panels);
-  threads.for_ranges(pairs, 8, [&](size_t begin, size_t end) {
-    std::vector<int8_t> even(n), odd(n);
-    for (size_t p = begin; p < end; ++p) {
-      fill_row(2 * p, even);
-      if (2 * p + 1 < k) {
-        fill_row(2 * p + 1, odd);
-      } else {
-        std::fill(odd.begin(), odd.end(), int8_t{0});
-      }
-      kernels().pack_word_pair(even.data(), odd.data(), n, panels.data() + p * kPairWords, pairs * kPairWords);
+void pack_bytes(size_t k, size_t n, Threads& threads, const FillRow& fill_row, int16_t* panels) {
+  threads.for_ranges(word_row(k) / kByteRows, 4, [&](size_t begin, size_t end) {
+    std::vector<int8_t> rows(kByteRows * n);
+    for (size_t first = begin * kByteRows; first < end * kByteRows; first += kByteRows) {
+      for (size_t i = 0; i < kByteRows && first + i < k; ++i)
+        fill_row(first + i, VecView<int8_t>(rows.data() + i * n, n));
+      kernels().pack_byte_rows(rows.data(), n, first, k, n, panels);
     }
   });
 }
@@ -72,13 +66,11 @@ void pack_word_panels(size_t k, size_t n, Threads& threads, const FillRow& fill_
 // dY token by token.
 void quantize_gradients(MatView<const float> dy, Threads& threads, LinearBackwardScratch& scratch) {
   const Timed timed(threads, "packing for the backward pass");
-  const size_t stride = 2 * word_pairs(dy.cols);
-  grow(dy.rows * stride, scratch.dy_words);
+  grow(dy.rows * word_row(dy.cols), scratch.dy_words);
   grow(dy.rows, scratch.dy_scale);
   threads.for_ranges(dy.rows, 4, [&](size_t begin, size_t end) {
     for (size_t n = begin; n < end; ++n) {
-      int16_t* words = scratch.dy_words.data() + n * stride;
-      words[stride - 1] = 0;
+      int16_t* words = scratch.dy_words.data() + n * word_row(dy.cols);
       scratch.dy_scale[n] = kernels().quantize_words(dy.row(n), dy.cols, words);
     }
   });
@@ -90,17 +82,16 @@ void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, Linea
   assert(w.rows < (size_t{1} << 16));
   {
     const Timed timed(threads, "packing for the backward pass");
-    pack_word_panels(
-        w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_words);
+    grow(word_panel(w.rows) * ((w.cols + kPanel - 1) / kPanel), scratch.w_bytes);
+    pack_bytes(
+        w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_bytes.data());
   }
   const Timed timed(threads, "linear layers, gradients of inputs", product_size(dx.rows, dx.cols, w.rows));
   std::vector<float> row_scale(dx.rows);
   for (size_t n = 0; n < dx.rows; ++n) row_scale[n] = scratch.dy_scale[n] * w.scale;
-  const size_t pairs = word_pairs(w.rows);
-  const size_t panel_stride = pairs * kPairWords;
   for_product_ranges(dx.rows, dx.cols, w.rows, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
-    kernels().word_gemm(scratch.dy_words.data() + t0 * 2 * pairs, 2 * pairs, 2,
-                        scratch.w_words.data() + c0 / kPanel * panel_stride, panel_stride, t1 - t0, c1 - c0, pairs,
+    kernels().word_gemm(scratch.dy_words.data() + t0 * word_row(w.rows),
+                        scratch.w_bytes.data() + c0 / kPanel * word_panel(w.rows), t1 - t0, c1 - c0, w.rows,
                         row_scale.data() + t0, accumulate, dx.row(t0) + c0, dx.stride);
   });
 }
@@ -112,9 +103,8 @@ class GradientColumns {
 
   GradientColumns() : words_(kColumns * kWordRows) {}
 
-  // dy: those columns of `tokens` <= kWordRows tokens, whose activations have the scales x_scale.
+  // dy: those columns of up to kWordRows tokens, whose activations have the scales x_scale.
   void quantize(MatView<const float> dy, const float* x_scale, bool finite) {
-    pairs_ = word_pairs(dy.rows);
     std::array<float, kColumns> inverse;
     std::fill_n(scale_.begin(), dy.cols, 1e-30f);
     for (size_t n = 0; n < dy.rows; ++n) kernels().largest_products(dy.row(n), x_scale[n], dy.cols, scale_.data());
@@ -122,38 +112,28 @@ class GradientColumns {
       inverse[j] = 32767.0f / scale_[j];
       scale_[j] = finite ? scale_[j] / 32767.0f : std::numeric_limits<float>::quiet_NaN();
     }
-    for (size_t p = 0; p < pairs_; ++p) {
-      const size_t n = 2 * p;
-      const bool odd = n + 1 < dy.rows;
-      kernels().quantize_word_pair(dy.row(n), dy.row(odd ? n + 1 : n), x_scale[n], odd ? x_scale[n + 1] : 0.0f,
-                                   inverse.data(), dy.cols, words_.data() + p * kPairWords, pairs_ * kPairWords);
-    }
+    kernels().quantize_word_columns(dy.data, dy.stride, dy.rows, dy.cols, x_scale, inverse.data(), words_.data());
   }
 
-  // dw (columns, inputs) += those columns times the same tokens of X, whose word panels begin at `x`.
-  void add_products(const int16_t* x, size_t panel_stride, MatView<float> dw) const {
-    constexpr size_t kInputs = 256;  // stay in the second-level cache while the columns pass by
-    for (size_t c = 0; c < dw.cols; c += kInputs) {
-      const size_t inputs = std::min(kInputs, dw.cols - c);
-      for (size_t r = 0; r < dw.rows; r += kPanel) {
-        kernels().word_gemm(words_.data() + r * 2 * pairs_, 2, kPairWords, x + c / kPanel * panel_stride, panel_stride,
-                            std::min(kPanel, dw.rows - r), inputs, pairs_, scale_.data() + r, true, dw.row(r) + c,
-                            dw.stride);
-      }
-    }
+  // dw (columns, inputs) += those columns times the same tokens of X, packed at `x`.
+  void add_products(const int16_t* x, size_t tokens, MatView<float> dw) const {
+    kernels().word_gemm(words_.data(), x, dw.rows, dw.cols, tokens, scale_.data(), true, dw.data, dw.stride);
   }
 
  private:
-  size_t pairs_ = 0;
-  Buffer<int16_t> words_;  // word panels
+  Buffer<int16_t> words_;
   std::array<float, kColumns> scale_;
 };
 
-// dW from dY and the word panels of X.
+// Where the tokens from n on, a multiple of kWordRows, begin in the packed X.
+size_t packed_tokens(size_t n, size_t inputs) {
+  return n / kWordRows * word_panel(kWordRows) * ((inputs + kPanel - 1) / kPanel);
+}
+
+// dW from dY and the packed X.
 void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
                   const LinearBackwardScratch& scratch, MatView<float> dw) {
   const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
-  const size_t panel_stride = word_pairs(dy.rows) * kPairWords;
   threads.for_ranges(dw.rows, kPanel, [&](size_t begin, size_t end) {
     GradientColumns columns;
     for (size_t r = begin; r < end; r += GradientColumns::kColumns) {
@@ -163,7 +143,7 @@ void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& thre
         const bool finite = std::all_of(scratch.dy_scale.data() + n, scratch.dy_scale.data() + n + tokens,
                                         [](float scale) { return std::isfinite(scale); });
         columns.quantize({dy.row(n) + r, tokens, count, dy.stride}, x.scale.data() + n, finite);
-        columns.add_products(scratch.x_words.data() + n / 2 * kPairWords, panel_stride, dw.row_range(r, r + count));
+        columns.add_products(scratch.x_bytes.data() + packed_tokens(n, dw.cols), tokens, dw.row_range(r, r + count));
       }
     }
   });
@@ -190,10 +170,14 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
   const Timed timed(threads, "packing for the backward pass");
   const QuantizedRows& rows = x.quantized;
   if (scratch.precision == GradientPrecision::kInt16) {
-    pack_word_panels(
-        tokens, rows.cols, threads,
-        [&](size_t n, VecView<int8_t> out) { std::copy_n(rows.q.data() + n * rows.stride, rows.cols, out.data()); },
-        scratch.x_words);
+    grow(packed_tokens(tokens + kWordRows - 1, rows.cols), scratch.x_bytes);
+    for (size_t begin = 0; begin < tokens; begin += kWordRows) {
+      const int8_t* q = rows.q.data() + begin * rows.stride;
+      pack_bytes(
+          std::min(kWordRows, tokens - begin), rows.cols, threads,
+          [&](size_t n, VecView<int8_t> out) { std::copy_n(q + n * rows.stride, rows.cols, out.data()); },
+          scratch.x_bytes.data() + packed_tokens(begin, rows.cols));
+    }
     return;
   }
   grow(tokens * round_up_to_panel(x.cols), scratch.x);

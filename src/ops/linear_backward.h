@@ -22,10 +22,10 @@ struct LinearBackwardScratch {
   GradientPrecision precision = GradientPrecision::kInt16;
   // Of the layers at hand:
   Buffer<float> x;          // panels
-  Buffer<int16_t> x_words;  // word panels
+  Buffer<int16_t> x_bytes;  // for products with words, of every kWordRows tokens
   Buffer<float> w;
-  Buffer<int16_t> w_words;
-  Buffer<int16_t> dy_words;  // (N, outputs), rows of a whole number of pairs
+  Buffer<int16_t> w_bytes;
+  Buffer<int16_t> dy_words;  // (N, outputs)
   Buffer<float> dy_scale;    // (N)
 };
 

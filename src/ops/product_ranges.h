@@ -9,7 +9,7 @@
 
 namespace tern {
 
-inline constexpr size_t kTokenGrain = 12;  // a multiple of every kernel's tile
+inline constexpr size_t kTokenGrain = 12;  // a multiple of every tile of the dense products
 
 // Enough tokens to split a product by them.
 inline bool many_tokens(size_t tokens, const Threads& threads) {

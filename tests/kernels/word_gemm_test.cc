@@ -1,5 +1,5 @@
-// Products of 16-bit words equal an exact integer loop, and their operands are packed as kernels.h says. The packers
-// here are written from that description alone.
+// Products of 16-bit words equal an exact integer loop. How a table holds their operands is its own business: they are
+// seen through products alone.
 #include "tests/kernels/kernel_test.h"
 
 namespace tern {
@@ -7,39 +7,58 @@ namespace {
 
 struct Problem {
   size_t m, n, k;
-  std::vector<int16_t> a;  // (m, k)
-  std::vector<int16_t> b;  // (k, n)
+  std::vector<int16_t> a;  // (m, k), the largest of every row 32767 in size: quantization leaves it as it is
+  std::vector<int8_t> b;   // (k, n)
 };
 
 Problem random_problem(size_t m, size_t n, size_t k) {
-  Problem p{m, n, k, std::vector<int16_t>(m * k), std::vector<int16_t>(k * n)};
+  Problem p{m, n, k, std::vector<int16_t>(m * k), std::vector<int8_t>(k * n)};
   Rng rng(m, n, k);
   for (int16_t& x : p.a) x = static_cast<int16_t>(static_cast<int>(rng.below(65535)) - 32767);
-  for (int16_t& x : p.b) x = static_cast<int16_t>(static_cast<int>(rng.below(256)) - 128);
+  for (size_t i = 0; i < m && k > 0; ++i) p.a[i * k + i % k] = i % 2 == 0 ? 32767 : -32767;
+  for (int8_t& x : p.b) x = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
   return p;
-}
-
-std::vector<int16_t> pack(const std::vector<int16_t>& b, size_t k, size_t n) {
-  std::vector<int16_t> panels((n + 15) / 16 * word_pairs(k) * 32 + 1);  // k = 0 has an address too
-  for (size_t kk = 0; kk < k; ++kk) {
-    for (size_t j = 0; j < n; ++j) {
-      panels[(j / 16 * word_pairs(k) + kk / 2) * 32 + j % 16 * 2 + kk % 2] = b[kk * n + j];
-    }
-  }
-  return panels;
 }
 
 class WordGemm : public KernelTest {
  protected:
-  // A in rows of pairs, or (transposed) as word panels of 16 rows, whose last rows are another's.
-  void expect_exact(const Problem& p, bool transposed, bool accumulate) {
-    const size_t pairs = word_pairs(p.k);
-    const size_t a_row = transposed ? 2 : 2 * pairs + 6, a_pair = transposed ? 32 : 2;
-    std::vector<int16_t> a(p.m * a_row + pairs * a_pair);
-    for (size_t i = 0; i < p.m; ++i) {
-      for (size_t kk = 0; kk < p.k; ++kk) a[i * a_row + kk / 2 * a_pair + kk % 2] = p.a[i * p.k + kk];
+  // The packed B; rows that are missing hold bytes that must not matter.
+  std::vector<int16_t> pack(const std::vector<int8_t>& b, size_t k, size_t n) const {
+    std::vector<int16_t> panels((n + 15) / 16 * word_panel(k) + 1);  // k = 0 has an address too
+    for (size_t first = 0; first < word_row(k); first += kByteRows) {
+      std::vector<int8_t> rows(kByteRows * n, 99);
+      for (size_t i = 0; i < kByteRows && first + i < k; ++i) {
+        std::copy_n(b.begin() + static_cast<ptrdiff_t>((first + i) * n), n,
+                    rows.begin() + static_cast<ptrdiff_t>(i * n));
+      }
+      table().pack_byte_rows(rows.data(), n, first, k, n, panels.data());
     }
-    const std::vector<int16_t> b = pack(p.b, p.k, p.n);
+    return panels;
+  }
+
+  // A from rows of numbers, or (transposed) from the rows of its transpose.
+  std::vector<int16_t> words_of(const Problem& p, bool transposed) const {
+    std::vector<int16_t> a = guarded<int16_t>(p.m * word_row(p.k));
+    if (transposed) {
+      std::vector<float> x(p.k * p.m);
+      for (size_t i = 0; i < p.m; ++i) {
+        for (size_t kk = 0; kk < p.k; ++kk) x[kk * p.m + i] = p.a[i * p.k + kk];
+      }
+      const std::vector<float> factor(p.k, 1.0f), inverse(p.m, 1.0f);
+      table().quantize_word_columns(x.data(), p.m, p.k, p.m, factor.data(), inverse.data(), a.data());
+    } else {
+      for (size_t i = 0; i < p.m; ++i) {
+        const auto row = p.a.begin() + static_cast<ptrdiff_t>(i * p.k);
+        const std::vector<float> x(row, row + static_cast<ptrdiff_t>(p.k));
+        table().quantize_words(x.data(), p.k, a.data() + i * word_row(p.k));
+      }
+    }
+    for (size_t i = p.m * word_row(p.k); i < a.size(); ++i) EXPECT_EQ(a[i], 42) << "behind the words";
+    return a;
+  }
+
+  void expect_exact(const Problem& p, bool transposed, bool accumulate) {
+    const std::vector<int16_t> a = words_of(p, transposed);
     const std::vector<float> row_scale = random_row(p.m, 3);
     const size_t stride = p.n + 3;
     std::vector<float> out = guarded(random_row(p.m * stride, 4));
@@ -53,17 +72,30 @@ class WordGemm : public KernelTest {
         to = accumulate ? std::fma(static_cast<float>(sum), row_scale[i], to) : static_cast<float>(sum) * row_scale[i];
       }
     }
-    table().word_gemm(a.data(), a_row, a_pair, b.data(), pairs * kPairWords, p.m, p.n, pairs, row_scale.data(),
-                      accumulate, out.data(), stride);
+    table().word_gemm(a.data(), pack(p.b, p.k, p.n).data(), p.m, p.n, p.k, row_scale.data(), accumulate, out.data(),
+                      stride);
     ASSERT_TRUE(same_bits(expected, out))
         << "m=" << p.m << " n=" << p.n << " k=" << p.k << " transposed=" << transposed << " accumulate=" << accumulate;
+  }
+
+  // The packed B of (n, n) that shows the words of rows of n.
+  std::vector<int16_t> identity(size_t n) const {
+    std::vector<int8_t> b(n * n);
+    for (size_t i = 0; i < n; ++i) b[i * n + i] = 1;
+    return pack(b, n, n);
+  }
+  std::vector<float> shown(const std::vector<int16_t>& a, size_t m, size_t n, const std::vector<int16_t>& b) const {
+    const std::vector<float> row_scale(m, 1.0f);
+    std::vector<float> words(m * n);
+    table().word_gemm(a.data(), b.data(), m, n, n, row_scale.data(), false, words.data(), n);
+    return words;
   }
 };
 
 TEST_P(WordGemm, OddShapes) {
-  for (const size_t m : Sizes{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16}) {
+  for (const size_t m : Sizes{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17}) {
     for (const size_t n : Sizes{1, 5, 15, 16, 17, 32, 100}) {
-      for (const size_t k : Sizes{0, 1, 2, 3, 16, 33, 100}) {
+      for (const size_t k : Sizes{0, 1, 2, 3, 16, 33, 64, 100}) {
         for (const bool transposed : {false, true}) {
           for (const bool accumulate : {false, true}) {
             expect_exact(random_problem(m, n, k), transposed, accumulate);
@@ -81,44 +113,28 @@ TEST_P(WordGemm, ManyRowsAndColumns) {
 // All products at their largest and of one sign, for as many rows as kernels.h promises.
 TEST_P(WordGemm, ExtremeSumsDoNotOverflow) {
   for (const int16_t x : {int16_t{-32767}, int16_t{32767}}) {
-    for (const int16_t y : {int16_t{-128}, int16_t{127}}) {
-      const Problem p{5, 17, kWordRows, std::vector<int16_t>(5 * kWordRows, x),
-                      std::vector<int16_t>(kWordRows * 17, y)};
-      expect_exact(p, false, false);
+    for (const int8_t y : {int8_t{-128}, int8_t{127}}) {
+      const Problem p{5, 17, kWordRows, std::vector<int16_t>(5 * kWordRows, x), std::vector<int8_t>(kWordRows * 17, y)};
+      for (const bool transposed : {false, true}) expect_exact(p, transposed, false);
     }
   }
-  expect_exact({3, 16, 65536, std::vector<int16_t>(3 * 65536, 32767), std::vector<int16_t>(65536 * 16, 1)}, false,
+  expect_exact({3, 16, 65536, std::vector<int16_t>(3 * 65536, 32767), std::vector<int8_t>(65536 * 16, 1)}, false,
                false);
 }
 
-TEST_P(WordGemm, PacksPairsOfBytes) {
-  for (const size_t n : Sizes{1, 2, 15, 16, 17, 40, 64}) {
-    Rng rng(n);
-    std::vector<int8_t> even(n), odd(n);
-    for (int8_t& x : even) x = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
-    for (int8_t& x : odd) x = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
-    const size_t panel_stride = 3 * kPairWords;
-    std::vector<int16_t> panels((n + 15) / 16 * panel_stride, 42), expected = panels;
-    for (size_t j = 0; j < (n + 15) / 16 * 16; ++j) {
-      expected[j / 16 * panel_stride + j % 16 * 2] = j < n ? even[j] : int16_t{0};
-      expected[j / 16 * panel_stride + j % 16 * 2 + 1] = j < n ? odd[j] : int16_t{0};
-    }
-    table().pack_word_pair(even.data(), odd.data(), n, panels.data(), panel_stride);
-    ASSERT_TRUE(same_bits(expected, panels)) << "n=" << n;
-  }
-}
-
 TEST_P(WordGemm, QuantizesRows) {
-  for (const Values kind : kAllValues) {
-    for (const size_t n : kRowSizes) {
+  for (const size_t n : kRowSizes) {
+    const std::vector<int16_t> b = identity(n);
+    for (const Values kind : kAllValues) {
       const std::vector<float> x = random_row(kind, n, 5);
-      std::vector<int16_t> q = guarded<int16_t>(n), expected = q;
+      std::vector<int16_t> row = guarded<int16_t>(word_row(n));
+      std::vector<float> expected(n);
       float largest = 1e-30f;
       for (const float value : x) largest = std::max(largest, std::fabs(value));
       const float inverse = 32767.0f / largest;
-      for (size_t i = 0; i < n; ++i) expected[i] = static_cast<int16_t>(std::nearbyintf(x[i] * inverse));
-      ASSERT_TRUE(same_bits(largest / 32767.0f, table().quantize_words(x.data(), n, q.data())));
-      ASSERT_TRUE(same_bits(expected, q)) << "n=" << n << " values=" << static_cast<int>(kind);
+      for (size_t i = 0; i < n; ++i) expected[i] = std::nearbyintf(x[i] * inverse) + 0.0f;  // no -0
+      ASSERT_TRUE(same_bits(largest / 32767.0f, table().quantize_words(x.data(), n, row.data())));
+      ASSERT_TRUE(same_bits(expected, shown(row, 1, n, b))) << "n=" << n << " values=" << static_cast<int>(kind);
     }
   }
 }
@@ -128,38 +144,46 @@ TEST_P(WordGemm, ARowThatIsNotFiniteHasNoScale) {
     for (const size_t n : Sizes{1, 16, 21}) {
       std::vector<float> x = random_row(n, 6);
       x[n - 1] = bad;
-      std::vector<int16_t> q = guarded<int16_t>(n);
-      EXPECT_TRUE(std::isnan(table().quantize_words(x.data(), n, q.data()))) << bad << " n=" << n;
+      std::vector<int16_t> row(word_row(n));
+      EXPECT_TRUE(std::isnan(table().quantize_words(x.data(), n, row.data()))) << bad << " n=" << n;
     }
   }
 }
 
-TEST_P(WordGemm, QuantizesPairsByColumns) {
+TEST_P(WordGemm, LargestProducts) {
   for (const Values kind : kAllValues) {
     for (const size_t n : kRowSizes) {
-      const std::vector<float> even = random_row(kind, n, 7), odd = random_row(kind, n, 8);
-      const float factors[] = {0.3f, 1.7f};
-      std::vector<float> largest = guarded(std::vector<float>(n, 1e-30f)), expected_largest = largest;
-      for (size_t i = 0; i < n; ++i) {
-        expected_largest[i] = std::max({1e-30f, std::fabs(even[i] * factors[0]), std::fabs(odd[i] * factors[1])});
-      }
-      table().largest_products(even.data(), factors[0], n, largest.data());
-      table().largest_products(odd.data(), factors[1], n, largest.data());
-      ASSERT_TRUE(same_bits(expected_largest, largest)) << "n=" << n;
+      const std::vector<float> x = random_row(kind, n, 7), y = random_row(kind, n, 8);
+      std::vector<float> largest = guarded(std::vector<float>(n, 1e-30f)), expected = largest;
+      for (size_t i = 0; i < n; ++i) expected[i] = std::max({1e-30f, std::fabs(x[i] * 0.3f), std::fabs(y[i] * 1.7f)});
+      table().largest_products(x.data(), 0.3f, n, largest.data());
+      table().largest_products(y.data(), 1.7f, n, largest.data());
+      ASSERT_TRUE(same_bits(expected, largest)) << "n=" << n;
+    }
+  }
+}
 
-      std::vector<float> inverse(n);
-      for (size_t i = 0; i < n; ++i) inverse[i] = 32767.0f / largest[i];
-      std::vector<int16_t> panels((n + 15) / 16 * kPairWords, 42), expected(panels.size(), 0);
-      for (size_t i = 0; i < n; ++i) {
-        const auto word = [&](float x, float factor) {
-          return static_cast<int16_t>(std::nearbyintf(x * factor * inverse[i]));
-        };
-        expected[2 * i] = word(even[i], factors[0]);
-        expected[2 * i + 1] = word(odd[i], factors[1]);
+TEST_P(WordGemm, QuantizesColumns) {
+  for (const size_t k : Sizes{1, 2, 5, 64, 75}) {
+    const std::vector<int16_t> b = identity(k);
+    for (const Values kind : kAllValues) {
+      for (const size_t n : Sizes{1, 2, 15, 16, 17, 33, 128}) {
+        const size_t stride = n + 3;
+        const std::vector<float> x = random_row(kind, k * stride, 7), factor = random_row(k, 8);
+        std::vector<float> inverse(n), expected(n * k);
+        for (size_t j = 0; j < n; ++j) {
+          float largest = 1e-30f;
+          for (size_t kk = 0; kk < k; ++kk) largest = std::max(largest, std::fabs(x[kk * stride + j] * factor[kk]));
+          inverse[j] = 32767.0f / largest;
+          for (size_t kk = 0; kk < k; ++kk) {
+            expected[j * k + kk] = std::nearbyintf(x[kk * stride + j] * factor[kk] * inverse[j]) + 0.0f;  // no -0
+          }
+        }
+        std::vector<int16_t> rows = guarded<int16_t>(n * word_row(k));
+        table().quantize_word_columns(x.data(), stride, k, n, factor.data(), inverse.data(), rows.data());
+        ASSERT_TRUE(same_bits(expected, shown(rows, n, k, b)))
+            << "n=" << n << " k=" << k << " values=" << static_cast<int>(kind);
       }
-      table().quantize_word_pair(even.data(), odd.data(), factors[0], factors[1], inverse.data(), n, panels.data(),
-                                 kPairWords);
-      ASSERT_TRUE(same_bits(expected, panels)) << "n=" << n << " values=" << static_cast<int>(kind);
     }
   }
 }

@@ -154,6 +154,12 @@ inline __m256i cvtepi32_epi16(const Integers& a) {
   for (int i = 0; i < 16; ++i) y[i] = static_cast<uint16_t>(a.lane[i]);
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(y));
 }
+// The lowest byte of each lane.
+inline __m128i cvtepi32_epi8(const Integers& a) {
+  uint8_t y[16];
+  for (int i = 0; i < 16; ++i) y[i] = static_cast<uint8_t>(a.lane[i]);
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(y));
+}
 // Saturated to [-128, 127].
 inline __m128i cvtsepi32_epi8(const Integers& a) {
   int8_t y[16];

@@ -31,6 +31,8 @@
 #define _mm512_cvtepi16_epi32 avx512_emulation::cvtepi16_epi32
 #undef _mm512_cvtepi32_epi16
 #define _mm512_cvtepi32_epi16 avx512_emulation::cvtepi32_epi16
+#undef _mm512_cvtepi32_epi8
+#define _mm512_cvtepi32_epi8 avx512_emulation::cvtepi32_epi8
 #undef _mm512_cvtepi32_ps
 #define _mm512_cvtepi32_ps avx512_emulation::cvtepi32_ps
 #undef _mm512_cvtepi8_epi32
