@@ -22,21 +22,21 @@ float quantize_words(const float* x, size_t n, int16_t* row) {
   return a / 32767.0f + reduce_add(not_finite);
 }
 
-// 16 columns of x, or as many as `block` has, as rows of A: 16 times kWordsTogether rows of x are read column by
-// column.
+// 16 columns of x from `first`, or as many as `block` has, as rows of A: 16 times kWordsTogether rows of x are read
+// column by column.
 template <class Block>
-inline void quantize_columns(const float* x, size_t stride, size_t k, size_t columns, Block block, const float* factor,
-                             const float* inverse, int16_t* rows) {
+inline void quantize_columns(const float* x, size_t stride, size_t k, size_t first, size_t columns, Block block,
+                             const float* factor, const float* inverse, int16_t* rows) {
   constexpr size_t kAtOnce = 16 * kWordsTogether;
-  const F32x16 scale = block.load(inverse);
+  const F32x16 scale = block.load(inverse + first);
   for (size_t begin = 0; begin < word_row(k); begin += kAtOnce) {
     alignas(64) int32_t together[kWordPlanes * kTogetherStride];
     for (size_t group = 0; group < 16; ++group) {
       I32x16 words[kWordsTogether];
       for (size_t i = 0; i < kWordsTogether; ++i) {
         const size_t kk = begin + group * kWordsTogether + i;
-        words[i] =
-            kk < k ? round_to_integer(mul(mul(block.load(x + kk * stride), set1(factor[kk])), scale)) : zero_integers();
+        words[i] = kk < k ? round_to_integer(mul(mul(block.load(x + kk * stride + first), set1(factor[kk])), scale))
+                          : zero_integers();
       }
       store_together(together + group * 16, words);
     }
@@ -44,7 +44,7 @@ inline void quantize_columns(const float* x, size_t stride, size_t k, size_t col
       alignas(64) float moved[256], by_rows[256];
       __builtin_memcpy(moved, together + plane * kTogetherStride, sizeof(moved));
       transpose_block(moved, 16, by_rows);
-      int16_t* to = rows + begin + plane * 32;
+      int16_t* to = rows + first * word_row(k) + begin + plane * 32;
       for (size_t j = 0; j < columns; ++j) __builtin_memcpy(to + j * word_row(k), by_rows + j * 16, 64);
     }
   }
@@ -53,7 +53,7 @@ inline void quantize_columns(const float* x, size_t stride, size_t k, size_t col
 void quantize_word_columns(const float* x, size_t stride, size_t k, size_t n, const float* factor, const float* inverse,
                            int16_t* rows) {
   for_blocks(n, [&](size_t j, auto block) {
-    quantize_columns(x + j, stride, k, n - j < 16 ? n - j : 16, block, factor, inverse + j, rows + j * word_row(k));
+    quantize_columns(x, stride, k, j, n - j < 16 ? n - j : 16, block, factor, inverse, rows);
   });
 }
 

@@ -50,15 +50,21 @@ void float_input(MatView<const float> dy, const FillRow& fill_row, bool accumula
 
 // ---- In words ----
 
-// Packs B (k, n) of bytes for a product with words; fill_row(kk, out) writes row kk.
+// Packs B (k, n) of bytes for products with words of `block` rows each, one after the other; fill_row(kk, out) writes
+// row kk. `block` is a multiple of 64.
 template <class FillRow>
-void pack_bytes(size_t k, size_t n, Threads& threads, const FillRow& fill_row, int16_t* panels) {
+void pack_bytes(size_t k, size_t n, size_t block, Threads& threads, const FillRow& fill_row, Buffer<int16_t>& packed) {
+  const size_t block_size = word_panel(block) * ((n + kPanel - 1) / kPanel);
+  grow((k + block - 1) / block * block_size, packed);
   threads.for_ranges(word_row(k) / kByteRows, 4, [&](size_t begin, size_t end) {
     std::vector<int8_t> rows(kByteRows * n);
     for (size_t first = begin * kByteRows; first < end * kByteRows; first += kByteRows) {
-      for (size_t i = 0; i < kByteRows && first + i < k; ++i)
+      for (size_t i = 0; i < kByteRows && first + i < k; ++i) {
         fill_row(first + i, VecView<int8_t>(rows.data() + i * n, n));
-      kernels().pack_byte_rows(rows.data(), n, first, k, n, panels);
+      }
+      const size_t block_begin = first / block * block;
+      kernels().pack_byte_rows(rows.data(), n, first - block_begin, std::min(block, k - block_begin), n,
+                               packed.data() + first / block * block_size);
     }
   });
 }
@@ -82,9 +88,9 @@ void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, Linea
   assert(w.rows < (size_t{1} << 16));
   {
     const Timed timed(threads, "packing for the backward pass");
-    grow(word_panel(w.rows) * ((w.cols + kPanel - 1) / kPanel), scratch.w_bytes);
     pack_bytes(
-        w.rows, w.cols, threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); }, scratch.w_bytes.data());
+        w.rows, w.cols, word_row(w.rows), threads, [&](size_t r, VecView<int8_t> trits) { w.get_row(r, trits); },
+        scratch.w_bytes);
   }
   const Timed timed(threads, "linear layers, gradients of inputs", product_size(dx.rows, dx.cols, w.rows));
   std::vector<float> row_scale(dx.rows);
@@ -125,15 +131,11 @@ class GradientColumns {
   std::array<float, kColumns> scale_;
 };
 
-// Where the tokens from n on, a multiple of kWordRows, begin in the packed X.
-size_t packed_tokens(size_t n, size_t inputs) {
-  return n / kWordRows * word_panel(kWordRows) * ((inputs + kPanel - 1) / kPanel);
-}
-
 // dW from dY and the packed X.
 void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
                   const LinearBackwardScratch& scratch, MatView<float> dw) {
   const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
+  const size_t block_size = word_panel(kWordRows) * ((dw.cols + kPanel - 1) / kPanel);  // of X
   threads.for_ranges(dw.rows, kPanel, [&](size_t begin, size_t end) {
     GradientColumns columns;
     for (size_t r = begin; r < end; r += GradientColumns::kColumns) {
@@ -143,7 +145,7 @@ void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& thre
         const bool finite = std::all_of(scratch.dy_scale.data() + n, scratch.dy_scale.data() + n + tokens,
                                         [](float scale) { return std::isfinite(scale); });
         columns.quantize({dy.row(n) + r, tokens, count, dy.stride}, x.scale.data() + n, finite);
-        columns.add_products(scratch.x_bytes.data() + packed_tokens(n, dw.cols), tokens, dw.row_range(r, r + count));
+        columns.add_products(scratch.x_bytes.data() + n / kWordRows * block_size, tokens, dw.row_range(r, r + count));
       }
     }
   });
@@ -170,14 +172,10 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
   const Timed timed(threads, "packing for the backward pass");
   const QuantizedRows& rows = x.quantized;
   if (scratch.precision == GradientPrecision::kInt16) {
-    grow(packed_tokens(tokens + kWordRows - 1, rows.cols), scratch.x_bytes);
-    for (size_t begin = 0; begin < tokens; begin += kWordRows) {
-      const int8_t* q = rows.q.data() + begin * rows.stride;
-      pack_bytes(
-          std::min(kWordRows, tokens - begin), rows.cols, threads,
-          [&](size_t n, VecView<int8_t> out) { std::copy_n(q + n * rows.stride, rows.cols, out.data()); },
-          scratch.x_bytes.data() + packed_tokens(begin, rows.cols));
-    }
+    pack_bytes(
+        tokens, rows.cols, kWordRows, threads,
+        [&](size_t n, VecView<int8_t> out) { std::copy_n(rows.q.data() + n * rows.stride, rows.cols, out.data()); },
+        scratch.x_bytes);
     return;
   }
   grow(tokens * round_up_to_panel(x.cols), scratch.x);
