@@ -160,8 +160,8 @@ inline __m512i row_halves(__m512i first, __m512i second, int half) {
 }
 
 // A block of a ternary panel, or codes of zeros where there is none.
-inline __m512i codes_or_zeros(const uint8_t* block, bool is_there) {
-  return is_there ? _mm512_loadu_si512(block) : _mm512_set1_epi8(0x55);
+inline __m512i codes_or_zeros(const uint8_t* panel, size_t at, bool is_there) {
+  return is_there ? _mm512_loadu_si512(panel + at) : _mm512_set1_epi8(0x55);
 }
 
 inline __m512i and_words(__m512i x, int mask) {
@@ -182,8 +182,8 @@ inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* 
   for (size_t g = 0; g < 3; ++g) {
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
     const bool first = b * 3 + g < from.k_blocks;
-    const __m512i low = codes_or_zeros(from.first + at, first);
-    const __m512i high = codes_or_zeros(from.second + at, first && from.second != nullptr);
+    const __m512i low = codes_or_zeros(from.first, at, first);
+    const __m512i high = codes_or_zeros(from.second, at, first && from.second != nullptr);
     for (size_t half = 0; half < 2; ++half) {
       const __m512i pair = row_halves(low, high, static_cast<int>(half));
       for (size_t i = 0; i < 2; ++i) {
