@@ -1,5 +1,5 @@
 // Dense products over panels (kernels.h), written once over F32x16; included like rowwise_impl.h. The including file
-// sets kTileRows, the rows of C that one tile keeps in registers.
+// sets kTileRows and kGemmPanels, the rows and panels of C that one tile keeps in registers.
 
 // A panel's row in the order of lanes that the tile computes in, and C's way there and back.
 inline F32x16 load_panel(const float* p) { return load(p); }
@@ -45,12 +45,12 @@ inline void gemm_tile(const Rows& to, const T* b, size_t panel_stride, size_t k,
   }
 }
 
-// One panel for `rows` <= kMost rows, the loop unrolled for that count.
-template <size_t kMost, class T>
-inline void gemm_panel_rows(size_t rows, const Rows& to, const T* b, size_t k, bool accumulate) {
+// kPanels panels for `rows` <= kMost rows, the loop unrolled for that count.
+template <size_t kMost, size_t kPanels, class T>
+inline void gemm_panel_rows(size_t rows, const Rows& to, const T* b, size_t panel_stride, size_t k, bool accumulate) {
   if constexpr (kMost > 0) {
-    if (rows == kMost) return gemm_tile<kMost, 1>(to, b, 0, k, accumulate);
-    gemm_panel_rows<kMost - 1>(rows, to, b, k, accumulate);
+    if (rows == kMost) return gemm_tile<kMost, kPanels>(to, b, panel_stride, k, accumulate);
+    gemm_panel_rows<kMost - 1, kPanels>(rows, to, b, panel_stride, k, accumulate);
   }
 }
 
@@ -61,7 +61,7 @@ inline void gemm_narrow_panel(const Rows& to, const T* b, size_t rows, size_t co
   if (accumulate) {
     for (size_t i = 0; i < rows; ++i) __builtin_memcpy(tile + i * 16, to.c + i * to.c_stride, cols * sizeof(float));
   }
-  gemm_panel_rows<kTileRows>(rows, {to.a, to.a_row, to.a_col, tile, 16}, b, k, accumulate);
+  gemm_panel_rows<kTileRows, 1>(rows, {to.a, to.a_row, to.a_col, tile, 16}, b, 0, k, accumulate);
   for (size_t i = 0; i < rows; ++i) __builtin_memcpy(to.c + i * to.c_stride, tile + i * 16, cols * sizeof(float));
 }
 
@@ -89,11 +89,18 @@ inline void gemm_strip(const Rows& to, const T* b, size_t panel_stride, size_t m
   if (m == 3) done = gemm_few_rows<3, 2>(to, b, panel_stride, n, k, accumulate);
   for (size_t i = 0; i < m; i += kTileRows) {
     const size_t rows = m - i < kTileRows ? m - i : kTileRows;
-    for (size_t j = done; j < n; j += 16) {
+    size_t j = done;
+    if constexpr (kGemmPanels > 1) {
+      for (; j + kGemmPanels * 16 <= n; j += kGemmPanels * 16) {
+        gemm_panel_rows<kTileRows, kGemmPanels>(rows, to.from(i).at_column(j), b + j / 16 * panel_stride, panel_stride, k,
+                                                accumulate);
+      }
+    }
+    for (; j < n; j += 16) {
       const T* panel = b + j / 16 * panel_stride;
       const Rows tile = to.from(i).at_column(j);
       if (n - j >= 16) {
-        gemm_panel_rows<kTileRows>(rows, tile, panel, k, accumulate);
+        gemm_panel_rows<kTileRows, 1>(rows, tile, panel, 0, k, accumulate);
       } else {
         gemm_narrow_panel(tile, panel, rows, n - j, k, accumulate);
       }

@@ -12,6 +12,7 @@ namespace {
 #include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 6;  // 12 accumulators, 2 registers of B, 1 of A
+constexpr size_t kGemmPanels = 1;
 
 #include "kernels/gemm_impl.h"
 

@@ -11,7 +11,8 @@ namespace {
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"
 
-constexpr size_t kTileRows = 12;  // 12 accumulators and a register of B; A is broadcast from memory
+constexpr size_t kTileRows = 12;
+constexpr size_t kGemmPanels = 2;  // 24 accumulators, 2 registers of B, 1 of A
 
 #include "kernels/gemm_impl.h"
 

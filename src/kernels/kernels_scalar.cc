@@ -10,6 +10,7 @@ namespace {
 #include "kernels/softmax_impl.h"
 
 constexpr size_t kTileRows = 2;
+constexpr size_t kGemmPanels = 1;
 
 #include "kernels/gemm_impl.h"
 
