@@ -92,8 +92,8 @@ inline void gemm_strip(const Rows& to, const T* b, size_t panel_stride, size_t m
     size_t j = done;
     if constexpr (kGemmPanels > 1) {
       for (; j + kGemmPanels * 16 <= n; j += kGemmPanels * 16) {
-        gemm_panel_rows<kTileRows, kGemmPanels>(rows, to.from(i).at_column(j), b + j / 16 * panel_stride, panel_stride, k,
-                                                accumulate);
+        gemm_panel_rows<kTileRows, kGemmPanels>(rows, to.from(i).at_column(j), b + j / 16 * panel_stride, panel_stride,
+                                                k, accumulate);
       }
     }
     for (; j < n; j += 16) {
