@@ -64,12 +64,20 @@ class Threads {
   // equally fast. What is less than two times `least` is the caller's alone.
   template <class Body>
   void for_shared_ranges(size_t total, size_t grain, size_t least, const Body& body) {
+    for_shared_ranges(
+        total, grain, least, [](int) { return 0; }, [&](int, size_t begin, size_t end) { body(begin, end); });
+  }
+
+  // The same with something of its own for each thread that takes part: body(prepare(thread), begin, end), where
+  // prepare is called before the thread's first range.
+  template <class Prepare, class Body>
+  void for_shared_ranges(size_t total, size_t grain, size_t least, const Prepare& prepare, const Body& body) {
     const auto n = static_cast<size_t>(count_);
     const size_t most = std::clamp(total / std::max(least, grain), size_t{1}, n * kRangesPerThread);
     const size_t step = (std::max((total + most - 1) / most, size_t{1}) + grain - 1) / grain * grain;
     const size_t ranges = (total + step - 1) / step;
     if (ranges <= 1 || count_ == 1) {
-      if (total != 0) body(size_t{0}, total);
+      if (total != 0) body(prepare(0), size_t{0}, total);
       return;
     }
     for (size_t t = 0; t < n; ++t) {
@@ -77,9 +85,12 @@ class Threads {
       shares_[t].end = ranges * (t + 1) / n;
     }
     run([&](int thread) {
+      const auto own = prepare(thread);
       for (size_t t = 0; t < n; ++t) {
         Share& share = shares_[(static_cast<size_t>(thread) + t) % n];
-        for (size_t i = share.next++; i < share.end; i = share.next++) body(i * step, std::min(total, (i + 1) * step));
+        for (size_t i = share.next++; i < share.end; i = share.next++) {
+          body(own, i * step, std::min(total, (i + 1) * step));
+        }
       }
     });
   }

@@ -33,4 +33,15 @@ inline Kernels with_integers(Kernels table, const char* name, const IntegerKerne
   return table;
 }
 
+// `table` with triples of another form.
+inline Kernels with_triples(Kernels table, const TripleKernels& triples) {
+  table.triple_table_bytes = triples.table_bytes;
+  table.triple_tile_panels = triples.tile_panels;
+  table.triple_tables = triples.triple_tables;
+  table.triple_gemm = triples.triple_gemm;
+  table.pack_triples = triples.pack_triples;
+  table.unpack_triples = triples.unpack_triples;
+  return table;
+}
+
 }  // namespace tern

@@ -17,6 +17,16 @@ struct IntegerKernels {
   decltype(Kernels::word_gemm) word_gemm;
 };
 
+// Triples and their products, all of one form.
+struct TripleKernels {
+  size_t table_bytes;
+  size_t tile_panels;
+  decltype(Kernels::triple_tables) triple_tables;
+  decltype(Kernels::triple_gemm) triple_gemm;
+  decltype(Kernels::pack_triples) pack_triples;
+  decltype(Kernels::unpack_triples) unpack_triples;
+};
+
 extern const Kernels kScalarKernels;
 
 // x86-64
@@ -25,6 +35,7 @@ extern const IntegerKernels kAvxVnniIntegers;  // the rest as AVX2
 extern const Kernels kAvx512BwKernels;
 extern const IntegerKernels kAvx512Integers;  // the rest as AVX-512 without VNNI
 extern const IntegerKernels kAmxIntegers;     // the same
+extern const TripleKernels kVbmiTriples;      // of AVX-512 VBMI
 
 // arm64
 extern const Kernels kNeonKernels;

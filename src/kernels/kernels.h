@@ -33,14 +33,14 @@ inline constexpr size_t round_up_to_panel(size_t n) { return (n + kPanel - 1) / 
 inline constexpr size_t kTernaryBlockBytes = 64;
 
 // ---- Triple panels -------------------------------------------------------------------------------------------------
-// The same trits in 5 bits for three of them, for decoding from memory: W (rows, k) as ceil(rows / 32) panels of
-// ceil(k / 48) blocks of 320 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
+// The same trits in 5 bits for three of them, for decoding from memory: W (rows, k) as ceil(rows / 64) panels of
+// ceil(k / 48) blocks of 640 bytes. Column c of a block belongs to a triple: with f = c / 4 % 4 and i = c % 4, to
 // triple c / 16 * 4 + i as its trit f where f < 3, to triple 12 + i as its trit c / 16 where f = 3, so that a triple's
-// first trits are fields of one byte of the ternary panels. What a block's bytes mean is a matter of the instruction
+// first trits are fields of one byte of the ternary panels. What a panel's bytes mean is a matter of the instruction
 // set that packed them and multiplies them (triple_*.h).
-inline constexpr size_t kTriplePanel = 32;
+inline constexpr size_t kTriplePanel = 64;
 inline constexpr size_t kTripleColumns = 48;
-inline constexpr size_t kTripleBlockBytes = 320;
+inline constexpr size_t kTripleBlockBytes = 640;
 
 inline constexpr size_t triple_blocks(size_t k) { return (k + kTripleColumns - 1) / kTripleColumns; }
 
@@ -176,6 +176,7 @@ struct Kernels {
 
   // ---- Products with triples ----
   size_t triple_table_bytes;  // of the tables of one block's activations
+  size_t triple_tile_panels;  // that are read side by side for one token
   // The sums that the trits of every triple can give with its activations q (k of them, |q| <= 128), in the form that
   // this instruction set looks them up; tables holds triple_blocks(k) * triple_table_bytes bytes.
   void (*triple_tables)(const int8_t* q, size_t k, uint8_t* tables);

@@ -36,6 +36,7 @@ constexpr Kernels make_table(const char* name) {
           pack_panel_transposed,
           ternary_gemm,
           kTripleTableBytes,
+          (kTileBands * kBandRows + kTriplePanel - 1) / kTriplePanel,
           triple_tables,
           triple_gemm,
           pack_triples,

@@ -96,11 +96,11 @@ inline void store_triple_rows(__m256i even, __m256i odd, float scale, float* out
   _mm256_storeu_ps(out + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_permute2x128_si256(even, odd, 0x31)), factor));
 }
 
-// One panel and kTokens tokens; `rows` of the 32 are stored.
-template <size_t kPanels, size_t kTokens>
-inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
+// One band and kTokens tokens; `rows` of the 32 are stored.
+template <size_t kBands, size_t kTokens>
+inline void triple_tile(const uint8_t* band, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
                         float* out, size_t out_stride) {
-  static_assert(kPanels == 1);
+  static_assert(kBands == 1);
   const size_t stride = blocks * kTripleTableBytes;
   __m256i sums[kTokens][4];
   for (auto& of_token : sums) {
@@ -112,8 +112,8 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     TripleSums words[kTokens];
     for (TripleSums& w : words) w = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     for (size_t b = begin; b < end; ++b) {
-      const uint8_t* block = panel + b * kTripleBlockBytes;
-      prefetch_triples(ahead_of<kPanels>(panel, blocks * kTripleBlockBytes, b * kTripleBlockBytes));
+      const uint8_t* block = band + b * kBandBlockBytes;
+      prefetch_triples(ahead_of<kBands>(band, blocks * kBandBlockBytes, b * kBandBlockBytes));
       add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
       add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
     }
@@ -123,11 +123,11 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     }
   }
   for (size_t t = 0; t < kTokens; ++t) {
-    float results[kTriplePanel];
-    float* to = rows == kTriplePanel ? out + t * out_stride : results;
+    float results[kBandRows];
+    float* to = rows == kBandRows ? out + t * out_stride : results;
     store_triple_rows(sums[t][0], sums[t][1], row_scale[t], to);
     store_triple_rows(sums[t][2], sums[t][3], row_scale[t], to + 16);
-    if (rows < kTriplePanel) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
+    if (rows < kBandRows) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
   }
 }
 
@@ -197,18 +197,18 @@ inline void load_half(const uint8_t* half, __m256i codes[8]) {
   }
 }
 
-inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* block) {
+inline void pack_block(const CodePanels<const uint8_t>& from, size_t b, uint8_t* block) {
   const __m256i zero_codes = _mm256_set1_epi8(0x55);
   __m256i triples[16];
   for (size_t i = 12; i < 16; ++i) triples[i] = _mm256_setzero_si256();
   for (size_t g = 0; g < 3; ++g) {
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
     const bool first = b * 3 + g < from.k_blocks;
-    const bool second = first && from.second != nullptr;
-    const __m256i codes[4] = {first ? triple_bytes(from.first + at) : zero_codes,
-                              first ? triple_bytes(from.first + at + 32) : zero_codes,
-                              second ? triple_bytes(from.second + at) : zero_codes,
-                              second ? triple_bytes(from.second + at + 32) : zero_codes};
+    const bool second = first && from.panel[1] != nullptr;
+    const __m256i codes[4] = {first ? triple_bytes(from.panel[0] + at) : zero_codes,
+                              first ? triple_bytes(from.panel[0] + at + 32) : zero_codes,
+                              second ? triple_bytes(from.panel[1] + at) : zero_codes,
+                              second ? triple_bytes(from.panel[1] + at + 32) : zero_codes};
     __m256i columns[4];
     split_codes(codes, columns);
     for (size_t i = 0; i < 4; ++i) {
@@ -221,7 +221,7 @@ inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* 
   store_half(triples + 8, block + 160);
 }
 
-inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t>& to) {
+inline void unpack_block(const uint8_t* block, size_t b, const CodePanels<uint8_t>& to) {
   __m256i triples[16];
   load_half(block, triples);
   load_half(block + 160, triples + 8);
@@ -234,10 +234,10 @@ inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t
     __m256i codes[4];
     join_codes(columns, codes);
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.first + at), codes[0]);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.first + at + 32), codes[1]);
-    if (to.second == nullptr) continue;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at), codes[2]);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.second + at + 32), codes[3]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.panel[0] + at), codes[0]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.panel[0] + at + 32), codes[1]);
+    if (to.panel[1] == nullptr) continue;
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.panel[1] + at), codes[2]);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to.panel[1] + at + 32), codes[3]);
   }
 }

@@ -119,33 +119,33 @@ inline void add_block(const uint8_t* block, const uint8_t* tables, size_t stride
   });
 }
 
-template <size_t kPanels, size_t kTokens>
-inline void triple_tile(const uint8_t* panels, size_t blocks, const uint8_t* tables, const float* row_scale,
-                        size_t rows, float* out, size_t out_stride) {
+template <size_t kBands, size_t kTokens>
+inline void triple_tile(const uint8_t* bands, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
+                        float* out, size_t out_stride) {
   const size_t stride = blocks * kTripleTableBytes;
-  const size_t panel_bytes = blocks * kTripleBlockBytes;
-  TripleTotals totals[kPanels][kTokens];
+  const size_t band_bytes = blocks * kBandBlockBytes;
+  TripleTotals totals[kBands][kTokens];
   for (size_t begin = 0; begin < blocks; begin += kTripleBlocksBeforeWidening) {
     const size_t left = blocks - begin;
     const size_t end = begin + (left < kTripleBlocksBeforeWidening ? left : kTripleBlocksBeforeWidening);
-    __m512i words[kPanels][kTokens];
-    for (auto& panel : words) {
-      for (__m512i& sums : panel) sums = _mm512_setzero_si512();
+    __m512i words[kBands][kTokens];
+    for (auto& band : words) {
+      for (__m512i& sums : band) sums = _mm512_setzero_si512();
     }
     for (size_t b = begin; b < end; ++b) {
-      for (size_t p = 0; p < kPanels; ++p) {
-        const uint8_t* panel = panels + p * panel_bytes;
-        prefetch_triples(ahead_of<kPanels>(panel, panel_bytes, b * kTripleBlockBytes));
-        add_block<kTokens>(panel + b * kTripleBlockBytes, tables + b * kTripleTableBytes, stride, words[p]);
+      for (size_t p = 0; p < kBands; ++p) {
+        const uint8_t* band = bands + p * band_bytes;
+        prefetch_triples(ahead_of<kBands>(band, band_bytes, b * kBandBlockBytes));
+        add_block<kTokens>(band + b * kBandBlockBytes, tables + b * kTripleTableBytes, stride, words[p]);
       }
     }
-    for (size_t p = 0; p < kPanels; ++p) {
+    for (size_t p = 0; p < kBands; ++p) {
       for (size_t t = 0; t < kTokens; ++t) totals[p][t].add_words(words[p][t]);
     }
   }
-  for (size_t p = 0; p < kPanels; ++p) {
-    const size_t row = p * kTriplePanel;
-    const size_t count = rows - row < kTriplePanel ? rows - row : kTriplePanel;
+  for (size_t p = 0; p < kBands; ++p) {
+    const size_t row = p * kBandRows;
+    const size_t count = rows - row < kBandRows ? rows - row : kBandRows;
     for (size_t t = 0; t < kTokens; ++t) totals[p][t].store_rows(row_scale[t], count, out + t * out_stride + row);
   }
 }
@@ -175,15 +175,15 @@ inline __m512i triple_code(__m512i x) {
   return _mm512_sub_epi16(_mm512_sub_epi16(x, _mm512_srli_epi16(x, 2)), thrice);
 }
 
-inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* block) {
+inline void pack_block(const CodePanels<const uint8_t>& from, size_t b, uint8_t* block) {
   __m512i codes[16];
   __m512i last[4];  // of the triples 12 + i, in fields of two bits
   for (__m512i& fields : last) fields = _mm512_setzero_si512();
   for (size_t g = 0; g < 3; ++g) {
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
     const bool first = b * 3 + g < from.k_blocks;
-    const __m512i low = codes_or_zeros(from.first, at, first);
-    const __m512i high = codes_or_zeros(from.second, at, first && from.second != nullptr);
+    const __m512i low = codes_or_zeros(from.panel[0], at, first);
+    const __m512i high = codes_or_zeros(from.panel[1], at, first && from.panel[1] != nullptr);
     for (size_t half = 0; half < 2; ++half) {
       const __m512i pair = row_halves(low, high, static_cast<int>(half));
       for (size_t i = 0; i < 2; ++i) {
@@ -203,7 +203,7 @@ inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* 
   }
 }
 
-inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t>& to) {
+inline void unpack_block(const uint8_t* block, size_t b, const CodePanels<uint8_t>& to) {
   const __m512i table = _mm512_load_si512(kTripleTable.codes);
   __m512i fields[16];  // of two bits
   for_triples<0>(TripleBlock(block),
@@ -221,9 +221,9 @@ inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t
     }
     const __m512i rows = _mm512_load_si512(kWordOrders.zipped);
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
-    _mm512_storeu_si512(to.first + at, _mm512_permutex2var_epi16(halves[0], rows, halves[1]));
-    if (to.second == nullptr) continue;
+    _mm512_storeu_si512(to.panel[0] + at, _mm512_permutex2var_epi16(halves[0], rows, halves[1]));
+    if (to.panel[1] == nullptr) continue;
     const __m512i later = _mm512_add_epi16(rows, _mm512_set1_epi16(16));
-    _mm512_storeu_si512(to.second + at, _mm512_permutex2var_epi16(halves[0], later, halves[1]));
+    _mm512_storeu_si512(to.panel[1] + at, _mm512_permutex2var_epi16(halves[0], later, halves[1]));
   }
 }

@@ -106,10 +106,10 @@ inline I32x16 add_widened(I32x16 sum, int16x8_t even, int16x8_t odd) {
           vaddw_s16(sum.q2, vget_high_s16(even)), vaddw_s16(sum.q3, vget_high_s16(odd))};
 }
 
-template <size_t kPanels, size_t kTokens>
-inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
+template <size_t kBands, size_t kTokens>
+inline void triple_tile(const uint8_t* band, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
                         float* out, size_t out_stride) {
-  static_assert(kPanels == 1);
+  static_assert(kBands == 1);
   const size_t stride = blocks * kTripleTableBytes;
   I32x16 first[kTokens];
   I32x16 second[kTokens];
@@ -120,8 +120,8 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     TripleSums words[kTokens];
     for (TripleSums& w : words) w.even_low = w.even_high = w.odd_low = w.odd_high = vdupq_n_s16(0);
     for (size_t b = begin; b < end; ++b) {
-      const uint8_t* block = panel + b * kTripleBlockBytes;
-      prefetch_triples(ahead_of<kPanels>(panel, blocks * kTripleBlockBytes, b * kTripleBlockBytes));
+      const uint8_t* block = band + b * kBandBlockBytes;
+      prefetch_triples(ahead_of<kBands>(band, blocks * kBandBlockBytes, b * kBandBlockBytes));
       add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
       add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
     }
@@ -131,11 +131,11 @@ inline void triple_tile(const uint8_t* panel, size_t blocks, const uint8_t* tabl
     }
   }
   for (size_t t = 0; t < kTokens; ++t) {
-    float results[kTriplePanel];
-    float* to = rows == kTriplePanel ? out + t * out_stride : results;
+    float results[kBandRows];
+    float* to = rows == kBandRows ? out + t * out_stride : results;
     store(to, mul(to_floats(first[t]), set1(row_scale[t])));
     store(to + 16, mul(to_floats(second[t]), set1(row_scale[t])));
-    if (rows < kTriplePanel) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
+    if (rows < kBandRows) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
   }
 }
 
@@ -183,7 +183,7 @@ inline uint8x16_t second_panel(RowBytes x) {
   return vreinterpretq_u8_u32(vzip2q_u32(vreinterpretq_u32_s8(x.even), vreinterpretq_u32_s8(x.odd)));
 }
 
-inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* block) {
+inline void pack_block(const CodePanels<const uint8_t>& from, size_t b, uint8_t* block) {
   const uint8x16_t zero_codes = vdupq_n_u8(0x55);
   RowBytes triples[16];
   for (size_t i = 12; i < 16; ++i) triples[i] = all_rows(0);
@@ -192,8 +192,8 @@ inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* 
     const bool has_first = b * 3 + g < from.k_blocks;
     uint8x16x4_t first = {{zero_codes, zero_codes, zero_codes, zero_codes}};
     uint8x16x4_t second = first;
-    if (has_first) first = vld4q_u8(from.first + at);
-    if (has_first && from.second != nullptr) second = vld4q_u8(from.second + at);
+    if (has_first) first = vld4q_u8(from.panel[0] + at);
+    if (has_first && from.panel[1] != nullptr) second = vld4q_u8(from.panel[1] + at);
     for (size_t i = 0; i < 4; ++i) {
       const RowBytes column = join_panels(first.val[i], second.val[i]);
       triples[g * 4 + i] = and_rows(column, all_rows(0x3F));
@@ -205,7 +205,7 @@ inline void pack_block(const PanelPair<const uint8_t>& from, size_t b, uint8_t* 
   store_half(triples + 8, block + 160);
 }
 
-inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t>& to) {
+inline void unpack_block(const uint8_t* block, size_t b, const CodePanels<uint8_t>& to) {
   RowBytes triples[16];
   load_half(block, triples);
   load_half(block + 160, triples + 8);
@@ -219,7 +219,7 @@ inline void unpack_block(const uint8_t* block, size_t b, const PanelPair<uint8_t
       second.val[i] = second_panel(column);
     }
     const size_t at = (b * 3 + g) * kTernaryBlockBytes;
-    vst4q_u8(to.first + at, first);
-    if (to.second != nullptr) vst4q_u8(to.second + at, second);
+    vst4q_u8(to.panel[0] + at, first);
+    if (to.panel[1] != nullptr) vst4q_u8(to.panel[1] + at, second);
   }
 }

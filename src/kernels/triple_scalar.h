@@ -1,5 +1,8 @@
 // Products with triples of trits in plain C++ (kernels.h: triple panels), which have the form of triple_bytes.h.
 
+constexpr size_t kBandRows = 32;
+constexpr size_t kTileBands = 1;
+constexpr size_t kBandBlockBytes = kTripleBlockBytes / kTriplePanel * kBandRows;
 constexpr size_t kTripleTableBytes = 16 * 32;
 
 constexpr int kTripleCodes = 14;  // |n| of a triple: 0..13
@@ -47,14 +50,14 @@ void triple_tables(const int8_t* q, size_t k, uint8_t* tables) {
   }
 }
 
-// The sum of a row of a panel and one token.
-inline int32_t triple_row_sum(const uint8_t* panel, size_t r, size_t blocks, const uint8_t* tables) {
+// The sum of a row of a band and one token.
+inline int32_t triple_row_sum(const uint8_t* band, size_t r, size_t blocks, const uint8_t* tables) {
   int32_t sum = 0;
   for (size_t b = 0; b < blocks; ++b) {
     for (size_t j = 0; j < 16; ++j) {
       int16_t sums[16];
       __builtin_memcpy(sums, tables + (b * 16 + j) * sizeof(sums), sizeof(sums));
-      const int n = read_triple(panel + b * kTripleBlockBytes, r, j);
+      const int n = read_triple(band + b * kBandBlockBytes, r, j);
       sum += n < 0 ? -sums[-n] : sums[n];
     }
   }
@@ -66,8 +69,8 @@ void triple_gemm(const uint8_t* panels, size_t rows, size_t k, const uint8_t* ta
   const size_t blocks = triple_blocks(k);
   for (size_t t = 0; t < m; ++t, tables += blocks * kTripleTableBytes) {
     for (size_t r = 0; r < rows; ++r) {
-      const uint8_t* panel = panels + r / kTriplePanel * blocks * kTripleBlockBytes;
-      const int32_t sum = triple_row_sum(panel, r % kTriplePanel, blocks, tables);
+      const uint8_t* band = panels + r / kBandRows * blocks * kBandBlockBytes;
+      const int32_t sum = triple_row_sum(band, r % kBandRows, blocks, tables);
       out[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
     }
   }
@@ -80,12 +83,12 @@ inline size_t code_byte(size_t row, size_t k, size_t block, size_t i) {
 }
 
 void pack_triples(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples) {
-  const size_t panel_bytes = triple_blocks(k) * kTripleBlockBytes;
+  const size_t band_bytes = triple_blocks(k) * kBandBlockBytes;
   const size_t k_blocks = (k + 15) / 16;
-  __builtin_memset(triples, 0, (rows + kTriplePanel - 1) / kTriplePanel * panel_bytes);
+  __builtin_memset(triples, 0, (rows + kBandRows - 1) / kBandRows * band_bytes);
   for (size_t r = 0; r < rows; ++r) {
     for (size_t b = 0; b < triple_blocks(k); ++b) {
-      uint8_t* block = triples + r / kTriplePanel * panel_bytes + b * kTripleBlockBytes;
+      uint8_t* block = triples + r / kBandRows * band_bytes + b * kBandBlockBytes;
       for (size_t j = 0; j < 16; ++j) {
         int n = 0;
         int place = 1;
@@ -97,23 +100,23 @@ void pack_triples(const uint8_t* panels, size_t rows, size_t k, uint8_t* triples
           }
           place *= 3;
         }
-        const size_t in_panel = r % kTriplePanel;
-        if (n < 0) block[triple_sign_byte(in_panel, j)] |= static_cast<uint8_t>(0x80 >> (j % 8));
-        block[triple_nibble_byte(in_panel, j)] |= static_cast<uint8_t>((n < 0 ? -n : n) << (4 * (j % 2)));
+        const size_t in_band = r % kBandRows;
+        if (n < 0) block[triple_sign_byte(in_band, j)] |= static_cast<uint8_t>(0x80 >> (j % 8));
+        block[triple_nibble_byte(in_band, j)] |= static_cast<uint8_t>((n < 0 ? -n : n) << (4 * (j % 2)));
       }
     }
   }
 }
 
 void unpack_triples(const uint8_t* triples, size_t rows, size_t k, uint8_t* panels) {
-  const size_t panel_bytes = triple_blocks(k) * kTripleBlockBytes;
+  const size_t band_bytes = triple_blocks(k) * kBandBlockBytes;
   const size_t k_blocks = (k + 15) / 16;
   __builtin_memset(panels, 0x55, (rows + kPanel - 1) / kPanel * k_blocks * kTernaryBlockBytes);
   for (size_t r = 0; r < rows; ++r) {
     for (size_t b = 0; b < triple_blocks(k); ++b) {
-      const uint8_t* block = triples + r / kTriplePanel * panel_bytes + b * kTripleBlockBytes;
+      const uint8_t* block = triples + r / kBandRows * band_bytes + b * kBandBlockBytes;
       for (size_t j = 0; j < 16; ++j) {
-        int n = read_triple(block, r % kTriplePanel, j) + 13;  // trits + 1 are its digits of base 3
+        int n = read_triple(block, r % kBandRows, j) + 13;  // trits + 1 are its digits of base 3
         for (const size_t column : triple_columns(j).column) {
           const size_t code_block = b * 3 + column / 16;
           const auto shift = 2 * (column / 4 % 4);

@@ -42,11 +42,11 @@ void multiply_codes(const uint8_t* panels, const TernaryMatrix& w, const Quantiz
 // Tokens up to which products look triples up; more multiply codes, which costs less a token.
 constexpr size_t kMostLookups = 4;
 
-void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const LinearInput& input, size_t r0, size_t r1,
-                      MatView<float> y) {
+void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const QuantizedRows& x, const uint8_t* tables,
+                      size_t r0, size_t r1, MatView<float> y) {
   std::array<float, kMostLookups> row_scale;
-  for (size_t t = 0; t < y.rows; ++t) row_scale[t] = w.scale * input.quantized.scale[t];
-  kernels().triple_gemm(panels, r1 - r0, w.cols, input.tables.data(), row_scale.data(), y.rows, y.data + r0, y.stride);
+  for (size_t t = 0; t < y.rows; ++t) row_scale[t] = w.scale * x.scale[t];
+  kernels().triple_gemm(panels, r1 - r0, w.cols, tables, row_scale.data(), y.rows, y.data + r0, y.stride);
 }
 
 // Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
@@ -61,8 +61,9 @@ void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0
   }
 }
 
-void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t t1, size_t r0, size_t r1,
-              MatView<float> y) {
+// `tables` are those of the tokens where triples are looked up.
+void multiply(const Linear& linear, const LinearInput& input, const uint8_t* tables, size_t t0, size_t t1, size_t r0,
+              size_t r1, MatView<float> y) {
   if (linear.kind == WeightKind::kFull) {
     return multiply_dense(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), t0, t1, r0, r1, y);
   }
@@ -70,26 +71,36 @@ void multiply(const Linear& linear, const LinearInput& input, size_t t0, size_t 
   const uint8_t* panels = w.panels.data() + r0 / w.panel_rows() * w.panel_bytes();
   if (w.layout == TernaryLayout::kCodes) {
     multiply_codes(panels, w, input.quantized, t0, t1, r0, r1, y);
-  } else if (y.rows <= kMostLookups) {
-    multiply_triples(panels, w, input, r0, r1, y);
+  } else if (tables != nullptr) {
+    multiply_triples(panels, w, input.quantized, tables, r0, r1, y);
   } else {
     multiply_unpacked(w, input.quantized, t0, t1, r0, r1, y);
   }
 }
 
 // Panels that a kernel's largest tile takes side by side.
-constexpr size_t kPanelGrain = 4;
+size_t tile_panels(const Linear& linear) {
+  const bool triples = linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples;
+  return triples ? kernels().triple_tile_panels : 4;
+}
 
-// What a few tokens need besides their quantized activations.
-void prepare_input(const Linear& linear, size_t tokens, LinearInput& input) {
-  if (linear.kind == WeightKind::kFull || linear.ternary.layout != TernaryLayout::kTriples) return;
-  if (tokens > kMostLookups) return;
-  const QuantizedRows& x = input.quantized;
-  const size_t size = triple_blocks(input.cols) * kernels().triple_table_bytes;
-  if (input.tables.size() < tokens * size) input.tables = Buffer<uint8_t>(tokens * size);
-  for (size_t t = 0; t < tokens; ++t) {
-    kernels().triple_tables(x.q.data() + t * x.stride, input.cols, input.tables.data() + t * size);
+bool looks_up(const Linear& linear, size_t tokens) {
+  return linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples && tokens <= kMostLookups;
+}
+
+// What a few tokens need besides their quantized activations: memory for each thread's tables, and a thread's tables.
+void allocate_tables(size_t bytes, Threads& threads, LinearInput& input) {
+  input.tables.resize(static_cast<size_t>(threads.count()));
+  for (Buffer<uint8_t>& tables : input.tables) {
+    if (tables.size() < bytes) tables = Buffer<uint8_t>(bytes);
   }
+}
+
+const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, size_t table_bytes, Buffer<uint8_t>& tables) {
+  for (size_t t = 0; t < tokens; ++t) {
+    kernels().triple_tables(x.q.data() + t * x.stride, x.cols, tables.data() + t * table_bytes);
+  }
+  return tables.data();
 }
 
 // Sums of |w| and w over the matrix: each row by the kernel, the rows in double in their order.
@@ -221,24 +232,32 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
     assert(layer.linear.panel_rows() == panel_rows);
     panels += panels_of(layer);
   }
-  prepare_input(layers.begin()->linear, tokens, input);
   if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) {
-      for (const LinearOutput& layer : layers) multiply(layer.linear, input, begin, end, 0, layer.y.cols, layer.y);
+      for (const LinearOutput& layer : layers)
+        multiply(layer.linear, input, nullptr, begin, end, 0, layer.y.cols, layer.y);
     });
     return;
   }
   // The panels of all layers side by side; some together where every thread has enough of them, as kernels like it.
-  const size_t grain = panels >= 8 * kPanelGrain * static_cast<size_t>(threads.count()) ? kPanelGrain : 1;
+  const size_t tile = tile_panels(layers.begin()->linear);
+  const size_t grain = panels >= 4 * tile * static_cast<size_t>(threads.count()) ? tile : 1;
   const size_t least = least_outputs(tokens * panel_rows * input.cols);
-  threads.for_shared_ranges(panels, grain, least, [&](size_t begin, size_t end) {
+  const bool with_tables = looks_up(layers.begin()->linear, tokens);
+  const size_t table_bytes = triple_blocks(input.cols) * kernels().triple_table_bytes;
+  if (with_tables) allocate_tables(tokens * table_bytes, threads, input);
+  const auto tables_of = [&](int thread) {
+    if (!with_tables) return static_cast<const uint8_t*>(nullptr);
+    return fill_tables(input.quantized, tokens, table_bytes, input.tables[static_cast<size_t>(thread)]);
+  };
+  threads.for_shared_ranges(panels, grain, least, tables_of, [&](const uint8_t* tables, size_t begin, size_t end) {
     size_t first = 0;  // panel of the layer
     for (const LinearOutput& layer : layers) {
       const size_t last = first + panels_of(layer);
       if (begin < last && end > first) {
         const size_t r0 = (std::max(begin, first) - first) * panel_rows;
         const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * panel_rows);
-        multiply(layer.linear, input, 0, tokens, r0, r1, layer.y);
+        multiply(layer.linear, input, tables, 0, tokens, r0, r1, layer.y);
       }
       first = last;
     }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <vector>
 
 #include "base/threads.h"
 #include "ops/matrix.h"
@@ -49,7 +50,9 @@ struct LinearInput {
   float share = 0;  // of quantization in real activations; by set_share()
   Buffer<float> real;
   QuantizedRows quantized;
-  Buffer<uint8_t> tables;  // of a few tokens, for weights in triples; filled by linear_forward
+  // Of a few tokens, for weights in triples; filled by linear_forward. Each thread makes its own: they are read often,
+  // and from its own cache, where another thread's would have to be fetched.
+  std::vector<Buffer<uint8_t>> tables;
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);

@@ -55,8 +55,8 @@ struct TernaryMatrix {
   void set_row(size_t row, VecView<const int8_t> trits);
   void get_row(size_t row, VecView<int8_t> trits) const;
 
-  // Sets the rows [begin, end) in any layout, 32 at a time: fill(row, codes) sets all rows of `codes`, a matrix in
-  // codes that holds rows `row` and following of this one. `begin` is a multiple of 32, `end` too or the last row's.
+  // Sets the rows [begin, end) in any layout, 64 at a time: fill(row, codes) sets all rows of `codes`, a matrix in
+  // codes that holds rows `row` and following of this one. `begin` is a multiple of 64, `end` too or the last row's.
   // Ranges of different threads may be set at the same time.
   template <class Fill>
   void set_rows(size_t begin, size_t end, const Fill& fill) {
@@ -68,7 +68,7 @@ struct TernaryMatrix {
       set_panels(row, codes);
     }
   }
-  // The rows of `codes`, a matrix in codes, as the rows `row`, a multiple of 32, and following. They are 32 or the
+  // The rows of `codes`, a matrix in codes, as the rows `row`, a multiple of 64, and following. They are 64 or the
   // last.
   void set_panels(size_t row, const TernaryMatrix& codes);
 

@@ -10,6 +10,7 @@ extern const Kernels kAvx512BwEmulatedKernels;
 extern const IntegerKernels kAvx512EmulatedIntegers;
 extern const IntegerKernels kAvxVnniEmulatedIntegers;
 extern const IntegerKernels kAmxEmulatedIntegers;
+extern const TripleKernels kVbmiEmulatedTriples;
 extern const Probe kAvx512BwEmulatedProbe;
 extern const Probe kAvx512EmulatedProbe;
 extern const Probe kAvxVnniEmulatedProbe;
@@ -20,8 +21,9 @@ std::span<const InstructionSet> emulated_instruction_sets() {
   Kernels kernels_avx512bw = kAvx512BwEmulatedKernels;
   kernels_avx512bw.name = "avx512bw_emulated";
   static const std::array<InstructionSet, 4> list{{
-      {with_integers(kAvx512BwEmulatedKernels, "amx_emulated", kAmxEmulatedIntegers), &kAmxEmulatedProbe, runs_on,
-       "AVX2 and FMA"},
+      {with_triples(with_integers(kAvx512BwEmulatedKernels, "amx_emulated", kAmxEmulatedIntegers),
+                    kVbmiEmulatedTriples),
+       &kAmxEmulatedProbe, runs_on, "AVX2 and FMA"},
       {with_integers(kAvx512BwEmulatedKernels, "avx512_emulated", kAvx512EmulatedIntegers), &kAvx512EmulatedProbe,
        runs_on, "AVX2 and FMA"},
       {with_integers(kAvx2Kernels, "avxvnni_emulated", kAvxVnniEmulatedIntegers), &kAvxVnniEmulatedProbe, runs_on,

@@ -254,6 +254,77 @@ inline Integers mullo_epi16(const Integers& a, const Integers& b) {
   for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(uint32_t{x.lane[i]} * y.lane[i]);
   return same_bytes<Integers>(x);
 }
+inline Integers mulhi_epu16(const Integers& a, const Integers& b) {
+  Words x = same_bytes<Words>(a);
+  const Words y = same_bytes<Words>(b);
+  for (int i = 0; i < 32; ++i) x.lane[i] = static_cast<uint16_t>(uint32_t{x.lane[i]} * y.lane[i] >> 16);
+  return same_bytes<Integers>(x);
+}
+inline Integers mullo_epi32(const Integers& a, const Integers& b) {
+  return for_lanes<Integers>(
+      [&](int i) { return wrapped(static_cast<uint32_t>(a.lane[i]) * static_cast<uint32_t>(b.lane[i])); });
+}
+inline Integers add_epi8(const Integers& a, const Integers& b) {
+  Bytes x = same_bytes<Bytes>(a);
+  const Bytes y = same_bytes<Bytes>(b);
+  for (int i = 0; i < 64; ++i) x.lane[i] = static_cast<uint8_t>(x.lane[i] + y.lane[i]);
+  return same_bytes<Integers>(x);
+}
+// VPERMB: the bytes that the lowest six bits of `index` count.
+inline Integers permutexvar_epi8(const Integers& index, const Integers& a) {
+  Bytes y = same_bytes<Bytes>(index);
+  const Bytes x = same_bytes<Bytes>(a);
+  for (uint8_t& byte : y.lane) byte = x.lane[byte & 63];
+  return same_bytes<Integers>(y);
+}
+// VPSHUFB: within 16 bytes, the byte that the lowest four bits count, 0 where the top bit is set.
+inline Integers shuffle_epi8(const Integers& a, const Integers& index) {
+  const Bytes x = same_bytes<Bytes>(a);
+  Bytes y = same_bytes<Bytes>(index);
+  for (int i = 0; i < 64; ++i) {
+    const uint8_t at = y.lane[i];
+    y.lane[i] = at > 127 ? uint8_t{0} : x.lane[i / 16 * 16 + (at & 15)];
+  }
+  return same_bytes<Integers>(y);
+}
+// VPUNPCKL, VPUNPCKH: within 16 bytes, the elements of the lower or the upper half of a and of b in turn.
+template <class Element, bool kUpper>
+inline Integers unpacked(const Integers& a, const Integers& b) {
+  constexpr size_t kCount = 16 / sizeof(Element);
+  struct Elements {
+    Element lane[64 / sizeof(Element)];
+  };
+  const auto x = same_bytes<Elements>(a);
+  const auto y = same_bytes<Elements>(b);
+  Elements z;
+  for (size_t i = 0; i < 4 * kCount; ++i) {
+    const size_t from = i / kCount * kCount + (kUpper ? kCount / 2 : 0) + i % kCount / 2;
+    z.lane[i] = i % 2 == 0 ? x.lane[from] : y.lane[from];
+  }
+  return same_bytes<Integers>(z);
+}
+inline Integers unpacklo_epi16(const Integers& a, const Integers& b) { return unpacked<uint16_t, false>(a, b); }
+inline Integers unpackhi_epi16(const Integers& a, const Integers& b) { return unpacked<uint16_t, true>(a, b); }
+inline Integers unpacklo_epi32(const Integers& a, const Integers& b) { return unpacked<uint32_t, false>(a, b); }
+inline Integers unpackhi_epi32(const Integers& a, const Integers& b) { return unpacked<uint32_t, true>(a, b); }
+inline Integers unpacklo_epi64(const Integers& a, const Integers& b) { return unpacked<uint64_t, false>(a, b); }
+inline Integers unpackhi_epi64(const Integers& a, const Integers& b) { return unpacked<uint64_t, true>(a, b); }
+inline Integers broadcast_i64x4(__m256i x) {
+  Integers y;
+  for (int i = 0; i < 2; ++i) std::memcpy(y.lane + 8 * i, &x, sizeof(x));
+  return y;
+}
+inline Integers broadcast_i32x4(__m128i x) {
+  Integers y;
+  for (int i = 0; i < 4; ++i) std::memcpy(y.lane + 4 * i, &x, sizeof(x));
+  return y;
+}
+inline __m256i cvtepi16_epi8(const Integers& a) {  // VPMOVWB: the lower bytes
+  const Words x = same_bytes<Words>(a);
+  uint8_t bytes[32];
+  for (int i = 0; i < 32; ++i) bytes[i] = static_cast<uint8_t>(x.lane[i]);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
+}
 // VPERMW, VPERMT2W: the words that the lowest five or six bits of `index` count.
 inline Integers permutexvar_epi16(const Integers& index, const Integers& a) {
   Words y = same_bytes<Words>(index);

@@ -15,10 +15,16 @@
 #define _mm512_add_epi16 avx512_emulation::add_epi16
 #undef _mm512_add_epi32
 #define _mm512_add_epi32 avx512_emulation::add_epi32
+#undef _mm512_add_epi8
+#define _mm512_add_epi8 avx512_emulation::add_epi8
 #undef _mm512_add_ps
 #define _mm512_add_ps avx512_emulation::add_ps
 #undef _mm512_and_si512
 #define _mm512_and_si512 avx512_emulation::and_si512
+#undef _mm512_broadcast_i32x4
+#define _mm512_broadcast_i32x4 avx512_emulation::broadcast_i32x4
+#undef _mm512_broadcast_i64x4
+#define _mm512_broadcast_i64x4 avx512_emulation::broadcast_i64x4
 #undef _mm512_castps512_ps256
 #define _mm512_castps512_ps256 avx512_emulation::castps512_ps256
 #undef _mm512_castps_si512
@@ -29,6 +35,8 @@
 #define _mm512_castsi512_si256 avx512_emulation::castsi512_si256
 #undef _mm512_cvtepi16_epi32
 #define _mm512_cvtepi16_epi32 avx512_emulation::cvtepi16_epi32
+#undef _mm512_cvtepi16_epi8
+#define _mm512_cvtepi16_epi8 avx512_emulation::cvtepi16_epi8
 #undef _mm512_cvtepi32_epi16
 #define _mm512_cvtepi32_epi16 avx512_emulation::cvtepi32_epi16
 #undef _mm512_cvtepi32_epi8
@@ -85,14 +93,20 @@
 #define _mm512_movepi8_mask avx512_emulation::movepi8_mask
 #undef _mm512_mul_ps
 #define _mm512_mul_ps avx512_emulation::mul_ps
+#undef _mm512_mulhi_epu16
+#define _mm512_mulhi_epu16 avx512_emulation::mulhi_epu16
 #undef _mm512_mullo_epi16
 #define _mm512_mullo_epi16 avx512_emulation::mullo_epi16
+#undef _mm512_mullo_epi32
+#define _mm512_mullo_epi32 avx512_emulation::mullo_epi32
 #undef _mm512_or_si512
 #define _mm512_or_si512 avx512_emulation::or_si512
 #undef _mm512_permutex2var_epi16
 #define _mm512_permutex2var_epi16 avx512_emulation::permutex2var_epi16
 #undef _mm512_permutexvar_epi16
 #define _mm512_permutexvar_epi16 avx512_emulation::permutexvar_epi16
+#undef _mm512_permutexvar_epi8
+#define _mm512_permutexvar_epi8 avx512_emulation::permutexvar_epi8
 #undef _mm512_reduce_add_epi32
 #define _mm512_reduce_add_epi32 avx512_emulation::reduce_add_epi32
 #undef _mm512_set1_epi16
@@ -105,6 +119,8 @@
 #define _mm512_set1_ps avx512_emulation::set1_ps
 #undef _mm512_setzero_si512
 #define _mm512_setzero_si512 avx512_emulation::setzero_si512
+#undef _mm512_shuffle_epi8
+#define _mm512_shuffle_epi8 avx512_emulation::shuffle_epi8
 #undef _mm512_slli_epi16
 #define _mm512_slli_epi16 avx512_emulation::slli_epi16
 #undef _mm512_slli_epi32
@@ -129,6 +145,18 @@
 #define _mm512_sub_ps avx512_emulation::sub_ps
 #undef _mm512_ternarylogic_epi32
 #define _mm512_ternarylogic_epi32 avx512_emulation::ternarylogic_epi32
+#undef _mm512_unpackhi_epi16
+#define _mm512_unpackhi_epi16 avx512_emulation::unpackhi_epi16
+#undef _mm512_unpackhi_epi32
+#define _mm512_unpackhi_epi32 avx512_emulation::unpackhi_epi32
+#undef _mm512_unpackhi_epi64
+#define _mm512_unpackhi_epi64 avx512_emulation::unpackhi_epi64
+#undef _mm512_unpacklo_epi16
+#define _mm512_unpacklo_epi16 avx512_emulation::unpacklo_epi16
+#undef _mm512_unpacklo_epi32
+#define _mm512_unpacklo_epi32 avx512_emulation::unpacklo_epi32
+#undef _mm512_unpacklo_epi64
+#define _mm512_unpacklo_epi64 avx512_emulation::unpacklo_epi64
 #undef _mm512_xor_si512
 #define _mm512_xor_si512 avx512_emulation::xor_si512
 
