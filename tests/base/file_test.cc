@@ -290,6 +290,33 @@ TEST_F(FileTest, AFolderWithoutPermission) {
   EXPECT_EQ(read_file(at("file")), "earlier");
 }
 
+TEST_F(FileTest, DirectoriesOfWhatWasRefusedGoAgain) {
+  using Contents = NewDirectories::Contents;
+  std::filesystem::create_directory(directory_ / "old");
+  for (const Contents contents : {Contents::kOurs, Contents::kShared}) {
+    for (const char* name : {"old/a/b", "old/a/b/"}) {
+      { const NewDirectories made(directory_ / name, contents); }
+      EXPECT_TRUE(std::filesystem::is_empty(directory_ / "old")) << name;
+    }
+    {
+      const NewDirectories made(directory_ / "old", contents);  // was there
+      write_file(directory_ / "old/kept", "1");
+    }
+    EXPECT_EQ(read_file(directory_ / "old/kept"), "1");
+    std::filesystem::remove(directory_ / "old/kept");
+    {
+      const NewDirectories made(directory_ / "old/a/b", contents);
+      write_file(directory_ / "old/a/b/file", "1");
+    }
+    EXPECT_EQ(std::filesystem::exists(directory_ / "old/a"), contents == Contents::kShared);
+  }
+  {
+    NewDirectories made(directory_ / "new", Contents::kOurs);
+    made.keep();
+  }
+  EXPECT_TRUE(std::filesystem::exists(directory_ / "new"));
+}
+
 TEST_F(FileTest, MakeDirectories) {
   make_directories(at("a/b/c"));
   make_directories(at("a/b/c"));
