@@ -39,6 +39,14 @@ def random_strings(count, seed):
     return strings
 
 
+def without_new_punctuation(strings):
+    """What the library takes for punctuation comes from an older Unicode than its regular expressions."""
+    cut = pre_tokenizers.Punctuation("isolated")
+    marks = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)).startswith("P")]
+    unknown = {mark for mark in marks if len(cut.pre_tokenize_str(f"a{mark}a")) == 1}
+    return [string for string in strings if unknown.isdisjoint(string)]
+
+
 def tern_ids(binary, path, strings):
     command = [binary, "tokenizer", "encode", "--tokenizer", str(path), "--no-bos", "--null"]
     data = "".join(string + "\0" for string in strings).encode()
@@ -136,7 +144,8 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         for kind in golden.small_tokenizers():
-            check(options.tern, kind, golden.train(kind, documents), directory, strings)
+            chosen = without_new_punctuation(strings) if "falcon" in kind else strings
+            check(options.tern, kind, golden.train(kind, documents), directory, chosen)
         if options.data is None or not (options.data / "tok").is_dir():
             print("the vocabularies of GPT-2, Llama 3 and Llama 2 are not compared: no data folder")
             return
