@@ -292,29 +292,29 @@ TEST_F(FileTest, AFolderWithoutPermission) {
 
 TEST_F(FileTest, DirectoriesOfWhatWasRefusedGoAgain) {
   using Contents = NewDirectories::Contents;
-  std::filesystem::create_directory(directory_ / "old");
+  fs::create_directory(at("old"));
   for (const Contents contents : {Contents::kOurs, Contents::kShared}) {
     for (const char* name : {"old/a/b", "old/a/b/"}) {
-      { const NewDirectories made(directory_ / name, contents); }
-      EXPECT_TRUE(std::filesystem::is_empty(directory_ / "old")) << name;
+      { const NewDirectories made(at(name), contents); }
+      EXPECT_TRUE(fs::is_empty(at("old"))) << name;
     }
     {
-      const NewDirectories made(directory_ / "old", contents);  // was there
-      write_file(directory_ / "old/kept", "1");
+      const NewDirectories made(at("old"), contents);  // was there
+      write_file(at("old/kept"), "1");
     }
-    EXPECT_EQ(read_file(directory_ / "old/kept"), "1");
-    std::filesystem::remove(directory_ / "old/kept");
+    EXPECT_EQ(read_file(at("old/kept")), "1");
+    fs::remove(at("old/kept"));
     {
-      const NewDirectories made(directory_ / "old/a/b", contents);
-      write_file(directory_ / "old/a/b/file", "1");
+      const NewDirectories made(at("old/a/b"), contents);
+      write_file(at("old/a/b/file"), "1");
     }
-    EXPECT_EQ(std::filesystem::exists(directory_ / "old/a"), contents == Contents::kShared);
+    EXPECT_EQ(fs::exists(at("old/a")), contents == Contents::kShared);
   }
   {
-    NewDirectories made(directory_ / "new", Contents::kOurs);
+    NewDirectories made(at("new"), Contents::kOurs);
     made.keep();
   }
-  EXPECT_TRUE(std::filesystem::exists(directory_ / "new"));
+  EXPECT_TRUE(fs::exists(at("new")));
 }
 
 TEST_F(FileTest, MakeDirectories) {
