@@ -490,7 +490,7 @@ people|attr('name') ¦ people[0]|attr('name') ¦ 'abc'|attr('upper') ¦ nested|a
 'ß'|length
 ''.__class__ ¦ ''.__class__.__mro__ ¦ ().__class__.__base__.__subclasses__() ¦ n.__init__ ¦ n.__init__.__globals__ ¦ l.__len__()
 ''['__class__'] ¦ ''['__class__']['__mro__'] ¦ ''|attr('__class__') ¦ (''|attr('__class__')).__mro__ ¦ d.__class__ ¦ d['__class__']
-self.__init__.__globals__ ¦ joiner.__init__.__globals__ ¦ namespace.__init__.__globals__ ¦ range.__class__.__mro__ ¦ undefined_a.__class__
+self.__init__.__globals__ ¦ joiner.__init__.__globals__ ¦ namespace.__init__.__globals__ ¦ range.__class__.__mro__
 '{0.__class__.__mro__}'.format(n) ¦ l.append(1) ¦ l.clear() ¦ d.update({'x': 1}) ¦ d.pop('a') ¦ l|map(attribute='__class__')|list
 s.upper.__self__ ¦ s.upper.__call__() ¦ raise_exception.__globals__ ¦ strftime_now.__self__ ¦ __import__('os') ¦ open('/etc/passwd') ¦ eval('1')
 """.strip()
