@@ -11,7 +11,6 @@
 #include <cstring>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 namespace tern {
 namespace {
@@ -226,6 +225,27 @@ void make_directories(const std::filesystem::path& path) {
   if (code || !std::filesystem::is_directory(path, code)) {
     fail("{}: cannot create the directory: {}", path.string(),
          code ? code.message() : "something else is in its place");
+  }
+}
+
+NewDirectories::NewDirectories(const std::filesystem::path& path, Contents contents) : contents_(contents) {
+  std::error_code code;
+  std::vector<std::filesystem::path> missing;
+  for (std::filesystem::path at = path; !at.empty() && !std::filesystem::exists(at, code); at = at.parent_path()) {
+    if (at.has_filename()) missing.push_back(at);  // "a/b/" is "a/b"
+  }
+  make_directories(path);
+  made_ = std::move(missing);
+}
+
+NewDirectories::~NewDirectories() {
+  std::error_code code;
+  for (size_t i = 0; i < made_.size(); ++i) {
+    if (i == 0 && contents_ == Contents::kOurs) {
+      std::filesystem::remove_all(made_[i], code);
+    } else {
+      std::filesystem::remove(made_[i], code);  // fails where it is not empty
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -95,5 +96,24 @@ void write_file(const std::filesystem::path& path, std::string_view content);
 
 // Creates the directory and its parents; Error when that fails or PATH is something else.
 void make_directories(const std::filesystem::path& path);
+
+// The same for what may yet be refused: without keep() the directories that were not there before are removed again.
+class NewDirectories {
+ public:
+  enum class Contents { kOurs, kShared };
+
+  // kOurs: `path`, if it is new, goes with all that it holds by then. kShared: others may have put something there,
+  // it stays unless it is empty. New parents stay unless they are empty.
+  NewDirectories(const std::filesystem::path& path, Contents contents);
+  ~NewDirectories();
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+
+  void keep() { made_.clear(); }
+
+ private:
+  std::vector<std::filesystem::path> made_;  // innermost first
+  Contents contents_;
+};
 
 }  // namespace tern

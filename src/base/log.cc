@@ -4,6 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <string>
+
+#include "base/text.h"
 
 namespace tern {
 namespace {
@@ -34,11 +37,7 @@ spdlog::logger& logger() {
 void set_log_level(LogLevel level) { logger().set_level(to_spdlog(level)); }
 
 void log_line(LogLevel level, std::string_view line) {
-  if (level == LogLevel::kWarning) {
-    logger().warn("warning: {}", line);
-  } else {
-    logger().log(to_spdlog(level), "{}", line);
-  }
+  logger().log(to_spdlog(level), "{}{}", level == LogLevel::kWarning ? "warning: " : "", printable(line, SIZE_MAX));
 }
 
 }  // namespace tern

@@ -1,4 +1,5 @@
-// Messages for people, one line each, on standard error. Results never go through here.
+// Messages for people, one line each, on standard error. Results never go through here. Names of files and what stands
+// in them may hold anything: control characters and invalid UTF-8 appear as \xNN, as in text.h's printable().
 #pragma once
 
 #include <fmt/core.h>

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "cli/chat_settings.h"
 #include "cli/line_editor.h"
 
@@ -117,7 +116,7 @@ class TerminalChat {
         if (!handle(input.line)) return;
       } catch (const Error& error) {
         std::fflush(stdout);
-        log_warning("{}", printable(error.what(), SIZE_MAX));
+        log_warning("{}", error.what());
       }
     }
   }

@@ -72,8 +72,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : kUsage;
+    if (app.exit(error) != 0) return kUsage;  // 0: the help or the version, which are output like any other
   }
   if (g_interrupted.load()) return kInterrupted;
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

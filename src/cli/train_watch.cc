@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <sstream>
+#include <string>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -15,13 +17,10 @@ namespace tern {
 namespace {
 
 // A block of lines that stands out from those of the progress.
-std::string block(const TrainingSample& sample) {
-  std::string lines = fmt::format("sample after {} steps, {} tokens\n  | ", sample.steps, sample.tokens);
-  for (char c : sample.prompt + sample.text) {
-    lines += c;
-    if (c == '\n') lines += "  | ";
-  }
-  return lines;
+void show(const TrainingSample& sample) {
+  log_info("sample after {} steps, {} tokens", sample.steps, sample.tokens);
+  std::istringstream text(sample.prompt + sample.text);
+  for (std::string line; std::getline(text, line);) log_info("  | {}", line);
 }
 
 }  // namespace
@@ -92,7 +91,7 @@ void TrainWatch::sample(int64_t steps, const Model& model, const Tokenizer& toke
     sample.stop_reason = stop_reason_name(generation.reason);
     samples_.add(sample);
     if (stderr_is_terminal()) std::fputs("\r\x1b[K", stderr);  // over the bar, which draws itself anew below
-    log_info("{}", block(sample));
+    show(sample);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tokenizer/pretokenize.h"
 
 namespace tern {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 constexpr const char* kWeightsKey = "tern.weights";
 constexpr const char* kSplitKey = "tern.tokenizer.split";  // split rules that no tokenizer.ggml.pre names
 constexpr const char* kPreSplitsKey = "tern.tokenizer.pre_splits";
+constexpr const char* kByteSplitsKey = "tern.tokenizer.byte_splits";
 constexpr const char* kPrefixKey = "tern.tokenizer.space_prefix";
 constexpr const char* kFuseKey = "tern.tokenizer.fuse_unk";
 constexpr const char* kNfcKey = "tern.tokenizer.nfc";
@@ -24,21 +26,24 @@ struct Pre {
   bool ignore_merges;
   const char* regex;  // of SplitRule::kRegex
   bool nfc = false;   // what it was trained on is in Unicode's normalization form C, as its tokenizer.json says
+  std::string_view pre_split = {};  // the one of Vocabulary::pre_splits, if any
+  const char* byte_split = "";      // and of byte_splits; a rule with these is read, but never written by its name
 };
 
 constexpr const char* kQwen2Regex =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
-// The first of a rule is the one written. llama.cpp gives "llama-bpe" and its kin ignore_merges, and does not
-// normalize.
-constexpr std::array<Pre, 8> kPres{{{"gpt-2", SplitRule::kGpt2, false, ""},
+// The first of a rule is the one written. "falcon_e" is bitnet.cpp's for the Falcon-E files; today's engines do not
+// know it. llama.cpp gives "llama-bpe" and its kin ignore_merges, and does not normalize.
+constexpr std::array<Pre, 9> kPres{{{"gpt-2", SplitRule::kGpt2, false, ""},
                                     {"llama-bpe", SplitRule::kLlama3, true, ""},
                                     {"llama3", SplitRule::kLlama3, true, ""},
                                     {"llama-v3", SplitRule::kLlama3, true, ""},
                                     {"falcon3", SplitRule::kLlama3, true, ""},
                                     {"gpt2", SplitRule::kGpt2, false, ""},
                                     {"default", SplitRule::kGpt2, false, ""},
-                                    {"qwen2", SplitRule::kRegex, false, kQwen2Regex, true}}};
+                                    {"qwen2", SplitRule::kRegex, false, kQwen2Regex, true},
+                                    {"falcon_e", SplitRule::kGpt2, false, "", false, kPunctuationPattern, "[0-9]"}}};
 
 bool has_trits(const GgufFile& file) {
   return std::any_of(file.tensors().begin(), file.tensors().end(),
@@ -85,6 +90,7 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     vocabulary.ignore_merges = file.optional_boolean("tern.tokenizer.ignore_merges").value_or(false);
     vocabulary.split_regex = file.optional_string("tern.tokenizer.split_regex").value_or("");
     vocabulary.pre_splits = file.optional_strings(kPreSplitsKey).value_or(std::vector<std::string>{});
+    vocabulary.byte_splits = file.optional_strings(kByteSplitsKey).value_or(std::vector<std::string>{});
     return;
   }
   // The published 2B4T file has no "pre" at all; its vocabulary is Llama 3's.
@@ -95,6 +101,8 @@ void read_split(const GgufFile& file, Vocabulary& vocabulary) {
     vocabulary.ignore_merges = known.ignore_merges;
     vocabulary.split_regex = known.regex;
     vocabulary.nfc = known.nfc;
+    if (!known.pre_split.empty()) vocabulary.pre_splits.emplace_back(known.pre_split);
+    if (*known.byte_split != '\0') vocabulary.byte_splits.emplace_back(known.byte_split);
     return;
   }
   fail("{}: tokenizer.ggml.pre is {}, expected gpt-2, llama-bpe, qwen2 or a relative of theirs", file.name(),
@@ -362,6 +370,7 @@ void write_split(const Vocabulary& vocabulary, GgufWriter& writer) {
   writer.add_string("tern.tokenizer.split_regex", vocabulary.split_regex);
   writer.add_bool("tern.tokenizer.ignore_merges", vocabulary.ignore_merges);
   if (!vocabulary.pre_splits.empty()) writer.add_strings(kPreSplitsKey, vocabulary.pre_splits);
+  if (!vocabulary.byte_splits.empty()) writer.add_strings(kByteSplitsKey, vocabulary.byte_splits);
 }
 
 // What stands for a list of merges in programs that know scores only: the earlier a token is made, the higher.
@@ -389,7 +398,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   if (bpe) {
     const auto* pre = std::find_if(kPres.begin(), kPres.end(), [&](const Pre& p) {
       return p.split == vocabulary.split && p.ignore_merges == vocabulary.ignore_merges &&
-             p.regex == vocabulary.split_regex && vocabulary.pre_splits.empty();
+             p.regex == vocabulary.split_regex && vocabulary.pre_splits.empty() && vocabulary.byte_splits.empty();
     });
     // Other engines split a vocabulary without a known rule as GPT-2; tern keeps the exact rule in its own keys.
     writer.add_string("tokenizer.ggml.pre", pre != kPres.end() ? pre->name : "gpt-2");

@@ -69,6 +69,7 @@ ordered_json byte_pre_tokenizer(const Vocabulary& vocabulary) {
   if (!is_known || (has_prefix && !steps.empty()) || (!has_prefix && vocabulary.space_prefix != SpacePrefix::kNone))
     fail_prefix(vocabulary);
   steps.push_back(byte_level(has_prefix, vocabulary.split == SplitRule::kGpt2));
+  for (const std::string& cut : vocabulary.byte_splits) steps.push_back(split_step(cut));
   if (steps.size() == 1) return steps[0];
   return {{"type", "Sequence"}, {"pretokenizers", steps}};
 }

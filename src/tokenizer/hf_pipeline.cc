@@ -92,29 +92,56 @@ SplitRule read_split(const json& step, std::string& regex) {
   return rule;
 }
 
-// Any number of Split and Digits, then ByteLevel.
-void read_byte_steps(const std::vector<const json*>& steps, Vocabulary& vocabulary) {
-  const json& byte_level = *steps.back();
+// What Digits matches.
+std::string digits_pattern(const json& step) {
+  return flag(step, "individual_digits", false, "pre_tokenizer.Digits") ? "\\p{N}" : "\\p{N}+";
+}
+
+std::string punctuation_pattern(const json& step) {
+  const std::string& behavior =
+      expect_text(require(step, "behavior", "pre_tokenizer.Punctuation"), "pre_tokenizer.Punctuation.behavior");
+  if (behavior == "Contiguous") return std::string(kPunctuationPattern);
+  if (behavior == "Isolated") return std::string(kPunctuationPattern.substr(0, kPunctuationPattern.size() - 1));
+  fail("pre_tokenizer.Punctuation.behavior: expected 'Contiguous' or 'Isolated', it is {}", quote(behavior));
+}
+
+// Digits and Split: their patterns are for the bytes, which ByteLevel has made characters.
+std::string byte_pattern(const json& step) {
+  const std::string& type = type_of(step, "pre_tokenizer step");
+  if (type == "Digits") return digits_pattern(step);
+  if (type != "Split") fail("pre_tokenizer: expected Digits and Split behind ByteLevel, there is {}", quote(type));
+  std::string regex;
+  read_split(step, regex);
+  with_context("pre_tokenizer", [&] { ByteSplitter{regex}; });
+  return regex;
+}
+
+// Any number of Split, Digits and Punctuation, then ByteLevel, at `last`, then cuts of bytes.
+void read_byte_steps(const std::vector<const json*>& steps, size_t last, Vocabulary& vocabulary) {
+  const json& byte_level = *steps[last];
   const bool use_regex = flag(byte_level, "use_regex", true, "pre_tokenizer.ByteLevel");
   const bool has_prefix = flag(byte_level, "add_prefix_space", true, "pre_tokenizer.ByteLevel");
-  if (has_prefix && steps.size() > 1) {
+  if (has_prefix && last > 0) {
     fail("pre_tokenizer: expected ByteLevel after other steps without add_prefix_space, it is true");
   }
   vocabulary.space_prefix = has_prefix ? SpacePrefix::kEachUnlessSpace : SpacePrefix::kNone;
   vocabulary.split = use_regex ? SplitRule::kGpt2 : SplitRule::kNone;
-  for (size_t i = 0; i + 1 < steps.size(); ++i) {
+  for (size_t i = last + 1; i < steps.size(); ++i) vocabulary.byte_splits.push_back(byte_pattern(*steps[i]));
+  for (size_t i = 0; i < last; ++i) {
     const std::string& type = type_of(*steps[i], "pre_tokenizer step");
     std::string regex;
     SplitRule rule = SplitRule::kRegex;
     if (type == "Split") {
       rule = read_split(*steps[i], regex);
     } else if (type == "Digits") {
-      regex = flag(*steps[i], "individual_digits", false, "pre_tokenizer.Digits") ? "\\p{N}" : "\\p{N}+";
+      regex = digits_pattern(*steps[i]);
+    } else if (type == "Punctuation") {
+      regex = punctuation_pattern(*steps[i]);
     } else {
-      fail("pre_tokenizer: expected Split and Digits before ByteLevel, there is {}", quote(type));
+      fail("pre_tokenizer: expected Split, Digits and Punctuation before ByteLevel, there is {}", quote(type));
     }
     // The last of them is the rule itself, unless ByteLevel has one.
-    if (use_regex || i + 2 < steps.size()) {
+    if (use_regex || i + 1 < last) {
       vocabulary.pre_splits.push_back(regex);
       continue;
     }
@@ -141,24 +168,25 @@ void read_metaspace(const json& step, Vocabulary& vocabulary) {
 
 void read_pre_tokenizer(const json& root, const Normalizer& normalizer, Vocabulary& vocabulary) {
   const std::vector<const json*> steps = steps_of(root, "pre_tokenizer", "pretokenizers");
-  const std::string last = steps.empty() ? "" : type_of(*steps.back(), "pre_tokenizer step");
-  if (last == "ByteLevel") {
+  const auto is_byte_level = [](const json* step) { return type_of(*step, "pre_tokenizer step") == "ByteLevel"; };
+  const auto byte_level = std::find_if(steps.begin(), steps.end(), is_byte_level);
+  if (byte_level != steps.end()) {
     if (normalizer.marks_spaces) fail("normalizer: expected null beside ByteLevel, it writes spaces as U+2581");
     vocabulary.algorithm = TokenAlgorithm::kByteBpe;
-    read_byte_steps(steps, vocabulary);
+    read_byte_steps(steps, static_cast<size_t>(byte_level - steps.begin()), vocabulary);
     return;
   }
   vocabulary.algorithm = TokenAlgorithm::kCharBpe;
   if (normalizer.marks_spaces && steps.empty()) {
     vocabulary.space_prefix = normalizer.puts_mark_first ? SpacePrefix::kEach : SpacePrefix::kNone;
     vocabulary.split = SplitRule::kNone;
-  } else if (!normalizer.marks_spaces && steps.size() == 1 && last == "Metaspace") {
+  } else if (!normalizer.marks_spaces && steps.size() == 1 && type_of(*steps[0], "pre_tokenizer step") == "Metaspace") {
     read_metaspace(*steps[0], vocabulary);
   } else {
     std::string names;
     for (const json* step : steps) names += (names.empty() ? "" : ", ") + type_of(*step, "pre_tokenizer step");
     fail(
-        "pre_tokenizer: expected steps that end with ByteLevel, or either Metaspace or a normalizer that writes spaces "
+        "pre_tokenizer: expected steps with ByteLevel, or either Metaspace or a normalizer that writes spaces "
         "as U+2581; the steps are {}",
         quote(names));
   }

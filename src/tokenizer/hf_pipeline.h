@@ -7,8 +7,8 @@
 
 namespace tern {
 
-// Fills algorithm (kByteBpe or kCharBpe), nfc, split, split_regex, pre_splits and space_prefix from the outermost
-// object of a tokenizer.json. Error for every step that is not understood.
+// Fills algorithm (kByteBpe or kCharBpe), nfc, split, split_regex, pre_splits, byte_splits and space_prefix from the
+// outermost object of a tokenizer.json. Error for every step that is not understood.
 void read_hf_pipeline(const nlohmann::json& root, Vocabulary& vocabulary);
 
 }  // namespace tern

@@ -137,8 +137,10 @@ size_t next_split_llama3(std::string_view text, size_t at) {
   return space_match_end(text, at);
 }
 
-PreTokenizer::PreTokenizer(SplitRule rule, const std::string& regex, const std::vector<std::string>& pre_splits) {
+PreTokenizer::PreTokenizer(SplitRule rule, const std::string& regex, const std::vector<std::string>& pre_splits,
+                           const std::vector<std::string>& byte_splits) {
   for (const std::string& pattern : pre_splits) pre_splits_.emplace_back(pattern);
+  for (const std::string& pattern : byte_splits) byte_splits_.emplace_back(pattern);
   switch (rule) {
     case SplitRule::kNone:
       next_ = next_split_none;

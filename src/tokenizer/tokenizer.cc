@@ -38,11 +38,12 @@ bool merges_cross_words(const Vocabulary& vocabulary) {
 // The vocabulary's rule, or one that gives the same ids from shorter pieces, which are merged faster and found in the
 // cache.
 PreTokenizer make_pre_tokenizer(const Vocabulary& vocabulary, const BpeMerger& merger) {
-  const bool is_whole = vocabulary.split == SplitRule::kNone && vocabulary.pre_splits.empty();
+  const bool is_whole =
+      vocabulary.split == SplitRule::kNone && vocabulary.pre_splits.empty() && vocabulary.byte_splits.empty();
   if (is_whole && !vocabulary.ignore_merges && merger.token_id(" ") >= 0 && !merges_cross_words(vocabulary)) {
     return PreTokenizer(next_split_words);
   }
-  return PreTokenizer(vocabulary.split, vocabulary.split_regex, vocabulary.pre_splits);
+  return PreTokenizer(vocabulary);
 }
 
 // Gives the stretches of `text` between added tokens to segment(stretch, whether it is the text's beginning) and puts

@@ -202,6 +202,7 @@ uint64_t vocabulary_hash(const Vocabulary& vocabulary) {
                   (vocabulary.nfc ? 64u : 0u));
   if (!vocabulary.pre_splits.empty()) hash.add_number(vocabulary.pre_splits.size());
   for (const std::string& regex : vocabulary.pre_splits) hash.add_text(regex);
+  for (const std::string& pattern : vocabulary.byte_splits) hash.add_text("bytes " + pattern);
   hash.add_number(vocabulary.tokens.size());
   for (const Token& token : vocabulary.tokens) {
     hash.add_text(token.bytes);

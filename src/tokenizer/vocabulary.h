@@ -73,6 +73,8 @@ struct Vocabulary {
   std::string split_regex;  // for SplitRule::kRegex
   // Patterns that cut the text before `split` does, one after the other; no merge crosses these cuts either.
   std::vector<std::string> pre_splits;
+  // kByteBpe: patterns that cut what `split` leaves, as bytes (byte_split.h).
+  std::vector<std::string> byte_splits;
   bool ignore_merges = false;  // a piece that is a token as a whole is that token, whatever the merges say
   bool fuse_unk = false;       // characters without a token that stand side by side become one unk_id
   bool nfc = false;            // text between added tokens is brought into Unicode's normalization form C

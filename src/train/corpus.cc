@@ -124,14 +124,16 @@ void add_text_shards(const DataItem& item, const Recipe& recipe, const std::stri
                      const ShardPaths& local, Parts& parts) {
   ShardPaths paths = {directory / local.main, directory / local.end};
   ShardPaths named = local;
+  std::optional<NewDirectories> made;
   if (!cache.empty()) {
-    make_directories(cache);
+    made.emplace(cache, NewDirectories::Contents::kShared);
     const std::string key = cache_key(item, recipe);
     paths = named = {fs::absolute(cache) / (key + ".tok"), fs::absolute(cache) / (key + ".end.tok")};
   }
   const bool has_end = recipe.end_fraction > 0;
   const bool is_there = !cache.empty() && fs::exists(paths.main) && (!has_end || fs::exists(paths.end));
   if (!is_there) write_shards(item, recipe, paths);
+  if (made) made->keep();
   parts.main.push_back(whole_shard(paths.main, named.main, recipe.tokenizer.hash()));
   if (has_end) parts.end.push_back(whole_shard(paths.end, named.end, recipe.tokenizer.hash()));
   log_info("{}: {} tokens{}", item.name, parts.main.back().count + (has_end ? parts.end.back().count : 0),

@@ -44,8 +44,8 @@ std::string certain_cuts(const Vocabulary& vocabulary) {
   const bool is_unsplit = split == SplitRule::kNone || split == SplitRule::kSpaces;
   // Unsplit text that is a token as a whole depends on where it ends.
   const bool is_known = is_split || (is_unsplit && !vocabulary.ignore_merges);
-  if (!is_known || !vocabulary.pre_splits.empty() || vocabulary.space_prefix != SpacePrefix::kNone ||
-      vocabulary.fuse_unk) {
+  if (!is_known || !vocabulary.pre_splits.empty() || !vocabulary.byte_splits.empty() ||
+      vocabulary.space_prefix != SpacePrefix::kNone || vocabulary.fuse_unk) {
     return {};
   }
   std::string cuts = " \n";

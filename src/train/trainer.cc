@@ -339,7 +339,7 @@ namespace {
 // The files that a run begins with.
 void prepare_directory(const TrainOptions& given, const std::filesystem::path& directory) {
   const auto [options, vocabulary, chat_template] = complete_options(given);
-  make_directories(directory);
+  NewDirectories made(directory, NewDirectories::Contents::kOurs);
   write_hf_tokenizer(vocabulary, directory / kTokenizerFile);
   const std::string tokenizer_config = format_hf_tokenizer_config(vocabulary);
   write_file(directory / "tokenizer_config.json",
@@ -350,6 +350,7 @@ void prepare_directory(const TrainOptions& given, const std::filesystem::path& d
                                     : prepare_data(options, tokenizer, directory);
   write_file(directory / kDataManifestFile, manifest_to_json(manifest));
   write_file(directory / kRunConfigFile, options_to_json(options));
+  made.keep();
 }
 
 TrainReport run_directory(const std::filesystem::path& directory, const TrainHooks& hooks, Threads& threads,

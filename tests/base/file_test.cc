@@ -290,6 +290,33 @@ TEST_F(FileTest, AFolderWithoutPermission) {
   EXPECT_EQ(read_file(at("file")), "earlier");
 }
 
+TEST_F(FileTest, DirectoriesOfWhatWasRefusedGoAgain) {
+  using Contents = NewDirectories::Contents;
+  fs::create_directory(at("old"));
+  for (const Contents contents : {Contents::kOurs, Contents::kShared}) {
+    for (const char* name : {"old/a/b", "old/a/b/"}) {
+      { const NewDirectories made(at(name), contents); }
+      EXPECT_TRUE(fs::is_empty(at("old"))) << name;
+    }
+    {
+      const NewDirectories made(at("old"), contents);  // was there
+      write_file(at("old/kept"), "1");
+    }
+    EXPECT_EQ(read_file(at("old/kept")), "1");
+    fs::remove(at("old/kept"));
+    {
+      const NewDirectories made(at("old/a/b"), contents);
+      write_file(at("old/a/b/file"), "1");
+    }
+    EXPECT_EQ(fs::exists(at("old/a")), contents == Contents::kShared);
+  }
+  {
+    NewDirectories made(at("new"), Contents::kOurs);
+    made.keep();
+  }
+  EXPECT_TRUE(fs::exists(at("new")));
+}
+
 TEST_F(FileTest, MakeDirectories) {
   make_directories(at("a/b/c"));
   make_directories(at("a/b/c"));

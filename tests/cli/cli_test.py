@@ -10,6 +10,7 @@ import math
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -242,6 +243,11 @@ class Case(unittest.TestCase):
             self.assertEqual(json.loads(tern("info", self.dir / model, "--check", "--json")[0])["problems"], [])
             info = json.loads(tern("info", self.dir / model, "--json")[0])
             self.assertEqual((info["architecture"], info["chat_template"]), ("bitnet", False))
+            # What a model is, whatever it is stored as.
+            self.assertEqual(info["parameters"], 256 * 256 * 7 + 256 * 257 + 256 * 5)
+            self.assertAlmostEqual(info["ternary_share"], 256 * 256 * 7 / info["parameters"])
+            self.assertEqual((info["bits_per_weight"], info["tokenizer"]["vocab"]), (2, 257))
+            self.assertEqual(set(info["memory"]), {"weights", "kv_cache", "all"})
             self.assertTrue(0 < info["zero_share"] < 1)
             self.assertIn("zero_share", tern("info", self.dir / model)[0])
         # Embedding, output norm, seven matrices and four norms; a scale a matrix; two moments and counters.
@@ -256,6 +262,48 @@ class Case(unittest.TestCase):
         self.assertIn("eos_token_id", out)
         self.assertIn("info-hf: 1 problem", error_line(err))
         self.assertIn("no such file", tern("info", self.dir / "nowhere", "--check", expect=1)[0])
+
+    def expect_all_conversions(self, source, forms):
+        """Every form of the model into every other: the same logits to the last digit, the same tokenizer and template."""
+        folder = self.dir / "forms"
+        folder.mkdir()
+
+        def state(model):
+            info = json.loads(tern("info", model, "--json", "-t", 1)[0])
+            logits = tern("eval", "logits", "-m", model, 104, 101, 32, 99, 97, 116, "-t", 1)[0]
+            return logits, info["tokenizer"]["hash"], info["chat_template"]
+
+        expected = state(source)
+        made = {"source": source}
+        for name, options in forms.items():
+            made[name] = folder / name
+            tern("convert", source, made[name], *options, "-t", 1)
+            self.assertEqual(state(made[name]), expected, name)
+        for source_name in made:
+            for name, options in forms.items():
+                if name.startswith("masters"):
+                    continue  # only a training directory has them
+                target = folder / f"again-{name}"
+                tern("convert", made[source_name], target, *options, "-t", 1)
+                self.assertEqual(state(target), expected, f"{source_name} -> {name}")
+        shutil.rmtree(folder)
+
+    def test_every_form_becomes_every_other(self):
+        files = {f"{kind}.gguf": ["--type", kind] for kind in ("tq1_0", "tq2_0", "i2_s", "f16", "bf16", "f32")}
+        folders = {"packed": [], "shards": ["--shard-size", "50KB"], "masters": ["--type", "f32"]}
+        self.expect_all_conversions(self.dir / "run", {**files, **folders})
+
+    def test_every_form_of_full_models_becomes_every_other(self):
+        tern("train", *self.shape, "--weights", "full", "--sub-norms", "false", "--steps", 4, "--out", self.dir / "full")
+        real = {f"{kind}.gguf": ["--type", kind] for kind in ("bf16", "f32")}
+        real.update({kind: ["--type", kind] for kind in ("bf16", "f32")})
+        self.expect_all_conversions(self.dir / "full", real)
+        # What rounds: the rounded model then goes everywhere where its numbers are held.
+        for kind, forms in (("f16", ["f16", "f32"]), ("q8_0", ["f32"])):
+            tern("convert", self.dir / "full", self.dir / "rounded.gguf", "--type", kind)
+            options = {f"{form}.gguf": ["--type", form] for form in forms}
+            options.update({form: ["--type", form] for form in forms})
+            self.expect_all_conversions(self.dir / "rounded.gguf", options)
 
     def test_shards(self):
         tern("convert", self.dir / "run", self.dir / "unsharded")
@@ -308,6 +356,19 @@ class Case(unittest.TestCase):
         decode = start("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=subprocess.PIPE)
         self.assertEqual(decode.communicate(ids.encode(), timeout=60), (raw, b""))
         self.assertIn("expected", error("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=b"1 300 2"))
+
+    def test_a_refused_training_leaves_no_directory(self):
+        out, cache = self.dir / "refused/run", self.dir / "refused-cache"
+        (self.dir / "short.txt").write_text("short\n")
+        before = sorted(self.dir.iterdir())
+        for wrong, message in ((["--data", self.dir / "short.txt"], "a context of 32 needs"),
+                               (["--data", self.dir / "none.txt"], "none.txt"),
+                               (["--data", self.dir / "text.txt", "--valid", self.dir / "none.txt"], "none.txt")):
+            for more in ([], ["--cache", cache]):
+                self.assertIn(message, error("train", *SHAPE, *wrong, "--steps", 1, "--out", out, *more))
+                left = {path for path in self.dir.iterdir() if path not in before}
+                self.assertLessEqual(left, {cache})  # whole shards of good data serve others
+        shutil.rmtree(cache, ignore_errors=True)
 
     def test_errors_are_one_line(self):
         d = self.dir
@@ -555,6 +616,16 @@ class Case(unittest.TestCase):
         self.assertIn("blk.0.ff\x1b[2J\n\ufffdn.weight", [tensor["name"] for tensor in listed])
         # A path is what its user typed, but one line all the same.
         self.assertIn("no\\x1B[1m\\x0Awhere", error("info", self.dir / "no\x1b[1m\nwhere"))
+        # Messages that are no errors: what was written, and a warning about a template.
+        folder = self.dir / "to\x1b[1m\nhere"
+        self.assertIn("to\\x1B[1m\\x0Ahere: ", tern("convert", self.dir / "run", folder)[1])
+        config = json.loads((folder / "tokenizer_config.json").read_text())
+        config["chat_template"] = [{"name": "tools\x1b[2J\n", "template": "x"}]
+        (folder / "tokenizer_config.json").write_text(json.dumps(config))
+        warning = tern("info", folder)[1]
+        self.assertIn("to\\x1B[1m\\x0Ahere/tokenizer_config.json: chat_template: none of the templates", warning)
+        self.assertIn("'tools\\x1B[2J\\x0A'", warning)
+        self.assertEqual((warning.count("\n"), warning.count("\x1b")), (1, 0))
 
     def test_more_threads_than_processors_is_one_warning(self):
         threads = len(os.sched_getaffinity(0)) + 1
@@ -849,6 +920,10 @@ class Case(unittest.TestCase):
             done = start("info", self.dir / "run", stdout=full)
             self.assertIn("cannot write to standard output", error_line(done.communicate(timeout=60)[1].decode()))
             self.assertEqual(done.returncode, 1)
+            for command in (["--help"], ["--version"], ["train", "--help"]):
+                done = start(*command, stdout=full)
+                self.assertIn("cannot write to standard output", error_line(done.communicate(timeout=60)[1].decode()))
+                self.assertEqual(done.returncode, 1)
 
 
 if __name__ == "__main__":

@@ -75,11 +75,13 @@ TEST_F(GgufVocabulary, WhatIsWrittenComesBack) {
   all[2].space_prefix = SpacePrefix::kNone;
   all[2].split = SplitRule::kNone;
   all[5].pre_splits = {"\\p{N}"};
+  all[3].byte_splits = {"\\p{N}+", "[0-9][0-9][0-9]"};
   all[5].space_prefix = SpacePrefix::kEachUnlessSpace;
   for (const Vocabulary& vocabulary : all) {
     const Vocabulary again = written_and_read(vocabulary);
     EXPECT_EQ(again.merges, vocabulary.merges);
     EXPECT_EQ(again.pre_splits, vocabulary.pre_splits);
+    EXPECT_EQ(again.byte_splits, vocabulary.byte_splits);
     EXPECT_EQ(again.space_prefix, vocabulary.space_prefix);
     const Tokenizer first{vocabulary}, second{again};
     for (const char* text : {"ab a", " the cat 12", "aab<|endoftext|>a"}) {
@@ -124,6 +126,28 @@ TEST_F(GgufVocabulary, Qwen2IsNormalizedAndSplitAsHuggingFaceDoes) {
     changed += to_nfc(texts[i]) != texts[i];
   }
   EXPECT_GT(changed, 5u);
+}
+
+// As bitnet.cpp writes Falcon-E: the pre-tokenizer by a name that no other engine knows any more. What tern writes of
+// it is read by all, and by tern in full.
+TEST_F(GgufVocabulary, FalconEIsSplitAsInBitnetCpp) {
+  GgufWriter writer;
+  writer.add_string("general.architecture", "llama");
+  writer.add_string("tokenizer.ggml.model", "gpt2");
+  writer.add_string("tokenizer.ggml.pre", "falcon_e");
+  const std::vector<std::string> texts = {"a", "1", "2", "12", "!", "!!", "a!", "\u0120", "\u0120a", "\u01201"};
+  writer.add_strings("tokenizer.ggml.tokens", texts);
+  writer.add_i32s("tokenizer.ggml.token_type", std::vector<int32_t>(texts.size(), 1));
+  writer.add_strings("tokenizer.ggml.merges", std::vector<std::string>{"1 2", "! !", "a !", "\u0120 a", "\u0120 1"});
+  writer.write(directory_ / "falcon_e.gguf");
+  const Vocabulary read = load_vocabulary(directory_ / "falcon_e.gguf");
+  EXPECT_FALSE(read.add_bos);
+  for (const Vocabulary& vocabulary : {read, written_and_read(read)}) {
+    // Digits one by one, punctuation apart from words; without the rule "12", "a!" and " 1" would be tokens.
+    EXPECT_EQ(Tokenizer(vocabulary).encode("a!! a12 1", false, true), (std::vector<int32_t>{0, 5, 8, 1, 2, 7, 1}));
+  }
+  const GgufFile again(directory_ / "vocabulary.gguf");
+  EXPECT_EQ(again.string("tokenizer.ggml.pre"), "gpt-2");
 }
 
 TEST_F(GgufVocabulary, NormalizationOtherThanThePreTokenizersIsSaid) {

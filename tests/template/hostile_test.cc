@@ -51,6 +51,24 @@ TEST(HostileTemplates, AMillionLevelsOfAnythingAreAnError) {
             std::string::npos);
 }
 
+// CVE-2024-34359: templates that went from a text to its class and on to any function of Python. Here an attribute is a
+// method of the value or nothing (more of them, as Jinja's sandbox answers, are in tests/golden/chat).
+TEST(HostileTemplates, CVE_2024_34359_NothingLeadsOutOfTheTemplate) {
+  for (const std::string way :
+       {"''.__class__.__mro__[1].__subclasses__()", "().__class__.__base__.__subclasses__()",
+        "(''|attr('__class__'))['__mro__']", "joiner.__init__.__globals__['os'].popen('id')",
+        "self.__init__.__globals__", "namespace.__init__.__globals__", "cycler.__init__.__globals__",
+        "lipsum.__globals__['os']", "__import__('os')", "'{0.__class__.__mro__}'.format(1)",
+        "raise_exception.__globals__['os']", "get_flashed_messages.__globals__"}) {
+    EXPECT_FALSE(error_of("{{ " + way + " }}").empty()) << way;
+    EXPECT_FALSE(error_of("{% set a = " + way + " %}{{ a }}").empty()) << way;
+  }
+  for (const std::string statement :
+       {"{% include '/etc/passwd' %}", "{% import '/etc/passwd' as p %}", "{% extends '/etc/passwd' %}"}) {
+    EXPECT_FALSE(error_of(statement).empty()) << statement;
+  }
+}
+
 TEST(HostileTemplates, FlatChainsMayBeLong) {
   EXPECT_EQ(ChatTemplate("{{ ''" + repeated("~'a'", 10'000) + " }}").render(std::vector<ChatMessage>{}, {}),
             repeated("a", 10'000));

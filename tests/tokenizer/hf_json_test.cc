@@ -242,6 +242,24 @@ TEST(HfJson, EveryFlippedBitIsAnErrorOrAVocabulary) {
   }
 }
 
+// A merge must make more than each of its parts, or one could follow another for ever.
+TEST(HfJson, MergesInACycleAreRefused) {
+  const auto with_merges = [](const char* merges) {
+    return message_after([&](json& file) {
+      file["model"]["vocab"][""] = 6;
+      file["model"]["merges"] = json::parse(merges);
+    });
+  };
+  for (const char* merges :
+       {R"([["", "a"]])", R"([["a", ""]])", R"([["", ""]])", R"([["a", "b"], ["ab", ""], ["", "ab"]])"}) {
+    EXPECT_NE(with_merges(merges).find("tokenizer: merge "), std::string::npos) << with_merges(merges);
+  }
+  EXPECT_NE(message_after([](json& file) {
+              file["model"]["merges"] = {"ab a", "a b"};
+            }).find("its result 'aba'"),
+            std::string::npos);
+}
+
 TEST(HfJson, HostileShapes) {
   constexpr size_t kDeep = 1000000;
   error_of([] { parse_hf_tokenizer(std::string(kDeep, '[')); });
@@ -284,10 +302,49 @@ TEST(HfJson, StepsBeforeByteLevel) {
     pieces.push_back(piece);
   });
   EXPECT_EQ(pieces, (std::vector<std::string_view>{"ab", " ", "1", "2", " c"}));
-  EXPECT_NE(message_after([&](json& file) {
-              file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {byte_level, digits}}};
-            }).find("'ByteLevel, Digits'"),
-            std::string::npos);
+}
+
+json sequence_of(const json& steps) { return {{"type", "Sequence"}, {"pretokenizers", steps}}; }
+
+json regex_step(const std::string& pattern) { return split_step(pattern)["pretokenizers"][0]; }
+
+// Falcon's order: punctuation, GPT-2's pattern by ByteLevel, then digits of what are bytes by now.
+TEST(HfJson, StepsBehindByteLevelCutBytes) {
+  const json punctuation = {{"type", "Punctuation"}, {"behavior", "Contiguous"}};
+  const json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", true}};
+  const json digits = {{"type", "Digits"}, {"individual_digits", false}};
+  const Vocabulary falcon = vocabulary_after([&](json& file) {
+    file["pre_tokenizer"] = sequence_of({punctuation, byte_level, digits, regex_step("[0-9][0-9][0-9]")});
+  });
+  EXPECT_EQ(falcon.pre_splits, std::vector<std::string>{std::string(kPunctuationPattern)});
+  EXPECT_EQ(falcon.split, SplitRule::kGpt2);
+  EXPECT_EQ(falcon.byte_splits, (std::vector<std::string>{"\\p{N}+", "[0-9][0-9][0-9]"}));
+  EXPECT_EQ(vocabulary_hash(parse_hf_tokenizer(format_hf_tokenizer(falcon))), vocabulary_hash(falcon));
+  const auto pieces_of = [](const Vocabulary& vocabulary, std::string_view text) {
+    std::vector<std::string> pieces;
+    PreTokenizer(vocabulary).split(text, [&](std::string_view piece) { pieces.emplace_back(piece); });
+    return pieces;
+  };
+  // U+00B2 is the bytes C2 B2, of which the second is a number by itself, as in U+4E72 (E4 B9 B2).
+  EXPECT_EQ(pieces_of(falcon, "it's $12345, 12\xC2\xB2 \xE4\xB9\xB2"),
+            (std::vector<std::string>{"it", "'", "s", " ", "$", "123", "45", ",", " ", "12", "\xC2", "\xB2", " \xE4",
+                                      "\xB9\xB2"}));
+  const Vocabulary single = vocabulary_after([&](json& file) {
+    file["pre_tokenizer"] = sequence_of({{{"type", "Punctuation"}, {"behavior", "Isolated"}},
+                                         byte_level,
+                                         {{"type", "Digits"}, {"individual_digits", true}}});
+  });
+  EXPECT_EQ(pieces_of(single, "a!? 12"), (std::vector<std::string>{"a", "!", "?", " ", "1", "2"}));
+  EXPECT_NE(vocabulary_hash(single), vocabulary_hash(falcon));
+  const auto expect_refused = [&](const json& steps, const char* part) {
+    const std::string message = message_after([&](json& file) { file["pre_tokenizer"] = sequence_of(steps); });
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  };
+  expect_refused({byte_level, byte_level}, "behind ByteLevel, there is 'ByteLevel'");
+  expect_refused({byte_level, punctuation}, "behind ByteLevel, there is 'Punctuation'");
+  expect_refused({byte_level, regex_step("[a-z]")}, "behind ByteLevel, there is '[a-z]'");
+  expect_refused({{{"type", "Punctuation"}, {"behavior", "Removed"}}, byte_level}, "it is 'Removed'");
+  expect_refused({{{"type", "Whitespace"}}, byte_level}, "before ByteLevel, there is 'Whitespace'");
 }
 
 }  // namespace

@@ -132,6 +132,7 @@ TEST(StreamEncoder, VocabulariesThatLookAroundAreNotCut) {
   EXPECT_EQ(cuts([](Vocabulary&) {}), " \n");
   EXPECT_EQ(cuts([](Vocabulary& v) { v.split = SplitRule::kRegex; }), "");
   EXPECT_EQ(cuts([](Vocabulary& v) { v.pre_splits = {"x"}; }), "");
+  EXPECT_EQ(cuts([](Vocabulary& v) { v.byte_splits = {"[0-9]"}; }), "");
   EXPECT_EQ(cuts([](Vocabulary& v) { v.space_prefix = SpacePrefix::kText; }), "");
   EXPECT_EQ(cuts([](Vocabulary& v) { v.fuse_unk = true; }), "");
   EXPECT_EQ(cuts([](Vocabulary& v) { v.ignore_merges = true; }), "");

@@ -4,16 +4,19 @@
 TQ1_0, TQ2_0, Q8_0 and Q4_0 come from llama.cpp's own Python package (`pip install gguf`), I2_S and the packed form of
 Hugging Face from NumPy, written here from their layouts (src/quant/ternary_codecs.h). Neither is needed to build or test.
 
-usage: python3 tools/oracle/block_bytes.py [--out FILE]
+With --check nothing is written: the I2_S bytes are compared with those of bitnet.cpp's converter (CONVERTER is its
+utils/convert-hf-to-gguf-bitnet.py, of which one function is run), the packed ones with transformers' own, over the trits
+of the fixture and a thousand other matrices.
+
+usage: python3 tools/oracle/block_bytes.py [--out FILE | --check CONVERTER]
 """
 from __future__ import annotations
 
 import argparse
+import ast
 from pathlib import Path
 
 import numpy as np
-from gguf import GGMLQuantizationType as Type
-from gguf import dequantize, quantize
 
 import safetensors_io
 
@@ -34,11 +37,38 @@ def hf_packed(trits: np.ndarray) -> np.ndarray:
     return np.bitwise_or.reduce(bands << np.array([0, 2, 4, 6], np.uint8)[:, None, None], axis=0)
 
 
+def check(converter: Path) -> None:
+    import torch
+    from transformers.integrations.bitnet import pack_weights
+
+    name = "quantize_to_i2_s"
+    functions = [part for part in ast.parse(converter.read_text()).body
+                 if isinstance(part, ast.FunctionDef) and part.name == name]
+    scope = {"np": np}
+    exec(compile(ast.Module(functions, []), str(converter), "exec"), scope)  # noqa: S102
+    rng = np.random.default_rng(158)
+    matrices = [(rng.integers(-1, 2, (ROWS, WIDTH)).astype(np.int32), SCALE)]
+    for _ in range(1000):
+        shape = (4 * int(rng.integers(1, 9)), 128 * int(rng.integers(1, 5)))
+        matrices.append((rng.integers(-1, 2, shape).astype(np.int32), np.float32(rng.uniform(1e-4, 10))))
+    for trits, scale in matrices:
+        ours, theirs = i2_s(trits, scale), scope[name](trits.astype(np.float32), override_scale=scale)
+        assert np.array_equal(ours, theirs), trits.shape
+        packed = pack_weights(torch.from_numpy(trits).float()).numpy()
+        assert np.array_equal(hf_packed(trits), packed), trits.shape
+    print(f"{len(matrices)} matrices: I2_S as bitnet.cpp's converter writes it, packed as transformers does")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(__file__).resolve().parents[2] / "tests/fixtures/block_bytes.safetensors"
     parser.add_argument("--out", type=Path, default=default)
+    parser.add_argument("--check", type=Path, metavar="CONVERTER")
     args = parser.parse_args()
+    if args.check:
+        return check(args.check)
+    from gguf import GGMLQuantizationType as Type
+    from gguf import dequantize, quantize
 
     rng = np.random.default_rng(158)
     trits = rng.integers(-1, 2, (ROWS, WIDTH)).astype(np.int32)

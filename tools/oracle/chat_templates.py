@@ -190,7 +190,7 @@ FALCON3 = """{%- if tools %}
 {%- endif %}
 {%- endfor %}"""
 
-# Falcon-E: the same turns, a system text by default.
+# A guess at Falcon-E's, which could not be had: turns as above, a system text by default, contents in parts.
 FALCON_E = """{% if messages[0]['role'] != 'system' %}{{ '<|system|>\\nYou are a helpful AI assistant.\\n' }}{% endif %}
 {%- for message in messages %}
 <|{{ message['role'] }}|>
@@ -488,6 +488,11 @@ people[0].name ¦ people[-1]['age'] + 1 ¦ people|length ¦ people|map(attribute
 people|selectattr('age', 'ge', 30)|list|length ¦ people|map(attribute='name')|first ¦ people|first
 people|attr('name') ¦ people[0]|attr('name') ¦ 'abc'|attr('upper') ¦ nested|attr('list') ¦ u|length ~ '/' ~ s|length
 'ß'|length
+''.__class__ ¦ ''.__class__.__mro__ ¦ ().__class__.__base__.__subclasses__() ¦ n.__init__ ¦ n.__init__.__globals__ ¦ l.__len__()
+''['__class__'] ¦ ''['__class__']['__mro__'] ¦ ''|attr('__class__') ¦ (''|attr('__class__')).__mro__ ¦ d.__class__ ¦ d['__class__']
+self.__init__.__globals__ ¦ joiner.__init__.__globals__ ¦ namespace.__init__.__globals__ ¦ range.__class__.__mro__
+'{0.__class__.__mro__}'.format(n) ¦ l.append(1) ¦ l.clear() ¦ d.update({'x': 1}) ¦ d.pop('a') ¦ l|map(attribute='__class__')|list
+s.upper.__self__ ¦ s.upper.__call__() ¦ raise_exception.__globals__ ¦ strftime_now.__self__ ¦ __import__('os') ¦ open('/etc/passwd') ¦ eval('1')
 """.strip()
 
 STATEMENTS = [

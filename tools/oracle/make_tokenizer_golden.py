@@ -53,6 +53,13 @@ def split(pattern):
     return pre_tokenizers.Split(Regex(pattern), "isolated")
 
 
+def falcon(individual_digits, *more):
+    """Punctuation, GPT-2's pattern, then digits of what are bytes by now."""
+    digits = pre_tokenizers.Digits(individual_digits=individual_digits)
+    return pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), byte_level(None, use_regex=True), digits,
+                                    *more])
+
+
 def byte_tokenizer(pre_tokenizer, normalizer=None, **model):
     tokenizer = Tokenizer(models.BPE(**model))
     if normalizer is not None:
@@ -90,6 +97,8 @@ def small_tokenizers():
         "cl100k": byte_tokenizer(byte_level(split(CL100K))),
         "o200k": byte_tokenizer(byte_level(split(O200K))),
         "digits": byte_tokenizer(byte_level(pre_tokenizers.Digits(individual_digits=True), use_regex=True)),
+        "falcon": byte_tokenizer(falcon(False, split("[0-9][0-9][0-9]"))),
+        "falcon-digits": byte_tokenizer(falcon(True)),
         "qwen2": byte_tokenizer(byte_level(split(QWEN2)), normalizers.NFC()),
         "nfc-llama2": char_tokenizer(normalizers.Sequence([normalizers.NFC(), legacy]), None),
         "llama2": char_tokenizer(legacy, None),
