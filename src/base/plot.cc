@@ -104,19 +104,20 @@ std::vector<PlotTick> linear_ticks(double low, double high, size_t at_most) {
   const double largest = std::max(std::abs(low), std::abs(high));
   const double slack = 1e-9 * (high - low);
   std::vector<PlotTick> ticks;
-  for (double i = std::ceil((low - slack) / step); i * step <= high + slack; ++i) {
-    const double value = i == 0 ? 0 : i * step;
+  const double first = std::ceil((low - slack) / step);
+  for (int i = 0; (first + i) * step <= high + slack; ++i) {
+    const double value = (first + i) * step;  // 0 and never -0: the sum is not
     ticks.push_back({value, tick_label(value, step, largest)});
   }
   return ticks;
 }
 
 std::vector<PlotTick> log_ticks(double low, double high, size_t at_most) {
-  const auto first = std::floor(std::log10(low));
-  const auto last = std::ceil(std::log10(high));
-  const auto collect = [&](std::initializer_list<double> factors, double stride) {
+  const auto first = static_cast<int>(std::floor(std::log10(low)));
+  const auto last = static_cast<int>(std::ceil(std::log10(high)));
+  const auto collect = [&](std::initializer_list<double> factors, int stride) {
     std::vector<PlotTick> ticks;
-    for (double power = first; power <= last; power += stride) {
+    for (int power = first; power <= last; power += stride) {
       for (double factor : factors) {
         const double value = factor * std::pow(10.0, power);
         if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
@@ -127,7 +128,7 @@ std::vector<PlotTick> log_ticks(double low, double high, size_t at_most) {
   };
   std::vector<PlotTick> ticks = collect({1, 2, 5}, 1);
   if (ticks.size() < 3) return linear_ticks(low, high, at_most);
-  for (double stride = 1; ticks.size() > at_most; ++stride) ticks = collect({1}, stride);
+  for (int stride = 1; ticks.size() > at_most; ++stride) ticks = collect({1}, stride);
   return ticks;
 }
 

@@ -74,7 +74,7 @@ class Canvas {
 
  private:
   static size_t dot(double position, size_t count) {
-    return static_cast<size_t>(std::clamp(position, 0.0, 1.0) * static_cast<double>(count - 1) + 0.5);
+    return static_cast<size_t>(std::lround(std::clamp(position, 0.0, 1.0) * static_cast<double>(count - 1)));
   }
 
   Cell& at(size_t x, size_t y) { return cells_[y / down_ * columns_ + x / across_]; }
@@ -86,9 +86,10 @@ class Canvas {
     const auto x1 = static_cast<double>(dot_x(shape.x.position(to.x)));
     const auto y1 = static_cast<double>(dot_y(shape.y.position(to.y)));
     const double steps = std::max({std::abs(x1 - x0), std::abs(y1 - y0), 1.0});
-    for (double i = 0; i <= steps; ++i) {
-      const auto x = static_cast<size_t>(x0 + (x1 - x0) * i / steps + 0.5);
-      const auto y = static_cast<size_t>(y0 + (y1 - y0) * i / steps + 0.5);
+    for (size_t i = 0; i <= static_cast<size_t>(steps); ++i) {
+      const auto done = static_cast<double>(i);
+      const auto x = static_cast<size_t>(std::lround(x0 + (x1 - x0) * done / steps));
+      const auto y = static_cast<size_t>(std::lround(y0 + (y1 - y0) * done / steps));
       Cell& cell = at(x, y);
       cell.curve = curve;
       if (character != 0) {

@@ -113,7 +113,7 @@ class QuestionMaker {
     return list.items();
   }
 
-  ChoiceText make_choice(jinja::Heap& heap, jinja::Map variables, std::string choice) const {
+  ChoiceText make_choice(jinja::Heap& heap, jinja::Map variables, const std::string& choice) const {
     variables.emplace_back(Value::view("choice"), Value::view(choice));
     ChoiceText text;
     text.context = cleaned(heap, context_, variables);

@@ -52,7 +52,7 @@ std::vector<TaskDefinition> builtin_tasks();
 // The definition in a JSON file. Error, beginning with the path, for what is none.
 TaskDefinition read_task(const std::filesystem::path& path);
 // The same of a text, `where` beginning the errors.
-TaskDefinition parse_task(std::string_view json, const std::string& where);
+TaskDefinition parse_task(std::string_view text, const std::string& where);
 
 // A built-in task by its name, or the file that `name` is when it ends in .json. Error listing the names.
 TaskDefinition find_task(const std::string& name);

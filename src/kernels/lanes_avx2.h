@@ -101,10 +101,10 @@ inline void store_bf16(unsigned short* p, F32x16 a) {
   const __m256i packed = _mm256_packus_epi32(round_bf16_half(a.low), round_bf16_half(a.high));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xD8));
 }
-inline __m256 expand_i8_half(const signed char* p) {
+inline __m256 expand_i8_half(const int8_t* p) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
-inline F32x16 load_i8(const signed char* p) { return {expand_i8_half(p), expand_i8_half(p + 8)}; }
+inline F32x16 load_i8(const int8_t* p) { return {expand_i8_half(p), expand_i8_half(p + 8)}; }
 
 struct I32x16 {
   __m256i low;
@@ -119,7 +119,7 @@ inline int reduce_add(I32x16 a) {
   const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4E));
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xB1)));
 }
-inline void store_i8(signed char* p, I32x16 a) {
+inline void store_i8(int8_t* p, I32x16 a) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.low, a.high), 0xD8);
   const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
@@ -134,7 +134,7 @@ inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs_of(even.low, odd.low));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), pairs_of(even.high, odd.high));
 }
-inline I32x16 load_integers(const signed char* p) {
+inline I32x16 load_integers(const int8_t* p) {
   return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))};
 }

@@ -55,7 +55,7 @@ inline void store_bf16(unsigned short* p, F32x16 a) {
   const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_srli_epi32(rounded, 16)));
 }
-inline F32x16 load_i8(const signed char* p) {
+inline F32x16 load_i8(const int8_t* p) {
   const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
   return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
 }
@@ -67,7 +67,7 @@ inline I32x16 round_to_integer(F32x16 a) { return {_mm512_cvtps_epi32(a.all)}; }
 inline I32x16 zero_integers() { return {_mm512_setzero_si512()}; }
 inline I32x16 add(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.all, b.all)}; }
 inline int reduce_add(I32x16 a) { return _mm512_reduce_add_epi32(a.all); }
-inline void store_i8(signed char* p, I32x16 a) {
+inline void store_i8(int8_t* p, I32x16 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(a.all));
 }
 inline void store_i16(short* p, I32x16 a) {
@@ -77,7 +77,7 @@ inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
   const __m512i low_halves = _mm512_and_si512(even.all, _mm512_set1_epi32(0xFFFF));
   _mm512_storeu_si512(p, _mm512_xor_si512(low_halves, _mm512_slli_epi32(odd.all, 16)));
 }
-inline I32x16 load_integers(const signed char* p) {
+inline I32x16 load_integers(const int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }
 

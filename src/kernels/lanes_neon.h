@@ -101,14 +101,14 @@ inline void store_bf16(unsigned short* p, F32x16 a) {
   vst1_u16(p + 12, round_bf16_quarter(a.q3));
 }
 inline F32x16 to_floats(I32x16 a) { return each<F32x16>(vcvtq_f32_s32, a); }
-inline I32x16 load_integers(const signed char* p) {
+inline I32x16 load_integers(const int8_t* p) {
   const int8x16_t bytes = vld1q_s8(p);
   const int16x8_t low = vmovl_s8(vget_low_s8(bytes));
   const int16x8_t high = vmovl_s8(vget_high_s8(bytes));
   return {vmovl_s16(vget_low_s16(low)), vmovl_s16(vget_high_s16(low)), vmovl_s16(vget_low_s16(high)),
           vmovl_s16(vget_high_s16(high))};
 }
-inline F32x16 load_i8(const signed char* p) { return to_floats(load_integers(p)); }
+inline F32x16 load_i8(const int8_t* p) { return to_floats(load_integers(p)); }
 
 inline I32x16 round_to_integer(F32x16 a) { return each<I32x16>(vcvtnq_s32_f32, a); }
 inline I32x16 set1_integers(int32_t x) {
@@ -118,7 +118,7 @@ inline I32x16 set1_integers(int32_t x) {
 inline I32x16 zero_integers() { return set1_integers(0); }
 inline I32x16 add(I32x16 a, I32x16 b) { return each<I32x16>(vaddq_s32, a, b); }
 inline int reduce_add(I32x16 a) { return vaddvq_s32(vaddq_s32(vaddq_s32(a.q0, a.q1), vaddq_s32(a.q2, a.q3))); }
-inline void store_i8(signed char* p, I32x16 a) {
+inline void store_i8(int8_t* p, I32x16 a) {
   const int16x8_t low = vcombine_s16(vqmovn_s32(a.q0), vqmovn_s32(a.q1));
   const int16x8_t high = vcombine_s16(vqmovn_s32(a.q2), vqmovn_s32(a.q3));
   vst1q_s8(p, vcombine_s8(vqmovn_s16(low), vqmovn_s16(high)));

@@ -125,7 +125,7 @@ inline void store_bf16(unsigned short* p, const F32x16& a) {
     p[i] = static_cast<unsigned short>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
   }
 }
-inline F32x16 load_i8(const signed char* p) {
+inline F32x16 load_i8(const int8_t* p) {
   F32x16 y;
   for (int i = 0; i < 16; ++i) y.lane[i] = static_cast<float>(p[i]);
   return y;
@@ -156,10 +156,10 @@ inline int reduce_add(const I32x16& a) {
   return sum;
 }
 // Saturated to [-128, 127].
-inline void store_i8(signed char* p, const I32x16& a) {
+inline void store_i8(int8_t* p, const I32x16& a) {
   for (int i = 0; i < 16; ++i) {
     const int x = a.lane[i];
-    p[i] = static_cast<signed char>(x < -128 ? -128 : x > 127 ? 127 : x);
+    p[i] = static_cast<int8_t>(x < -128 ? -128 : x > 127 ? 127 : x);
   }
 }
 // Saturated to 16 bits.
@@ -176,7 +176,7 @@ inline void store_pairs(short* p, const I32x16& even, const I32x16& odd) {
     p[2 * i + 1] = static_cast<short>(odd.lane[i]);
   }
 }
-inline I32x16 load_integers(const signed char* p) {
+inline I32x16 load_integers(const int8_t* p) {
   I32x16 y;
   for (int i = 0; i < 16; ++i) y.lane[i] = p[i];
   return y;

@@ -53,7 +53,7 @@ void pack_screen_row(const float* x, size_t n, float threshold, uint8_t* panel_r
     code = add(code, keep_if_ge(block, outer, one));
     code = sub(code, keep_if_ge(sub(zero, block), outer, one));
     if (count < 16) code = keep_first(count, code);
-    signed char codes[16];  // four groups of four columns, a group in the bytes of a number
+    int8_t codes[16];  // four groups of four columns, a group in the bytes of a number
     store_i8(codes, round_to_integer(code));
     uint32_t groups[4];
     __builtin_memcpy(groups, codes, sizeof(groups));

@@ -155,9 +155,9 @@ float hf_norm_offset(const TensorSpec& spec, const HfNames& names) {
   return names.gemma && spec.is_norm() && !spec.is_input_norm() ? 1.0f : 0.0f;
 }
 
-std::string hf_name(const TensorSpec& spec, const HfNames& world) {
-  const std::string name = hf_role_name(spec.role, world);
-  const std::string_view front = world.bare || spec.role == TensorRole::kOutput ? "" : "model.";
+std::string hf_name(const TensorSpec& spec, const HfNames& names) {
+  const std::string name = hf_role_name(spec.role, names);
+  const std::string_view front = names.bare || spec.role == TensorRole::kOutput ? "" : "model.";
   if (!spec.in_layer()) return fmt::format("{}{}.weight", front, name);
   return fmt::format("{}layers.{}.{}.weight", front, spec.layer, name);
 }
