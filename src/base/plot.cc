@@ -37,7 +37,7 @@ void check_points(const Plot& plot, const PlotCurve& curve, const std::vector<Pl
       fail("plot: {}: {} is {} at {} {}, expected finite numbers", quote(curve.label), plot.y_label, p.y, plot.x_label,
            p.x);
     }
-    if (plot.log_y && p.y <= 0) {
+    if ((plot.log_y && p.y <= 0) || (plot.log_x && p.x <= 0)) {
       fail("plot: {}: {} is {} at {} {}, a logarithmic axis needs numbers above 0", quote(curve.label), plot.y_label,
            p.y, plot.x_label, p.x);
     }
@@ -121,7 +121,7 @@ std::vector<PlotTick> log_ticks(double low, double high, size_t at_most) {
       for (double factor : factors) {
         const double value = factor * std::pow(10.0, power);
         if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
-          ticks.push_back({value, fmt::format("{:g}", value)});
+          ticks.push_back({value, tick_label(value, value, value)});
       }
     }
     return ticks;
@@ -153,7 +153,7 @@ PlotShape shape_plot(const Plot& plot, size_t cells) {
     }
   }
   if (x.low > x.high) fail("plot: there is no point to draw");
-  shape.x = make_axis(x, false, plot.x_label);
+  shape.x = make_axis(x, plot.log_x, plot.x_label);
   Range y;
   for (const PlotCurve& curve : plot.curves) {
     shape.curves.push_back({plot_label(curve.label), thin(curve.line, shape.x, cells), curve.marks});

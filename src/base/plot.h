@@ -24,7 +24,7 @@ struct Plot {
   std::string title;  // empty: none
   std::string x_label;
   std::string y_label;
-  bool log_y = false;
+  bool log_x = false, log_y = false;
   std::vector<PlotCurve> curves;
 };
 
@@ -40,7 +40,7 @@ inline constexpr size_t kLeastColumns = 20;
 
 // The picture, line by line. A line of more points than there are dots across is drawn as the means over each dot's
 // width; that is also what the y axis spans. Error for a plot without points, for numbers that are not finite, and with
-// log_y for a number that is not above 0.
+// log_x or log_y for one that is not above 0.
 std::vector<std::string> draw_terminal(const Plot& plot, const TerminalStyle& style);
 
 // A self-contained document of width x height pixels that follows the reader's choice of light or dark. Curves differ

@@ -32,7 +32,7 @@ struct PlotArguments {
   std::string svg;
   size_t smooth = 1;
   size_t width = 0, height = 0;  // 0: by what is drawn on
-  bool log_y = false;
+  bool log_x = false, log_y = false;
   bool follow = false;
   bool json = false;
 };
@@ -44,7 +44,7 @@ struct PlottedRun {
 
 // "label=path", unless there is a file or directory of that whole name.
 std::vector<PlottedRun> open_runs(const PlotArguments& args) {
-  const CurveAxis axis = with_context("--x", [&] { return parse_curve_axis(args.x); });
+  const CurveAxis axis = parse_curve_axis(args.x);
   std::vector<PlottedRun> runs;
   for (const std::string& given : args.runs) {
     const size_t equals = given.find('=');
@@ -66,7 +66,7 @@ std::vector<PlottedRun> open_runs(const PlotArguments& args) {
 std::string state_of(const PlottedRun& run, const PlotCurve& curve) {
   std::string state = run.label + ":";
   if (!curve.line.empty()) state += fmt::format(" {:.5g}", curve.line.back().y);
-  state += fmt::format(" after {} steps", run.curve.steps());
+  if (run.curve.steps() > 0) state += fmt::format(" after {} steps", run.curve.steps());
   if (!curve.marks.empty()) state += fmt::format(", validation {:.5g}", curve.marks.back().y);
   return state;
 }
@@ -74,9 +74,10 @@ std::string state_of(const PlottedRun& run, const PlotCurve& curve) {
 Plot make_plot(const PlotArguments& args, const std::vector<PlottedRun>& runs) {
   Plot plot;
   plot.title = args.title;
-  plot.x_label = curve_axis_label(parse_curve_axis(args.x));
+  plot.x_label = parse_curve_axis(args.x).label();
   plot.y_label = args.metric == "loss" ? "loss (nats a token)" : args.metric;
   if (args.smooth > 1) plot.y_label += fmt::format(", mean of {}", args.smooth);
+  plot.log_x = args.log_x;
   plot.log_y = args.log_y;
   for (const PlottedRun& run : runs) {
     if (run.curve.empty()) continue;  // followed, and not begun yet
@@ -216,7 +217,9 @@ void add_plot_command(CLI::App& app) {
   command.add_option("RUN", args->runs, "Training directories or metrics.jsonl files, also as label=path")->required();
   command.add_option("--metric", args->metric, "The number to draw; metrics.jsonl has lr, grad_norm and others")
       ->capture_default_str();
-  command.add_option("--x", args->x, "What it is drawn over: step, tokens or seconds")->capture_default_str();
+  command.add_option("--x", args->x, "What it is drawn over: step, tokens, seconds, or a number beside it")
+      ->capture_default_str();
+  command.add_flag("--log-x", args->log_x, "Logarithmic x axis");
   command.add_flag("--log-y", args->log_y, "Logarithmic y axis");
   command
       .add_option("--smooth", args->smooth, "Draw the mean of so many training steps, the last one and those before")

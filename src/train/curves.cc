@@ -54,17 +54,19 @@ CurveAxis parse_curve_axis(std::string_view name) {
   if (name == "step") return CurveAxis::kSteps;
   if (name == "tokens") return CurveAxis::kTokens;
   if (name == "seconds") return CurveAxis::kSeconds;
-  fail("unknown axis {}, expected step, tokens or seconds", quote(name));
+  return {CurveAxis::kNumber, std::string(name)};
 }
 
-std::string_view curve_axis_label(CurveAxis axis) {
-  switch (axis) {
-    case CurveAxis::kSteps:
+std::string CurveAxis::label() const {
+  switch (kind) {
+    case kSteps:
       return "steps";
-    case CurveAxis::kTokens:
+    case kTokens:
       return "tokens";
-    case CurveAxis::kSeconds:
+    case kSeconds:
       return "seconds of training steps";
+    case kNumber:
+      return name;
   }
   return "";
 }
@@ -72,7 +74,7 @@ std::string_view curve_axis_label(CurveAxis axis) {
 RunCurve::RunCurve(const std::filesystem::path& path, std::string metric, CurveAxis axis)
     : file_(path.extension() == ".jsonl" || std::filesystem::is_regular_file(path) ? path : path / kMetricsFile),
       metric_(std::move(metric)),
-      axis_(axis) {}
+      axis_(std::move(axis)) {}
 
 void RunCurve::load_plan() {
   if (step_tokens_) return;
@@ -100,7 +102,7 @@ bool RunCurve::read() {
   device_ = info.st_dev;
   inode_ = info.st_ino;
   load_plan();
-  if (axis_ != CurveAxis::kSteps && !step_tokens_) {
+  if ((axis_.kind == CurveAxis::kTokens || axis_.kind == CurveAxis::kSeconds) && !step_tokens_) {
     fail("{}: expected {} beside it, which says how many tokens a step has; there is none", file_.string(),
          kRunConfigFile);
   }
@@ -125,34 +127,51 @@ bool RunCurve::read() {
   return news;
 }
 
-double RunCurve::place(int64_t steps) const {
-  if (axis_ == CurveAxis::kSteps) return static_cast<double>(steps);
-  return axis_ == CurveAxis::kTokens ? static_cast<double>(steps) * *step_tokens_ : seconds_;
+// Where the line's numbers stand, if it says so.
+std::optional<double> RunCurve::place(const Json& line) const {
+  if (axis_.kind == CurveAxis::kNumber) return number_at(line, axis_.name);
+  if (!line.contains("step") && !line.contains("steps")) return std::nullopt;
+  switch (axis_.kind) {
+    case CurveAxis::kTokens:
+      return static_cast<double>(steps_) * *step_tokens_;
+    case CurveAxis::kSeconds:
+      return seconds_;
+    default:
+      return static_cast<double>(steps_);
+  }
 }
 
-void RunCurve::take_line(std::string_view text) {
-  if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;
-  const Json line = Json::parse(text, nullptr, false);
-  if (!line.is_object()) fail("expected a JSON object, got {}", quote(text));
+void RunCurve::take_steps(const Json& line) {
   const std::optional<int64_t> step = steps_at(line, "step");
   const std::optional<int64_t> validated = step ? std::nullopt : steps_at(line, "steps");
   if (!step && !validated) return;
   const int64_t steps = step ? *step + 1 : *validated;
   if (steps < steps_) fail("a line of {} steps comes after one of {}", steps, steps_);
   steps_ = steps;
-  if (step && axis_ == CurveAxis::kSeconds) {
+  if (step && axis_.kind == CurveAxis::kSeconds) {
     const std::optional<double> speed = number_at(line, "tokens_per_second");
     if (!speed || !(*speed > 0)) fail("expected \"tokens_per_second\" above 0, which seconds are counted by");
     seconds_ += *step_tokens_ / *speed;
   }
   if (validated) validated_steps_ = *validated;
+}
+
+void RunCurve::take_line(std::string_view text) {
+  if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;
+  const Json line = Json::parse(text, nullptr, false);
+  if (!line.is_object()) fail("expected a JSON object, got {}", quote(text));
+  take_steps(line);
+  const std::optional<double> x = place(line);
+  if (!x && axis_.kind != CurveAxis::kNumber) return;
   for (const auto& [key, value] : line.items()) {
     const bool valid = key.starts_with(kValidPrefix);
     if (key != "step" && key != "steps" && value.is_number())
       names_.insert(valid ? key.substr(kValidPrefix.size()) : key);
   }
-  if (const auto y = number_at(line, metric_)) (step ? training_ : validation_).push_back({place(steps), *y});
-  if (const auto y = number_at(line, std::string(kValidPrefix) + metric_)) validation_.push_back({place(steps), *y});
+  if (!x) return;
+  const bool validation = line.contains("steps") && !line.contains("step");
+  if (const auto y = number_at(line, metric_)) (validation ? validation_ : training_).push_back({*x, *y});
+  if (const auto y = number_at(line, std::string(kValidPrefix) + metric_)) validation_.push_back({*x, *y});
 }
 
 bool RunCurve::finished() const { return planned_steps_ > 0 && validated_steps_ >= planned_steps_; }
@@ -162,7 +181,8 @@ void RunCurve::expect_points() const {
   std::string names;
   for (const std::string& name : names_) names += (names.empty() ? "" : ", ") + name;
   if (names.empty()) fail("{}: expected lines with \"step\" or \"steps\" and numbers, there are none", file_.string());
-  fail("{}: no number {} in it; there are {}", file_.string(), quote(metric_), names);
+  const std::string beside = axis_.kind == CurveAxis::kNumber ? " beside " + quote(axis_.name) : "";
+  fail("{}: no number {}{} in it; there are {}", file_.string(), quote(metric_), beside, names);
 }
 
 }  // namespace tern

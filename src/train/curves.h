@@ -11,16 +11,27 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/plot.h"
 
 namespace tern {
 
-enum class CurveAxis : uint8_t { kSteps, kTokens, kSeconds };
-CurveAxis parse_curve_axis(std::string_view name);  // "step", "tokens" or "seconds", else Error
-std::string_view curve_axis_label(CurveAxis axis);  // "steps", "tokens", "seconds of training steps"
+// What points stand at: steps, or something counted by them, or a number of the same line.
+struct CurveAxis {
+  enum Kind : uint8_t { kSteps, kTokens, kSeconds, kNumber };
+
+  CurveAxis(Kind k, std::string n = "") : kind(k), name(std::move(n)) {}
+  std::string label() const;  // "steps", "tokens", "seconds of training steps", or the name
+
+  Kind kind;
+  std::string name;  // of the number
+};
+CurveAxis parse_curve_axis(std::string_view name);  // "step", "tokens", "seconds"; else a number's name
 
 // One number of one run. A line {"step": s, METRIC: y} is a point of training after s + 1 steps, a line
-// {"steps": n, "valid_METRIC": y} one of validation after n steps; other lines and keys have no part in it.
+// {"steps": n, "valid_METRIC": y} one of validation after n steps; other lines and keys have no part in it. On an axis
+// of numbers every line with METRIC or "valid_METRIC" that has the axis' number too is a point.
 class RunCurve {
  public:
   // `path` is a training directory or a file like its metrics.jsonl; neither has to be there yet. Tokens and seconds
@@ -46,7 +57,8 @@ class RunCurve {
  private:
   void start_over();
   void take_line(std::string_view text);
-  double place(int64_t steps) const;
+  void take_steps(const nlohmann::json& line);
+  std::optional<double> place(const nlohmann::json& line) const;
   void load_plan();
 
   std::filesystem::path file_;

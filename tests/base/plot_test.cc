@@ -46,6 +46,8 @@ TEST(PlotAxis, LogarithmicTicks) {
   EXPECT_EQ(labels(axis.ticks(5)), (Labels{"1", "10", "100", "1000"}));
   EXPECT_EQ(labels(axis.ticks(2)), (Labels{"1", "100"}));
   EXPECT_NEAR(axis.position(10), 1.0 / 3, 1e-12);
+  EXPECT_EQ(labels((PlotAxis{3e5, 8e6, true}.ticks(8))), (Labels{"500k", "1M", "2M", "5M"}));
+  EXPECT_EQ(labels((PlotAxis{1e-5, 1e-3, true}.ticks(3))), (Labels{"1e-05", "0.0001", "0.001"}));
   // Less than a decade: the round numbers of a linear axis.
   EXPECT_EQ(labels((PlotAxis{3.1, 3.9, true}.ticks(4))), (Labels{"3.2", "3.4", "3.6", "3.8"}));
 }
@@ -207,6 +209,11 @@ TEST(Plot, WhatCannotBeDrawnIsAnError) {
   EXPECT_EQ(error_of(plot), "");
   plot.log_y = true;
   EXPECT_EQ(error_of(plot), "plot: 'run': loss is 0 at steps 2, a logarithmic axis needs numbers above 0");
+  plot.log_y = false;
+  plot.log_x = true;
+  EXPECT_EQ(error_of(plot), "");
+  plot.curves = {{"run", {{0, 2}, {2, 1}}, {}}};
+  EXPECT_EQ(error_of(plot), "plot: 'run': loss is 2 at steps 0, a logarithmic axis needs numbers above 0");
 }
 
 TEST(PlotSvg, IsSelfContainedAndFollowsTheReadersTheme) {

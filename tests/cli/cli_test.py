@@ -688,7 +688,7 @@ class Case(unittest.TestCase):
             ([d / "nowhere"], "nowhere/metrics.jsonl: cannot open"),
             ([d / "bad.jsonl"], "bad.jsonl: line 2: expected a JSON object, got 'x'"),
             ([d / "run", "--metric", "zeroes"], "no number 'zeroes' in it; there are"),
-            ([d / "run", "--x", "epochs"], "--x: unknown axis 'epochs'"),
+            ([d / "run", "--x", "epochs"], "no number 'loss' beside 'epochs' in it; there are"),
             ([d / "run", "--width", 5], "--width is 5, expected 20 to"),
             ([d / "run", "--smooth", 0], "--smooth is 0"),
         ]:
