@@ -35,7 +35,7 @@ constexpr size_t kGemmPanels = 2;  // 24 accumulators, 2 registers of B, 1 of A
 // The triples:
 constexpr size_t kTripleTableBytes = 16 * 64;  // 32 sums of a triple in 16 bits
 constexpr size_t kBandRows = 32;
-constexpr size_t kTileBands = 4;              // as many streams reach the speed of memory, one does not
+constexpr size_t kTileBands = 4;  // as many streams reach the speed of memory, one does not
 
 #include "kernels/triple_impl.h"
 
