@@ -7,19 +7,14 @@
 
 constexpr size_t kTripleWords = 5;
 
-// The digits of all codes, for sums, and what a code is in fields of two bits.
+// w0 + 4 w1 + 16 w2 of all codes, trits + 1: fields of two bits.
 struct TripleTable {
-  alignas(64) int16_t trit[3][32];
-  alignas(64) int16_t codes[32];  // w0 + 4 w1 + 16 w2, trits + 1
+  alignas(64) int16_t codes[32];
 };
 
 constexpr TripleTable make_triple_table() {
   TripleTable table{};
-  for (int code = 0; code < 27; ++code) {
-    const int digits[3] = {code % 3, code / 3 % 3, code / 9};
-    for (size_t i = 0; i < 3; ++i) table.trit[i][code] = static_cast<int16_t>(digits[i] - 1);
-    table.codes[code] = static_cast<int16_t>(digits[0] + 4 * digits[1] + 16 * digits[2]);
-  }
+  for (int code = 0; code < kTripleCodes; ++code) table.codes[code] = static_cast<int16_t>(triple_fields(code));
   return table;
 }
 constexpr TripleTable kTripleTable = make_triple_table();
@@ -40,18 +35,10 @@ constexpr WordOrders make_word_orders() {
 constexpr WordOrders kWordOrders = make_word_orders();
 
 inline void block_tables(const int8_t* q, uint8_t* tables) {
-  const __m512i d0 = _mm512_load_si512(kTripleTable.trit[0]);
-  const __m512i d1 = _mm512_load_si512(kTripleTable.trit[1]);
-  const __m512i d2 = _mm512_load_si512(kTripleTable.trit[2]);
-  const auto add_triple = [&](const int8_t* first, size_t step) {
-    const __m512i x0 = _mm512_mullo_epi16(_mm512_set1_epi16(first[0]), d0);
-    const __m512i x1 = _mm512_mullo_epi16(_mm512_set1_epi16(first[step]), d1);
-    const __m512i x2 = _mm512_mullo_epi16(_mm512_set1_epi16(first[2 * step]), d2);
-    _mm512_storeu_si512(tables, _mm512_add_epi16(_mm512_add_epi16(x0, x1), x2));
+  for_triple_sums(q, [&](__m512i sums) {
+    _mm512_storeu_si512(tables, sums);
     tables += 64;
-  };
-  for (size_t j = 0; j < 12; ++j) add_triple(q + j / 4 * 16 + j % 4, 4);
-  for (size_t i = 0; i < 4; ++i) add_triple(q + 12 + i, 16);
+  });
 }
 
 // The words of a block.

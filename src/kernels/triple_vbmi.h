@@ -24,19 +24,15 @@ constexpr size_t kHalfBytes = kBandBlockBytes / 2;
 constexpr size_t kHalfTriples = 8;
 
 struct TripleTable {
-  alignas(64) int16_t trit[3][32];  // of all codes
-  alignas(64) uint8_t fields[64];   // of a code w0 + 4 w1 + 16 w2
-  alignas(64) uint8_t codes[64];    // of these fields the code
+  alignas(64) uint8_t fields[64];  // of a code w0 + 4 w1 + 16 w2
+  alignas(64) uint8_t codes[64];   // of these fields the code
 };
 
 constexpr TripleTable make_triple_table() {
   TripleTable table{};
-  for (int code = 0; code < 27; ++code) {
-    const int digits[3] = {code % 3, code / 3 % 3, code / 9};
-    for (size_t i = 0; i < 3; ++i) table.trit[i][code] = static_cast<int16_t>(digits[i] - 1);
-    const int fields = digits[0] + 4 * digits[1] + 16 * digits[2];
-    table.fields[code] = static_cast<uint8_t>(fields);
-    table.fields[code + 32] = static_cast<uint8_t>(fields);
+  for (int code = 0; code < kTripleCodes; ++code) {
+    const auto fields = static_cast<uint8_t>(triple_fields(code));
+    table.fields[code] = table.fields[code + 32] = fields;
     table.codes[fields] = static_cast<uint8_t>(code);
   }
   return table;
@@ -55,23 +51,15 @@ inline __m512i bits_up(__m512i x, int bits) { return _mm512_slli_epi16(x, static
 
 // A triple's table: the low digits of its 32 sums, then the high ones.
 inline void block_tables(const int8_t* q, uint8_t* tables) {
-  const __m512i d0 = _mm512_load_si512(kTripleTable.trit[0]);
-  const __m512i d1 = _mm512_load_si512(kTripleTable.trit[1]);
-  const __m512i d2 = _mm512_load_si512(kTripleTable.trit[2]);
-  const auto add_triple = [&](const int8_t* first, size_t step) {
-    const __m512i x0 = _mm512_mullo_epi16(_mm512_set1_epi16(first[0]), d0);
-    const __m512i x1 = _mm512_mullo_epi16(_mm512_set1_epi16(first[step]), d1);
-    const __m512i x2 = _mm512_mullo_epi16(_mm512_set1_epi16(first[2 * step]), d2);
-    const __m512i sums = _mm512_add_epi16(_mm512_add_epi16(x0, x1), _mm512_add_epi16(x2, _mm512_set1_epi16(kLeast)));
+  for_triple_sums(q, [&](__m512i sums) {
+    const __m512i x = _mm512_add_epi16(sums, _mm512_set1_epi16(kLeast));
     // 2341 / 2^16 is 1 / 28 and at most 0.005 more over these sums: the same quotient.
-    const __m512i high = _mm512_mulhi_epu16(sums, _mm512_set1_epi16(2341));
-    const __m512i low = _mm512_sub_epi16(sums, _mm512_mullo_epi16(high, _mm512_set1_epi16(kRadix)));
+    const __m512i high = _mm512_mulhi_epu16(x, _mm512_set1_epi16(2341));
+    const __m512i low = _mm512_sub_epi16(x, _mm512_mullo_epi16(high, _mm512_set1_epi16(kRadix)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(tables), _mm512_cvtepi16_epi8(low));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(tables + 32), _mm512_cvtepi16_epi8(high));
     tables += 64;
-  };
-  for (size_t j = 0; j < 12; ++j) add_triple(q + j / 4 * 16 + j % 4, 4);
-  for (size_t i = 0; i < 4; ++i) add_triple(q + 12 + i, 16);
+  });
 }
 
 // The codes of a half's triples, in the lowest five bits of their bytes.
