@@ -99,8 +99,11 @@ TrainMemory train_memory(const TrainOptions& o) {
   memory.activations = checked_add(activation_bytes(c, tokens, cached.layers, o.quantization.ramp > 0),
                                    kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kWhat);
   memory.backward = backward_bytes(c, o.gradients, tokens);
+  if (o.relations.weight > 0) {  // the states and their gradients
+    memory.backward = checked_add(memory.backward, float_bytes(tokens, 2 * (c.q_dim() + 2 * c.kv_dim())), kWhat);
+  }
   memory.logits = float_bytes(tokens, c.vocab);
-  if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape());
+  if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape(), o.relations);
   return memory;
 }
 
