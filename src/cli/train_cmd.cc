@@ -297,8 +297,10 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
       ->group("Schedule");
   command.add_option("--context", a.context, "Tokens a sample (default 256)")->group("Schedule");
   command
-      .add_option("--gradients", a.gradients,
-                  "int16 (default) or f32: what ternary and binary layers multiply their gradients in")
+      .add_option(
+          "--gradients", a.gradients,
+          "int16 (default), int8 (of the inputs; 16 bits for the weights) or f32: what ternary and binary layers "
+          "multiply their gradients in")
       ->group("Schedule");
   command
       .add_flag("--recompute", a.recompute,

@@ -49,6 +49,17 @@ void add_way_options(CLI::App& command, WayArguments& args) {
       .add_option("--distill-temperature", args.distill_temperature,
                   "That both models' logits are divided by for it (default 2)")
       ->group(kGroup);
+  command
+      .add_option("--relations", args.relations,
+                  "Weight of how the tokens' queries, keys and values relate to each other in the teacher (default 0)")
+      ->group(kGroup);
+  command
+      .add_option("--relation-layer", args.relation_layer, "In which of the run's layers, from 1 (default: the last)")
+      ->group(kGroup);
+  command
+      .add_option("--relation-heads", args.relation_heads,
+                  "Parts that they are cut into for it (default: the model's key-value heads)")
+      ->group(kGroup);
 }
 
 void begin_with_ways(const CLI::App& command, const WayArguments& args, TrainOptions& o) {
@@ -59,8 +70,12 @@ void begin_with_ways(const CLI::App& command, const WayArguments& args, TrainOpt
   apply(args.teacher, o.teacher);
   apply(args.distill_weight, o.distillation.weight);
   apply(args.distill_temperature, o.distillation.temperature);
+  apply(args.relations, o.relations.weight);
+  apply(args.relation_layer, o.relations.layer);
+  apply(args.relation_heads, o.relations.heads);
   if (args.chat_template && !o.sft) fail("--chat-template belongs to --sft; leave it out");
-  for (const char* name : {"--distill-weight", "--distill-temperature"}) {
+  for (const char* name :
+       {"--distill-weight", "--distill-temperature", "--relations", "--relation-layer", "--relation-heads"}) {
     if (command.count(name) > 0 && o.teacher.empty()) fail("{} belongs to --teacher; leave it out", name);
   }
   for (const char* name : {"--text-key", "--cache", "--trace"}) {

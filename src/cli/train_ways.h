@@ -17,7 +17,8 @@ struct WayArguments {
   std::optional<int64_t> ternary_from, lambda_steps;
   bool sft = false;
   std::optional<std::string> chat_template, teacher;
-  std::optional<float> distill_weight, distill_temperature;
+  std::optional<float> distill_weight, distill_temperature, relations;
+  std::optional<size_t> relation_layer, relation_heads;
 };
 
 void add_way_options(CLI::App& command, WayArguments& args);

@@ -38,6 +38,9 @@ Activations::Activations(const ModelConfig& c, size_t max_tokens_, Kept kept_)
   }
 }
 
+AttentionStates::AttentionStates(const ModelConfig& c, size_t max_tokens, size_t layer_)
+    : layer(layer_), q(max_tokens * c.q_dim()), k(max_tokens * c.kv_dim()), v(max_tokens * c.kv_dim()) {}
+
 void Activations::set_share(float share) {
   for (LayerActivations& a : layers) {
     for (LinearInput* input : {&a.attn_input, &a.o_input, &a.ffn_input, &a.down_input}) input->set_share(share);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/config.h"
@@ -36,6 +37,15 @@ enum class Kept : uint8_t {
   kAllLayers,  // training
 };
 
+// What the attention of one layer reads of a batch, for those who compare models by it (ops/relations.h).
+struct AttentionStates {
+  AttentionStates(const ModelConfig& config, size_t max_tokens, size_t layer);
+
+  size_t layer;
+  Buffer<float> q;     // (N, H*E) rotated
+  Buffer<float> k, v;  // (N, G*E), k rotated
+};
+
 struct Activations {
   Activations(const ModelConfig& config, size_t max_tokens, Kept kept);
 
@@ -59,6 +69,7 @@ struct Activations {
   Buffer<float> wide;         // (N, max(D, H*E, F)): a linear layer's result or a normalized row, used at once
   Buffer<float> k, v;         // (N, G*E): before they go into the cache
   AttentionScratch attention;
+  std::optional<AttentionStates> states;  // where somebody wants them
 };
 
 }  // namespace tern

@@ -97,6 +97,12 @@ void norm_heads(const Buffer<float>& gain, float eps, Threads& threads, MatView<
   });
 }
 
+void keep_states(MatView<const float> q, MatView<const float> k, MatView<const float> v, AttentionStates& states) {
+  std::copy_n(q.data, q.rows * q.cols, states.q.data());
+  std::copy_n(k.data, k.rows * k.cols, states.k.data());
+  std::copy_n(v.data, v.rows * v.cols, states.v.data());
+}
+
 // Without x_next (no rows) it ends where the layer's last product would begin.
 void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& threads, KvCache& cache,
                    Activations& activations, MatView<float> x_next) {
@@ -134,6 +140,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   rope(turns, batch.positions, false, threads, q);
   rope(turns, batch.positions, false, threads, k);
   store_keys_values(batch.spans, k, v, threads, cache.layer(l));
+  if (activations.states && activations.states->layer == l) keep_states(q, k, v, *activations.states);
   attention(cache.layer(l), batch.spans, q, threads, activations.attention, attn_out, softmax);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
   linear_forward({{w.o, wide_d}}, a.o_input, threads);

@@ -223,6 +223,10 @@ void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& inp
   double size = 0;
   for (const LinearOutput& layer : layers) size += product_size(layer.y.rows, layer.y.cols, input.cols);
   const Timed timed(threads, "linear layers, forward", size);
+  linear_products(layers, input, threads);
+}
+
+void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {
   const size_t tokens = layers.begin()->y.rows;
   const size_t panel_rows = layers.begin()->linear.panel_rows();
   const auto panels_of = [&](const LinearOutput& layer) { return (layer.y.cols + panel_rows - 1) / panel_rows; };

@@ -102,6 +102,58 @@ void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, Linea
   });
 }
 
+// ---- In bytes ----
+
+// dY token by token, for a product with trits.
+void quantize_bytes(MatView<const float> dy, Threads& threads, LinearBackwardScratch& scratch) {
+  // The unit that dY is counted in: the quantizer of activations knows no largest value below 1e-5.
+  constexpr float kUnit = 0x1p-60f;
+  const Timed timed(threads, "packing for the backward pass");
+  scratch.dy_bytes.cols = dy.cols;
+  QuantizedRows& rows = scratch.dy_bytes.quantized;
+  rows.cols = dy.cols;
+  rows.stride = round_up_to_panel(dy.cols);
+  rows.rows = dy.rows;
+  grow(dy.rows * rows.stride, rows.q);
+  grow(dy.rows, rows.scale);
+  grow(dy.rows, rows.sum);
+  grow(dy.rows, scratch.dy_scale);
+  threads.for_ranges(dy.rows, 4, [&](size_t begin, size_t end) {
+    std::vector<float> row(dy.cols);
+    for (size_t n = begin; n < end; ++n) {
+      int8_t* q = rows.q.data() + n * rows.stride;
+      std::copy_n(dy.row(n), dy.cols, row.data());
+      kernels().scale(1 / kUnit, dy.cols, row.data());
+      const float scale = kUnit * kernels().quantize_row(row.data(), dy.cols, q, &rows.sum[n]);
+      std::fill(q + dy.cols, q + rows.stride, int8_t{0});
+      const bool finite = std::isfinite(kernels().sum(row.data(), dy.cols));
+      rows.scale[n] = scratch.dy_scale[n] = finite ? scale : std::numeric_limits<float>::quiet_NaN();
+    }
+  });
+}
+
+// dX from the bytes of dY.
+void byte_input(const TernaryMatrix& w, bool accumulate, Threads& threads, LinearBackwardScratch& scratch,
+                MatView<float> dx) {
+  {
+    const Timed timed(threads, "packing for the backward pass");
+    TernaryMatrix& transposed = scratch.w_transposed.ternary;
+    transposed = TernaryMatrix::without_memory(w.cols, w.rows);
+    grow(transposed.bytes(), scratch.w_codes);
+    transposed.place(scratch.w_codes.data());
+    transposed.scale = w.scale;
+    transpose(w, threads, transposed);
+  }
+  const Timed timed(threads, "linear layers, gradients of inputs", product_size(dx.rows, dx.cols, w.rows));
+  if (!accumulate) return linear_products({{scratch.w_transposed, dx}}, scratch.dy_bytes, threads);
+  grow(dx.rows * dx.cols, scratch.dx_part);
+  const MatView<float> part(scratch.dx_part.data(), dx.rows, dx.cols);
+  linear_products({{scratch.w_transposed, part}}, scratch.dy_bytes, threads);
+  threads.for_ranges(dx.rows, 4, [&](size_t begin, size_t end) {
+    for (size_t n = begin; n < end; ++n) kernels().add(part.row(n), dx.cols, dx.row(n));
+  });
+}
+
 // The columns of dY (up to kColumns of them) over some tokens, as rows of A for a product with X.
 class GradientColumns {
  public:
@@ -154,14 +206,23 @@ void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& thre
 }  // namespace
 
 std::string_view gradient_precision_name(GradientPrecision precision) {
-  return precision == GradientPrecision::kInt16 ? "int16" : "f32";
+  switch (precision) {
+    case GradientPrecision::kInt16:
+      return "int16";
+    case GradientPrecision::kInt8:
+      return "int8";
+    case GradientPrecision::kFloat32:
+      return "f32";
+  }
+  return "";
 }
 
 GradientPrecision parse_gradient_precision(std::string_view name) {
-  for (const GradientPrecision precision : {GradientPrecision::kInt16, GradientPrecision::kFloat32}) {
+  for (const GradientPrecision precision :
+       {GradientPrecision::kInt16, GradientPrecision::kInt8, GradientPrecision::kFloat32}) {
     if (name == gradient_precision_name(precision)) return precision;
   }
-  fail("gradients: {}, expected int16 or f32", name);
+  fail("gradients: {}, expected int16, int8 or f32", name);
 }
 
 void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, LinearBackwardScratch& scratch) {
@@ -171,7 +232,7 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
   }
   const Timed timed(threads, "packing for the backward pass");
   const QuantizedRows& rows = x.quantized;
-  if (scratch.precision == GradientPrecision::kInt16) {
+  if (scratch.precision != GradientPrecision::kFloat32) {
     pack_bytes(
         tokens, rows.cols, kWordRows, threads,
         [&](size_t n, VecView<int8_t> out) { std::copy_n(rows.q.data() + n * rows.stride, rows.cols, out.data()); },
@@ -203,8 +264,12 @@ void linear_backward(const Linear& linear, const LinearInput& x, MatView<const f
   if (scratch.precision == GradientPrecision::kInt16) {
     quantize_gradients(dy, threads, scratch);
     word_weights(dy, x.quantized, threads, scratch, dw);
-    word_input(w, accumulate, threads, scratch, dx);
-    return;
+    return word_input(w, accumulate, threads, scratch, dx);
+  }
+  if (scratch.precision == GradientPrecision::kInt8) {
+    quantize_bytes(dy, threads, scratch);
+    word_weights(dy, x.quantized, threads, scratch, dw);
+    return byte_input(w, accumulate, threads, scratch, dx);
   }
   float_weights(dy, scratch.x, threads, dw);
   const auto fill_row = [&](size_t r, VecView<float> out) {

@@ -5,7 +5,8 @@
 // exact in int32, at twice the rate of floats; dY is rounded to 2^-16 of the largest |dY| that its sum runs along:
 //  - dX: of the token;
 //  - dW: of the output over 512 tokens, whose scales are part of what is rounded: dY q_scale.
-// That is finer than bf16, the usual precision of gradients, for all but the smallest terms of a sum.
+// That is finer than bf16, the usual precision of gradients, for all but the smallest terms of a sum. With 8 bits for
+// dX, to the nearest of 2^-8 of the token's largest, that product runs at the rate of the forward pass.
 #pragma once
 
 #include "ops/linear.h"
@@ -13,8 +14,8 @@
 namespace tern {
 
 // In what the products of ternary and binary layers take dY; layers with real weights take it as it is.
-enum class GradientPrecision : uint8_t { kInt16, kFloat32 };
-std::string_view gradient_precision_name(GradientPrecision precision);  // "int16", "f32"
+enum class GradientPrecision : uint8_t { kInt16, kInt8, kFloat32 };     // kInt8: of dX, and 16 bits for dW
+std::string_view gradient_precision_name(GradientPrecision precision);  // "int16", "int8", "f32"
 GradientPrecision parse_gradient_precision(std::string_view name);      // Error for other names
 
 // What the products read, packed; its memory is reused from call to call.
@@ -27,6 +28,10 @@ struct LinearBackwardScratch {
   Buffer<int16_t> w_bytes;
   Buffer<int16_t> dy_words;  // (N, outputs)
   Buffer<float> dy_scale;    // (N)
+  LinearInput dy_bytes;      // (N, outputs)
+  Linear w_transposed;
+  Buffer<uint8_t> w_codes;  // its panels
+  Buffer<float> dx_part;    // (N, inputs), to be added
 };
 
 // Packs the first `tokens` activations of a group of layers as the right-hand side of dW, once for all of the group.

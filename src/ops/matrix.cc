@@ -144,6 +144,46 @@ void TernaryMatrix::get_row(size_t row, VecView<int8_t> trits) const {
   }
 }
 
+namespace {
+
+// A block of 16 rows of 16 codes, a row a number. Column 4 f + j of a row stands at bit 8 j + 2 f (set_row), so the
+// bits of a column's number are, from the lowest, shifts by 8, 16, 2 and 4. Bit after bit the rows that differ in it
+// exchange the columns that differ in it (Hacker's Delight, 7-3).
+template <size_t kDistance, int kShift, uint32_t kMask>
+void exchange(std::array<uint32_t, 16>& rows) {
+  for (size_t r = 0; r < 16; ++r) {
+    if ((r & kDistance) != 0) continue;
+    const uint32_t change = ((rows[r] >> kShift) ^ rows[r + kDistance]) & kMask;
+    rows[r + kDistance] ^= change;
+    rows[r] ^= change << kShift;
+  }
+}
+
+void transpose_codes(std::array<uint32_t, 16>& rows) {
+  exchange<1, 8, 0x00FF00FFu>(rows);
+  exchange<2, 16, 0x0000FFFFu>(rows);
+  exchange<4, 2, 0x33333333u>(rows);
+  exchange<8, 4, 0x0F0F0F0Fu>(rows);
+}
+
+}  // namespace
+
+void transpose(const TernaryMatrix& w, Threads& threads, TernaryMatrix& transposed) {
+  assert(w.rows == transposed.cols && w.cols == transposed.rows);
+  assert(w.layout == TernaryLayout::kCodes && transposed.layout == TernaryLayout::kCodes);
+  threads.for_ranges(w.k_blocks, 1, [&](size_t begin, size_t end) {
+    std::array<uint32_t, 16> rows;
+    for (size_t b = begin; b < end; ++b) {
+      for (size_t p = 0; p < transposed.k_blocks; ++p) {
+        std::memcpy(rows.data(), w.panels.data() + p * w.panel_bytes() + b * kTernaryBlockBytes, sizeof(rows));
+        transpose_codes(rows);
+        std::memcpy(transposed.panels.data() + b * transposed.panel_bytes() + p * kTernaryBlockBytes, rows.data(),
+                    sizeof(rows));
+      }
+    }
+  });
+}
+
 DenseMatrix::DenseMatrix(size_t rows_, size_t cols_, DType type_) : rows(rows_), cols(cols_), type(type_) {
   assert(type == DType::kF32 || type == DType::kBF16);
   const size_t size = round_up_to_panel(rows) * cols;

@@ -76,6 +76,9 @@ struct TernaryMatrix {
   void clear_padding();
 };
 
+// Sets all of `transposed` (cols, rows) from w; both in codes.
+void transpose(const TernaryMatrix& w, Threads& threads, TernaryMatrix& transposed);
+
 // Where a DenseMatrix holds its numbers: 16 rows side by side as the panels of its transpose, which y = x W^T reads in
 // order, or row after row, for those who want single rows.
 enum class DenseLayout : uint8_t { kPanels, kRows };

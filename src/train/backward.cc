@@ -66,6 +66,11 @@ void attention_half_backward(const Model& model, size_t l, const Batch& batch, c
                         b.d_normed.mat(N, c.q_dim()), g, TensorRole::kAttnSubNorm, l);
   attention_backward(cache.layer(l), batch.spans, a.q.mat(N, c.q_dim()), a.attn_out.mat(N, c.q_dim()),
                      a.softmax.mat(N, 2 * c.heads), d_attn, threads, b.attention, dq, dk, dv);
+  if (b.d_states && b.d_states->layer == l) {
+    kernels().add(b.d_states->q.data(), dq.rows * dq.cols, dq.data);
+    kernels().add(b.d_states->k.data(), dk.rows * dk.cols, dk.data);
+    kernels().add(b.d_states->v.data(), dv.rows * dv.cols, dv.data);
+  }
   rope(model.rope, batch.positions, true, threads, dq);
   rope(model.rope, batch.positions, true, threads, dk);
 

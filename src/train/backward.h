@@ -1,6 +1,8 @@
 // The backward pass: model/forward.cc read bottom to top.
 #pragma once
 
+#include <optional>
+
 #include "base/threads.h"
 #include "model/activations.h"
 #include "model/batch.h"
@@ -16,11 +18,12 @@ struct BackwardBuffers {
   // For batches of up to N tokens.
   BackwardBuffers(const ModelConfig& config, size_t N);
 
-  Buffer<float> dx;          // (N, D) gradient of the residual stream
-  Buffer<float> d_hidden;    // (N, max(D, H*E, F)) gradient of a linear layer's input
-  Buffer<float> d_normed;    // (N, max(H*E, F)) gradient before a sub-norm
-  Buffer<float> dq, dk, dv;  // (N, H*E), (N, G*E), (N, G*E)
-  Buffer<float> dgate, dup;  // (N, F)
+  Buffer<float> dx;                         // (N, D) gradient of the residual stream
+  Buffer<float> d_hidden;                   // (N, max(D, H*E, F)) gradient of a linear layer's input
+  Buffer<float> d_normed;                   // (N, max(H*E, F)) gradient before a sub-norm
+  Buffer<float> dq, dk, dv;                 // (N, H*E), (N, G*E), (N, G*E)
+  Buffer<float> dgate, dup;                 // (N, F)
+  std::optional<AttentionStates> d_states;  // gradient of Activations::states, from elsewhere, where there is one
   LinearBackwardScratch linear;
   AttentionScratch attention;
 };

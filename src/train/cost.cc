@@ -43,7 +43,10 @@ size_t linear_backward_bytes(const ModelConfig& c, GradientPrecision gradients, 
   if (c.weights == WeightKind::kFull || gradients == GradientPrecision::kFloat32) {
     return checked_add(float_bytes(tokens, wide), float_bytes(1, std::max(largest_linear, head)), kWhat);
   }
-  const size_t floats = checked_add(float_bytes(tokens, round_up_to_panel(c.dim)), float_bytes(1, head), kWhat);
+  // The head's input; with bytes also what is to be added to another layer's gradient of the same input. Bytes
+  // themselves take the place of words twice as long.
+  const size_t narrow = (gradients == GradientPrecision::kInt8 ? 2 : 1) * round_up_to_panel(c.dim);
+  const size_t floats = checked_add(float_bytes(tokens, narrow), float_bytes(1, head), kWhat);
   // Inputs, gradients with a scale, and weights; an odd last row or column fills up a pair.
   const size_t words = checked_add(checked_mul(tokens + 1, 2 * wide + 4, kWhat), 2 * largest_linear, kWhat);
   return checked_add(floats, checked_mul(words, sizeof(int16_t), kWhat), kWhat);
@@ -72,10 +75,12 @@ StepCost step_cost(const ModelConfig& config, const StepShape& shape, GradientPr
       static_cast<double>(config.layers) * static_cast<double>(config.q_dim()) * static_cast<double>(shape.context + 1);
   StepCost cost;
   const bool full = config.weights == WeightKind::kFull;
-  cost.integer_macs = full ? 0 : tokens * linear;
-  const bool words = !full && gradients == GradientPrecision::kInt16;
-  cost.word_macs = words ? tokens * 2 * linear : 0;
-  cost.float_macs = tokens * ((full ? 3 : words ? 0 : 2) * linear + 3 * (head + attention));
+  const bool floats = full || gradients == GradientPrecision::kFloat32;
+  const double bytes = full ? 0 : gradients == GradientPrecision::kInt8 ? 2 : 1;  // of the three products
+  const double words = floats ? 0 : 3 - bytes;
+  cost.integer_macs = tokens * bytes * linear;
+  cost.word_macs = tokens * words * linear;
+  cost.float_macs = tokens * ((3 - bytes - words) * linear + 3 * (head + attention));
   return cost;
 }
 
@@ -94,8 +99,11 @@ TrainMemory train_memory(const TrainOptions& o) {
   memory.activations = checked_add(activation_bytes(c, tokens, cached.layers, o.quantization.ramp > 0),
                                    kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kWhat);
   memory.backward = backward_bytes(c, o.gradients, tokens);
+  if (o.relations.weight > 0) {  // the states and their gradients
+    memory.backward = checked_add(memory.backward, float_bytes(tokens, 2 * (c.q_dim() + 2 * c.kv_dim())), kWhat);
+  }
   memory.logits = float_bytes(tokens, c.vocab);
-  if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape());
+  if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape(), o.relations);
   return memory;
 }
 

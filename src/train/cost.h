@@ -9,9 +9,9 @@ namespace tern {
 // Multiply-adds of one optimizer step. Linear layers, head and attention are counted, forward once and backward twice
 // (the usual 6 operations a parameter and token); what the backward pass computes again is not.
 struct StepCost {
-  double integer_macs = 0;  // int8 activations by trits: the forward pass of ternary and binary layers
-  double word_macs = 0;     // gradients in 16 bits by trits or int8: their backward pass with GradientPrecision::kInt16
-  double float_macs = 0;    // everything else, in f32
+  double integer_macs = 0;  // int8 by trits: the forward pass of ternary and binary layers, with kInt8 their dX
+  double word_macs = 0;   // gradients in 16 bits by trits or int8: their backward pass with kInt16, with kInt8 their dW
+  double float_macs = 0;  // everything else, in f32
 
   double operations() const { return 2 * (integer_macs + word_macs + float_macs); }
   // The least seconds of the step where nothing but multiplying takes time. Words take twice as long as bytes.

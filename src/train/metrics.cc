@@ -55,6 +55,7 @@ void MetricsLog::add(const StepMetrics& m) {
   }
   if (m.z_loss > 0) json["z_loss"] = m.z_loss;
   if (m.divergence > 0) json["divergence"] = m.divergence;
+  if (m.relations > 0) json["relations"] = m.relations;
   if (m.skipped) json["skipped"] = true;
   write_line(json.dump());
 }

@@ -23,6 +23,7 @@ struct StepMetrics {
   TritCounts trits;       // after the update
   double z_loss = 0;      // weighted
   double divergence = 0;  // from the teacher
+  double relations = 0;   // likewise, of relations; not weighted
   size_t tokens = 0;      // that went through the model
   bool skipped = false;   // the update was left out
 };

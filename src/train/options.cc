@@ -60,6 +60,12 @@ std::vector<Key> way_keys() {
           "distill_weight", [](TrainOptions & o) -> auto& { return o.distillation.weight; }),
       key(
           "distill_temperature", [](TrainOptions & o) -> auto& { return o.distillation.temperature; }),
+      key(
+          "relations", [](TrainOptions & o) -> auto& { return o.relations.weight; }),
+      key(
+          "relation_layer", [](TrainOptions & o) -> auto& { return o.relations.layer; }),
+      key(
+          "relation_heads", [](TrainOptions & o) -> auto& { return o.relations.heads; }),
   };
 }
 
@@ -167,7 +173,23 @@ void validate_quantization(const TrainOptions& o) {
   }
 }
 
+void validate_relations(const TrainOptions& o) {
+  const RelationOptions& r = o.relations;
+  if (!(r.weight >= 0) || !std::isfinite(r.weight)) fail("train: relations is {}, expected 0 or more", r.weight);
+  if (r.weight == 0) return;
+  if (o.teacher.empty()) fail("train: relations {} need a teacher", r.weight);
+  if (r.layer > o.model.layers) {
+    fail("train: relation_layer is {}, expected 1 to {}, the model's layers", r.layer, o.model.layers);
+  }
+  const size_t heads = relation_heads(r, o.model);
+  if (o.model.q_dim() % heads != 0 || o.model.kv_dim() % heads != 0) {
+    fail("train: relation_heads is {}, expected a divisor of the widths of queries and keys, {} and {}", heads,
+         o.model.q_dim(), o.model.kv_dim());
+  }
+}
+
 void validate_ways(const TrainOptions& o) {
+  validate_relations(o);
   if (!o.sft && !o.chat_template.empty()) fail("train: chat_template {} belongs to sft", o.chat_template);
   if (o.sft && !o.cache.empty()) fail("train: sft keeps its shards in the training directory, cache is {}", o.cache);
   if (o.teacher.empty()) return;

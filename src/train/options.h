@@ -25,6 +25,7 @@ struct TrainOptions {
   std::string chat_template;       // a name or a file; empty: the model's
   std::string teacher;             // a model to learn from (teacher.h); empty: none
   Distillation distillation{0.5f, 2};
+  RelationOptions relations;       // to the teacher's
   std::vector<std::string> data;   // sources, each a path or a path and a weight (data_items.h)
   std::vector<std::string> valid;  // paths; empty: the last part of every data file
   double valid_fraction = 0.1;     // of each data file, without `valid`
@@ -54,7 +55,7 @@ struct TrainOptions {
   // it; where the forward passes cannot be shared evenly they become smaller. Error when the samples cannot either, or
   // do not make `sum_parts` parts.
   StepShape shape_for(size_t processes) const;
-  StepRules rules() const { return {optimizer, z_loss, gradients, recompute, quantization, distillation}; }
+  StepRules rules() const { return {optimizer, z_loss, gradients, recompute, quantization, distillation, relations}; }
 };
 
 // Error naming the first option that does not fit.

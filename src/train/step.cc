@@ -41,6 +41,14 @@ float QuantizationStart::share(int64_t step) const {
   return static_cast<float>(static_cast<double>(step - from) / static_cast<double>(ramp));
 }
 
+size_t relation_layer(const RelationOptions& options, const ModelConfig& student) {
+  return (options.layer == 0 ? student.layers : options.layer) - 1;
+}
+
+size_t relation_heads(const RelationOptions& options, const ModelConfig& student) {
+  return options.heads == 0 ? student.kv_heads : options.heads;
+}
+
 TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64_t seed, Threads& threads,
                        const StepRules& rules, Communicator& processes)
     : processes_(&processes),
@@ -57,13 +65,21 @@ TrainState::TrainState(const ModelConfig& config, const StepShape& shape, uint64
       buffers_(config, shape.micro_batch * shape.context),
       logits_(shape.micro_batch * shape.context * config.vocab) {
   buffers_.linear.precision = rules.gradients;
+  if (rules.relations.weight > 0) {
+    buffers_.d_states.emplace(config, shape.micro_batch * shape.context, relation_layer(rules.relations, config));
+  }
   set_steps(0);
   initialize(seed, shard(), threads, masters_);
   repack(threads);
 }
 
 Activations TrainState::make_activations() const {
-  return {model_.config, shape_.micro_batch * shape_.context, rules_.recompute ? Kept::kEntrances : Kept::kAllLayers};
+  const size_t tokens = shape_.micro_batch * shape_.context;
+  Activations activations(model_.config, tokens, rules_.recompute ? Kept::kEntrances : Kept::kAllLayers);
+  if (rules_.relations.weight > 0) {
+    activations.states.emplace(config_, tokens, relation_layer(rules_.relations, config_));
+  }
+  return activations;
 }
 
 void TrainState::repack(Threads& threads) {
@@ -84,6 +100,25 @@ bool TrainState::set_steps(int64_t steps) {
   return true;
 }
 
+// The sum over the batch's tokens, after both models' forward passes; its gradient waits for the backward pass.
+double TrainState::relations_to_teacher(const Batch& batch, float loss_scale, Threads& threads) {
+  const size_t N = batch.size(), heads = relation_heads(rules_.relations, config_);
+  const AttentionStates& mine = *activations_.states;
+  const AttentionStates& theirs = teacher_->states();
+  AttentionStates& gradient = *buffers_.d_states;
+  double sum = 0;
+  for (Buffer<float> AttentionStates::*state : {&AttentionStates::q, &AttentionStates::k, &AttentionStates::v}) {
+    const bool query = state == &AttentionStates::q;
+    const size_t width = query ? config_.q_dim() : config_.kv_dim();
+    const size_t teacher_width = query ? teacher_->config().q_dim() : teacher_->config().kv_dim();
+    const MatView<float> d((gradient.*state).data(), N, width);
+    std::fill_n(d.data, N * width, 0.0f);
+    sum += relations_backward(batch.spans, {(mine.*state).mat(N, width), (theirs.*state).mat(N, teacher_width), d},
+                              heads, loss_scale * rules_.relations.weight, threads);
+  }
+  return sum;
+}
+
 // Forward and backward of one micro-batch, the step's samples from `first` on; the gradients of loss_scale times the
 // sum of its losses accumulate, and so do the sums of losses.
 void TrainState::micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads,
@@ -101,14 +136,15 @@ void TrainState::micro_step(std::span<const Sample> samples, size_t first, float
   const MatView<float> logits = logits_.mat(batch.size(), model_.config.vocab);
   forward(model_, batch, threads, cache_, activations_, logits);
   std::vector<double> losses(batch.size()), z_losses(batch.size()), divergences(batch.size());
+  StepResult here;
   if (teacher_ != nullptr) {
     distillation_backward(logits, teacher_->logits(batch, threads), targets, loss_scale, rules_.distillation, threads,
                           losses, divergences);
+    if (rules_.relations.weight > 0) here.relations = relations_to_teacher(batch, loss_scale, threads);
   } else {
     cross_entropy_backward(logits, targets, loss_scale, threads, losses, rules_.z_loss, z_losses);
   }
   backward(model_, batch, activations_, cache_, logits, threads, buffers_, gradients_);
-  StepResult here;
   for (size_t b = 0, n = 0; b < samples.size(); ++b) {
     for (const size_t end = n + samples[b].size() - 1; n < end; ++n) {
       here.loss += losses[n];
@@ -120,6 +156,7 @@ void TrainState::micro_step(std::span<const Sample> samples, size_t first, float
   sums.loss += here.loss;
   sums.z_loss += here.z_loss;
   sums.divergence += here.divergence;
+  sums.relations += here.relations;
   sums.tokens += batch.size();
 }
 
@@ -166,29 +203,32 @@ size_t TrainState::count_targets(std::span<const Sample> samples) const {
 // The result of the whole step, in which `targets` tokens count, from the sums of this process's parts.
 StepResult TrainState::share_results(std::span<const StepResult> parts, size_t targets) const {
   constexpr double kNone = -1;
-  constexpr size_t kNumbers = 5;
+  constexpr size_t kNumbers = 6;
   std::vector<double> mine;
   for (const StepResult& part : parts) {
     const double broken = part.broken_sample ? static_cast<double>(*part.broken_sample) : kNone;
-    for (const double x : {part.loss, part.z_loss, part.divergence, static_cast<double>(part.tokens), broken}) {
+    for (const double x :
+         {part.loss, part.z_loss, part.divergence, part.relations, static_cast<double>(part.tokens), broken}) {
       mine.push_back(x);
     }
   }
   const std::vector<double> all = processes_->all_gather(mine);
-  std::vector<double> losses, z_losses, divergences;
+  std::vector<double> losses, z_losses, divergences, relations;
   StepResult result;
   for (size_t i = 0; i < all.size(); i += kNumbers) {
     losses.push_back(all[i]);
     z_losses.push_back(all[i + 1]);
     divergences.push_back(all[i + 2]);
-    result.tokens += static_cast<size_t>(all[i + 3]);
-    const double broken = all[i + 4];
+    relations.push_back(all[i + 3]);
+    result.tokens += static_cast<size_t>(all[i + 4]);
+    const double broken = all[i + 5];
     if (broken != kNone && !result.broken_sample) result.broken_sample = static_cast<size_t>(broken);
   }
   const auto count = static_cast<double>(targets);
   result.loss = sum_pairs(losses) / count;
   result.z_loss = sum_pairs(z_losses) / count;
   result.divergence = sum_pairs(divergences) / count;
+  result.relations = sum_pairs(relations) / count;
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "model/kv_cache.h"
 #include "model/weights.h"
 #include "ops/distillation.h"
+#include "ops/relations.h"
 #include "train/backward.h"
 #include "train/communicator.h"
 #include "train/data_loader.h"
@@ -52,7 +53,12 @@ struct StepRules {
   bool recompute = false;  // keep what enters the layers alone (model/activations.h): less memory, a third more work
   QuantizationStart quantization = {};
   Distillation distillation = {};  // from the teacher, where there is one
+  RelationOptions relations = {};  // likewise
 };
+
+// What 0 stands for filled in; the layer from 0.
+size_t relation_layer(const RelationOptions& options, const ModelConfig& student);
+size_t relation_heads(const RelationOptions& options, const ModelConfig& student);
 
 class Teacher;
 
@@ -61,6 +67,7 @@ struct StepResult {
   double gradient_norm = 0;  // before clipping
   double z_loss = 0;         // mean, times its weight
   double divergence = 0;     // mean nats between the teacher's distribution and the model's
+  double relations = 0;      // mean nats a token between their relations, of queries, keys and values together
   size_t tokens = 0;         // that went through the model
   // The first of the step's samples, of all processes, whose loss is no finite number, if there is one.
   std::optional<size_t> broken_sample;
@@ -112,6 +119,7 @@ class TrainState {
   const ParameterRange& shard() const { return shards_[processes_->rank()]; }
   void micro_step(std::span<const Sample> samples, size_t first, float loss_scale, Threads& threads, StepResult& sums);
   Activations make_activations() const;
+  double relations_to_teacher(const Batch& batch, float loss_scale, Threads& threads);
   size_t count_targets(std::span<const Sample> samples) const;
   std::vector<StepResult> local_gradients(std::span<const Sample> samples, float loss_scale, Threads& threads);
   StepResult share_results(std::span<const StepResult> parts, size_t targets) const;

@@ -13,12 +13,16 @@ namespace tern {
 
 class Teacher {
  public:
-  // Error when the model's tokenizer or vocabulary is not the student's, or its context is shorter than the samples.
+  // Error when the model's tokenizer or vocabulary is not the student's, its context is shorter than the samples, or
+  // its attention cannot be cut into as many heads as `relations` asks for.
   Teacher(const std::string& path, const ModelConfig& student, const Tokenizer& tokenizer, const StepShape& shape,
-          Threads& threads);
+          Threads& threads, const RelationOptions& relations = {});
 
   // (N, V) of a batch that wants all logits; valid until the next call.
   MatView<const float> logits(const Batch& batch, Threads& threads);
+  // Of its layer as far up as the student's, from the last call; with relations only.
+  const AttentionStates& states() const { return *activations_.states; }
+  const ModelConfig& config() const { return loaded_.model.config; }
 
  private:
   LoadedModel loaded_;
@@ -28,6 +32,6 @@ class Teacher {
 };
 
 // Bytes that it holds, from the model's headers.
-size_t teacher_bytes(const std::string& path, const StepShape& shape);
+size_t teacher_bytes(const std::string& path, const StepShape& shape, const RelationOptions& relations);
 
 }  // namespace tern

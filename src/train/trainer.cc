@@ -65,7 +65,8 @@ class Run {
 
   TrainReport go(bool resume) {
     if (!options_.teacher.empty()) {
-      teacher_.emplace(options_.teacher, options_.model, tokenizer_, options_.shape_for(processes_.world()), threads_);
+      teacher_.emplace(options_.teacher, options_.model, tokenizer_, options_.shape_for(processes_.world()), threads_,
+                       options_.relations);
       state_.set_teacher(&*teacher_);
     }
     if (processes_.is_first() && hooks_.on_start) hooks_.on_start(options_, tokenizer_);
@@ -177,6 +178,7 @@ class Run {
     m.gradient_norm = result.gradient_norm;
     m.z_loss = result.z_loss;
     m.divergence = result.divergence;
+    m.relations = result.relations;
     m.tokens = result.tokens;
     if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm)) fail_broken(result);
     // Only now are the weights known to be good: a checkpoint that is written earlier could replace the last good one.

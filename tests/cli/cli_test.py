@@ -64,6 +64,7 @@ class Case(unittest.TestCase):
             (["--from", self.dir / "run", "--dim", 8], "leave --dim out"),
             (["--tokenizer", "byte", "--chat-template", "chatml"], "--chat-template belongs to --sft"),
             (["--tokenizer", "byte", "--distill-weight", 1], "--distill-weight belongs to --teacher"),
+            (["--tokenizer", "byte", "--relations", 1], "--relations belongs to --teacher"),
             (["--tokenizer", "byte", "--sft", "--text-key", "x"], "--text-key does not fit --sft"),
         ):
             self.assertIn(message, error(*wrong, *flags))
@@ -85,6 +86,9 @@ class Case(unittest.TestCase):
         first = json.loads(tern(*taught, "--out", self.dir / "taught", "--json")[0])
         alone = json.loads(tern("train", *self.shape, "--steps", 4, "--out", self.dir / "alone", "--json")[0])
         self.assertNotEqual(first["valid_loss"], alone["valid_loss"])
+        related = json.loads(tern(*taught, "--relations", 10, "--relation-layer", 1, "--out", self.dir / "related", "--json")[0])
+        self.assertNotEqual(related["valid_loss"], first["valid_loss"])
+        self.assertGreater(json.loads((self.dir / "related/metrics.jsonl").read_text().splitlines()[0])["relations"], 0)
         other = self.dir / "other"
         tokenizer = self.dir / "other.json"
         tern("tokenizer", "train", "--vocab", 300, "--out", tokenizer, self.dir / "text.txt")

@@ -16,7 +16,8 @@ namespace tern::test {
 namespace {
 
 constexpr WeightKind kKinds[] = {WeightKind::kTernary, WeightKind::kBinary, WeightKind::kFull};
-constexpr GradientPrecision kPrecisions[] = {GradientPrecision::kFloat32, GradientPrecision::kInt16};
+constexpr GradientPrecision kPrecisions[] = {GradientPrecision::kFloat32, GradientPrecision::kInt16,
+                                             GradientPrecision::kInt8};
 
 LinearBackwardScratch scratch_of(GradientPrecision precision) {
   LinearBackwardScratch scratch;
@@ -96,8 +97,8 @@ void expect_product(size_t terms, A a, B b, double start, double step, float act
   ASSERT_NEAR(static_cast<double>(actual), sum, 1.001 * static_cast<double>(terms + 4) * kUnit * magnitude + slack);
 }
 
-// How far dY is from its 16 bits: half a step, and what the two roundings of x * (32767 / a) add to it.
-double half_step(double largest) { return largest / 32767 * (0.5 + 32767 * 2 * kUnit); }
+// How far dY is from integers up to `most`: half a step, and what the two roundings of x * (most / a) add to it.
+double half_step(double largest, double most) { return largest / most * (0.5 + most * 2 * kUnit); }
 
 struct Shape {
   size_t tokens, outputs, inputs;
@@ -114,7 +115,8 @@ void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecisio
   const Matrix x = activations_of(input, shape.tokens);
   const Matrix dx_before = random_matrix(shape.tokens, shape.inputs, 4);
   const Matrix dw_before = random_matrix(shape.outputs, shape.inputs, 5);
-  const bool words = precision == GradientPrecision::kInt16 && kind != WeightKind::kFull;
+  const bool words = precision != GradientPrecision::kFloat32 && kind != WeightKind::kFull;
+  const double most = precision == GradientPrecision::kInt8 ? 127 : 32767;  // of the integers for dX
 
   Matrix dx = dx_before, dx_sum = dx_before, dw = dw_before, dw_again(shape.outputs, shape.inputs);
   LinearBackwardScratch scratch = scratch_of(precision);
@@ -125,7 +127,7 @@ void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecisio
   for (size_t n = 0; n < shape.tokens; ++n) {
     double largest = 0;
     for (size_t r = 0; r < shape.outputs; ++r) largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))));
-    const double step = words ? half_step(largest) : 0;
+    const double step = words ? half_step(largest, most) : 0;
     for (size_t k = 0; k < shape.inputs; ++k) {
       const auto dy_n = [&](size_t r) { return dy.at(n, r); };
       const auto w_k = [&](size_t r) { return w.at(r, k); };
@@ -147,7 +149,7 @@ void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecisio
           [&](size_t n) {
             return words ? static_cast<float>(input.quantized.q[n * input.quantized.stride + k]) : x.at(n, k);
           },
-          static_cast<double>(dw_before.at(r, k)), words ? half_step(largest) : 0, dw.at(r, k));
+          static_cast<double>(dw_before.at(r, k)), words ? half_step(largest, 32767) : 0, dw.at(r, k));
     }
   }
 }
@@ -222,7 +224,7 @@ TEST(GradientPrecision, HasNames) {
   for (const GradientPrecision precision : kPrecisions) {
     EXPECT_EQ(parse_gradient_precision(gradient_precision_name(precision)), precision);
   }
-  expect_error([] { parse_gradient_precision("int8"); }, "int8");
+  expect_error([] { parse_gradient_precision("int4"); }, "int4");
 }
 
 TEST(DenseBackward, ReadsFloatAndBfloatWeightsAlike) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/rng.h"
 #include "support/numbers.h"
@@ -92,6 +94,28 @@ TEST(TernaryMatrix, RowsSetInRangesAreThePackedMatrixInBothLayouts) {
       EXPECT_EQ(std::vector<uint8_t>(expected.panels.begin(), expected.panels.end()),
                 std::vector<uint8_t>(matrix.panels.begin(), matrix.panels.end()))
           << shape.rows << " x " << shape.cols << ", " << ternary_layout_name(layout);
+    }
+  }
+}
+
+TEST(TernaryMatrix, TransposedColumnsAreRows) {
+  for (const Shape shape : kShapes) {
+    for (const int count : {1, 3}) {
+      Threads threads(count);
+      TernaryMatrix matrix(shape.rows, shape.cols), transposed(shape.cols, shape.rows),
+          expected(shape.cols, shape.rows);
+      Rng rng(3, shape.rows, shape.cols);
+      std::vector<std::vector<int8_t>> columns(shape.cols, std::vector<int8_t>(shape.rows));
+      for (size_t r = 0; r < shape.rows; ++r) {
+        std::vector<int8_t> row(shape.cols);
+        for (size_t c = 0; c < shape.cols; ++c) {
+          row[c] = columns[c][r] = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
+        }
+        matrix.set_row(r, row);
+      }
+      for (size_t c = 0; c < shape.cols; ++c) expected.set_row(c, columns[c]);
+      transpose(matrix, threads, transposed);
+      EXPECT_TRUE(std::equal(expected.panels.begin(), expected.panels.end(), transposed.panels.begin()));
     }
   }
 }

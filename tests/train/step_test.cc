@@ -55,14 +55,13 @@ TEST(TrainState, AccumulationIsABiggerBatch) {
   }
 }
 
-// Rounded to 16 bits on the way, every tensor's gradient is within 2^-11 of its length, a fourth of what bf16's
-// rounding alone may be.
-TEST(TrainState, Int16GradientsAreThoseOfFloats) {
+// Every tensor's gradient is within `bound` of its length from that in floats.
+void expect_gradients_of_floats(GradientPrecision rounded, double bound) {
   for (const NamedConfig& named : small_configs()) {
     Threads threads(2);
     const RandomSamples samples(4, 13, named.config.vocab, 4);
     std::vector<std::vector<float>> gradients;
-    for (const GradientPrecision precision : {GradientPrecision::kFloat32, GradientPrecision::kInt16}) {
+    for (const GradientPrecision precision : {GradientPrecision::kFloat32, rounded}) {
       TrainState state(named.config, {13, 4, 1}, 5, threads, {OptimizerKind::kAdamW, 0, precision});
       set_random_masters(6, threads, state);
       state.compute_gradients(samples.samples(), threads);
@@ -81,12 +80,17 @@ TEST(TrainState, Int16GradientsAreThoseOfFloats) {
         difference += (static_cast<double>(gradients[tensors + i][k]) - expected) *
                       (static_cast<double>(gradients[tensors + i][k]) - expected);
       }
-      EXPECT_LE(std::sqrt(difference), 0x1p-11 * std::sqrt(square)) << named.name << " tensor " << i;
+      EXPECT_LE(std::sqrt(difference), bound * std::sqrt(square)) << named.name << " tensor " << i;
       differs |= difference > 0;
     }
     EXPECT_EQ(differs, named.config.weights != WeightKind::kFull) << named.name;
   }
 }
+
+// A fourth of what bf16's rounding alone may be.
+TEST(TrainState, Int16GradientsAreThoseOfFloats) { expect_gradients_of_floats(GradientPrecision::kInt16, 0x1p-11); }
+
+TEST(TrainState, Int8GradientsAreThoseOfFloats) { expect_gradients_of_floats(GradientPrecision::kInt8, 0x1p-5); }
 
 // Activations computed again are the same, so the masters are, to the last bit. Micro-batches run in the same buffers.
 TEST(TrainState, RecomputedActivationsGiveTheSameBits) {

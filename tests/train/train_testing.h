@@ -1,10 +1,15 @@
 // What the tests of training share.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "support/models.h"
 #include "support/temporary_directory.h"
 #include "train/options.h"
@@ -29,6 +34,53 @@ void set_masters(const Values& values_of, Threads& threads, TrainState& state) {
 // Random masters of a size that makes every gradient matter.
 inline void set_random_masters(uint64_t seed, Threads& threads, TrainState& state) {
   set_masters([&](const TensorSpec& spec) { return random_weights(spec, seed); }, threads, state);
+}
+
+// Masters and steps for finite differences. Matrices enter the forward pass in bfloat16, so both are made of what that
+// holds exactly: multiples of 2^-6 below 2, moved by 2^-6 and 2^-5. Then the rounding of the weights drops out.
+inline constexpr double kGrid = 0x1p-6;
+
+inline Matrix grid_weights(const TensorSpec& spec) {
+  Matrix weights = random_weights(spec, 1);
+  for (float& value : weights.values) {
+    value = static_cast<float>(kGrid * std::nearbyint(std::clamp(static_cast<double>(value), -1.5, 1.5) / kGrid));
+  }
+  return weights;
+}
+
+// The derivative of loss() by master i by Richardson's extrapolation: the error is of order h^4. A loss that is off by
+// about 5e-7 makes 1.5 * 5e-7 / 2^-6 = 5e-5 of it.
+template <class Loss>
+double numerical_derivative(const Loss& loss, size_t i, Threads& threads, TrainState& state) {
+  float& master = state.masters().data()[i];
+  const float before = master;
+  const auto loss_with = [&](double change) {
+    master = static_cast<float>(static_cast<double>(before) + change);
+    state.repack(threads);
+    return loss();
+  };
+  const auto slope = [&](double h) { return (loss_with(h) - loss_with(-h)) / (2 * h); };
+  const double derivative = (4 * slope(kGrid) - slope(2 * kGrid)) / 3;
+  master = before;
+  state.repack(threads);
+  return derivative;
+}
+
+// loss() against state.gradients(), which the caller has computed, at `count` places of every tensor.
+template <class Loss>
+void expect_derivatives(const Loss& loss, int count, Threads& threads, TrainState& state) {
+  const std::vector<float> gradients(state.gradients().data().begin(), state.gradients().data().end());
+  size_t begin = 0;
+  for (const TensorSpec& spec : state.masters().specs()) {
+    Rng rng(3, begin);
+    for (int sample = 0; sample < count; ++sample) {
+      const size_t i = begin + rng.below(spec.elements());
+      const double expected = numerical_derivative(loss, i, threads, state);
+      EXPECT_NEAR(static_cast<double>(gradients[i]), expected, 1.5e-4 + 2e-3 * std::fabs(expected))
+          << tern_name(spec) << " element " << i - begin;
+    }
+    begin += spec.elements();
+  }
 }
 
 // `count` samples of context + 1 random tokens.
