@@ -22,18 +22,19 @@ common=(--data "$stories/train.txt:0.35" "$books:0.65" --valid "$stories/valid.t
         --steps "$STEPS" --seed "$SEED" --valid-every 500 --checkpoint-every 100)
 # Both at once, half of the processors each.
 threads=$(($(nproc) / 2 > 0 ? $(nproc) / 2 : 1))
+# In the place of a shell of its own, so that signals reach it.
 train() {
   if [ -f "$OUT/$1/run.json" ]; then
-    "$TERN" train --resume --out "$OUT/$1" -t "$threads" --json >"$OUT/$1.json" 2>>"$OUT/$1.log"
+    exec "$TERN" train --resume --out "$OUT/$1" -t "$threads" --json >"$OUT/$1.json" 2>>"$OUT/$1.log"
   else
-    "$TERN" train "${common[@]}" --weights "$1" --out "$OUT/$1" -t "$threads" --json >"$OUT/$1.json" 2>>"$OUT/$1.log"
+    exec "$TERN" train "${common[@]}" --weights "$1" --out "$OUT/$1" -t "$threads" --json >"$OUT/$1.json" 2>>"$OUT/$1.log"
   fi
 }
 # The first run makes the shards that the second uses.
 train ternary & pids=($!)
 while [ ! -f "$OUT/ternary/run.json" ] && kill -0 "${pids[0]}" 2>/dev/null; do sleep 1; done
 train full & pids+=($!)
-trap 'kill -INT "${pids[@]}" 2>/dev/null; wait' INT TERM
+trap 'kill -TERM "${pids[@]}" 2>/dev/null; wait; exit 130' INT TERM
 for pid in "${pids[@]}"; do
   wait "$pid" || { tail -n 3 "$OUT"/*.log >&2; exit 1; }
 done
