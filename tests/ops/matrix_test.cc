@@ -61,8 +61,8 @@ TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
       }
       const std::vector<uint8_t> codes(matrix.panels.begin(), matrix.panels.end());
       matrix.set_layout(TernaryLayout::kTriples, threads);
-      EXPECT_EQ(matrix.panel_rows(), 32u);
-      EXPECT_EQ(matrix.panels.size(), (shape.rows + 31) / 32 * ((shape.cols + 47) / 48) * 320);
+      EXPECT_EQ(matrix.panel_rows(), 64u);
+      EXPECT_EQ(matrix.panels.size(), (shape.rows + 63) / 64 * ((shape.cols + 47) / 48) * 640);
       matrix.set_layout(TernaryLayout::kCodes, threads);
       EXPECT_EQ(codes, std::vector<uint8_t>(matrix.panels.begin(), matrix.panels.end()))
           << shape.rows << " x " << shape.cols << ", " << count << " threads";

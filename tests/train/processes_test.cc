@@ -195,8 +195,8 @@ TEST(Processes, SayWhatTheySend) {
     for (const TensorPiece& piece : pieces_of(specs, mine)) norm_chunks += (piece.size() + kShardUnit - 1) / kShardUnit;
     const size_t gradients = (elements_of(specs) - mine.size()) * sizeof(float);
     const size_t weights = packed_bytes(specs, mine, state.model()) + 3 * sizeof(uint64_t);
-    // The count of targets, five numbers of the losses, the parts of the norm.
-    EXPECT_EQ(processes.sent_bytes() - before, gradients + weights + (1 + 5 + norm_chunks) * sizeof(double));
+    // The count of targets, six numbers of the losses, the parts of the norm.
+    EXPECT_EQ(processes.sent_bytes() - before, gradients + weights + (1 + 6 + norm_chunks) * sizeof(double));
   });
 }
 
