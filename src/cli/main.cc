@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "dist/processes.h"
+#include "kernels/kernels.h"
 
 namespace tern {
 namespace {
@@ -68,6 +69,8 @@ int run(int argc, char** argv) {
                                     add_convert_command, add_info_command, add_tokenizer_command, add_bench_command,
                                     add_embed_command,   add_plot_command};
   for (const auto add : kCommands) add(app);
+  // A wrong TERN_ISA is no fault of the file that would be the first to need kernels.
+  app.parse_complete_callback([] { kernels(); });
   catch_bus_errors();
   try {
     app.parse(argc, argv);

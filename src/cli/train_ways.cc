@@ -78,6 +78,9 @@ void begin_with_ways(const CLI::App& command, const WayArguments& args, TrainOpt
        {"--distill-weight", "--distill-temperature", "--relations", "--relation-layer", "--relation-heads"}) {
     if (command.count(name) > 0 && o.teacher.empty()) fail("{} belongs to --teacher; leave it out", name);
   }
+  for (const char* name : {"--relation-layer", "--relation-heads"}) {
+    if (command.count(name) > 0 && o.relations.weight == 0) fail("{} belongs to --relations; leave it out", name);
+  }
   for (const char* name : {"--text-key", "--cache", "--trace"}) {
     if (command.count(name) > 0 && o.sft) fail("{} does not fit --sft; leave one of them out", name);
   }

@@ -65,6 +65,7 @@ class Case(unittest.TestCase):
             (["--tokenizer", "byte", "--chat-template", "chatml"], "--chat-template belongs to --sft"),
             (["--tokenizer", "byte", "--distill-weight", 1], "--distill-weight belongs to --teacher"),
             (["--tokenizer", "byte", "--relations", 1], "--relations belongs to --teacher"),
+            (["--tokenizer", "byte", "--teacher", self.dir / "run", "--relation-layer", 1], "--relation-layer belongs to --relations"),
             (["--tokenizer", "byte", "--sft", "--text-key", "x"], "--text-key does not fit --sft"),
         ):
             self.assertIn(message, error(*wrong, *flags))
@@ -416,7 +417,7 @@ class Case(unittest.TestCase):
         for args, part in cases:
             with self.subTest(part=part):
                 self.assertIn(part, error(*args))
-        self.assertIn("TERN_ISA=mmx", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
+        self.assertIn("tern: TERN_ISA=mmx: no such instruction set", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
 
     def test_bench_reports_every_field(self):
         tests = json.loads(tern("bench", "--shape", "tiny", "-p", "20,600", "-n", 4, "-b", "1,3", "-r", 2, "-t", 2,
