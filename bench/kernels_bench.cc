@@ -364,7 +364,8 @@ void register_table(const Kernels& table) {
   }
   constexpr Shape kTraining[] = {{768, 128, 128}, {768, 256, 256}, {768, 384, 128}, {768, 128, 384}, {768, 384, 384},
                                  {128, 384, 768}, {64, 64, 32},    {64, 32, 64},    {1, 128, 128},   {1, 256, 256},
-                                 {1, 1024, 256},  {4, 256, 256},   {1, 4096, 2560}};
+                                 {1, 1024, 256},  {4, 256, 256},   {1, 4096, 2560},
+                                 {512, 3200, 3200}, {128, 3200, 3200}};
   for (const Shape& p : kTraining) {
     for (const bool bf16 : {false, true}) {
       for (const bool transposed : {false, true}) {
