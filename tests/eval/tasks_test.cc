@@ -22,8 +22,9 @@ namespace {
 
 TEST(TaskDefinitions, TheBuiltInOnesAreFoundByTheirNames) {
   const std::vector<TaskDefinition> tasks = builtin_tasks();
-  EXPECT_EQ(tasks.size(), 10u);
+  EXPECT_EQ(tasks.size(), 11u);
   for (const TaskDefinition& task : tasks) EXPECT_EQ(find_task(task.name), task);
+  EXPECT_EQ(find_task("siqa"), find_task("social_iqa"));
   EXPECT_FALSE(find_task("lambada_openai").is_choice());
   expect_error([] { find_task("mmlu"); }, "unknown task 'mmlu', expected arc_easy, arc_challenge, hellaswag,");
 }
@@ -69,7 +70,7 @@ TEST(TaskDefinitions, WhatIsNoneSaysWhatIsWrong) {
 
 TaskData data_of(std::vector<Question> questions) {
   const size_t rows = questions.size();
-  return {"file", rows, std::move(questions)};
+  return {"file", rows, 0, std::move(questions)};
 }
 
 Question question_of(std::initializer_list<size_t> lengths, size_t answer) {
