@@ -62,7 +62,7 @@ std::string sample_lines(const TaskDefinition& task, const TaskData& data,
 }
 
 std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, HeadKind head, double tokens_per_s,
-                    size_t cached_choices) {
+                    const ChoiceScorer& scorer) {
   ordered_json results;
   ordered_json shots;
   ordered_json better;
@@ -91,7 +91,8 @@ std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, 
       {"n-samples", samples},
       {"config", {{"model", "tern"}, {"model_args", args.model}, {"limit", limit}, {"fewshot_seed", args.shots.seed}}},
       {"truncated_choices", cut},
-      {"cached_choices", cached_choices},
+      {"cached_choices", scorer.cached_choices()},
+      {"tokens_read", scorer.tokens_read()},
       {"kv_type", args.kv_type},
       {"kernel", kernels().name},
       {"head", head_kind_name(head)},
@@ -157,7 +158,7 @@ void eval_tasks(const TasksArguments& args) {
   const double tokens_per_s = static_cast<double>(scorer.tokens_read()) / (now_s() - start);
   if (!args.samples.empty()) write_file(args.samples, samples);
   if (args.json) {
-    std::fputs(json_of(args, all, head, tokens_per_s, scorer.cached_choices()).c_str(), stdout);
+    std::fputs(json_of(args, all, head, tokens_per_s, scorer).c_str(), stdout);
     return;
   }
   print_table(all);

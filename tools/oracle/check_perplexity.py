@@ -3,8 +3,8 @@
 
     python3 tools/oracle/check_perplexity.py --tern build/release/tern --data DATA [--bytes 60000]
 
-Needs lm-eval, torch and transformers. DATA has text/ (TERN_DATA). A small model is trained on DATA's text and written
-for Hugging Face; the beginning of WikiText-2's test file is scored in each convention:
+Needs lm-eval, torch and transformers. DATA has text/ (TERN_DATA). With a small model (--model, or one that is trained on
+DATA's text) the beginning of WikiText-2's test file is scored in each convention:
 
 - gptq: GPTQ's loop (rows joined by two line ends, tokenized once, windows of the context, mean of their losses) in a few
   lines of torch;
@@ -12,7 +12,7 @@ for Hugging Face; the beginning of WikiText-2's test file is scored in each conv
   one document;
 - llama.cpp: its loop in a few lines of torch (second halves of windows).
 
-A line for each; exit code 1 when one differs by more than --tolerance (relative).
+A line for each; exit code 1 when one differs by more than --tolerance (relative). --golden FILE keeps the oracles' values.
 """
 from __future__ import annotations
 
@@ -89,16 +89,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tern", required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", type=Path, help="a Hugging Face directory")
+    parser.add_argument("--golden", type=Path)
     parser.add_argument("--bytes", type=int, default=60000, help="of the text")
     parser.add_argument("--tolerance", type=float, default=1e-4)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        small_model(args.tern, args.data, CONTEXT, folder)
+        path = args.model or small_model(args.tern, args.data, CONTEXT, folder)
         text = (args.data / "text/wikitext2/wiki.test.raw").read_bytes()[:args.bytes].decode("utf-8", "ignore")
         (folder / "text.raw").write_text(text)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=torch.float32)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder / "hf")
+        model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(path)
         harness = HFLM(pretrained=model, tokenizer=tokenizer, max_length=CONTEXT, batch_size=8, device="cpu")
 
         def mean(losses: List[float]) -> Dict[str, float]:
@@ -114,12 +116,15 @@ def main() -> int:
         ]
         good = True
         for flags, expected in checks:
-            ours = json.loads(tern(args.tern, "eval", "perplexity", "-m", folder / "hf", folder / "text.raw", "--json",
+            ours = json.loads(tern(args.tern, "eval", "perplexity", "-m", path, folder / "text.raw", "--json", "-c", CONTEXT,
                                    "--convention", *flags))
             same = all(abs(ours[key] / value - 1) <= args.tolerance for key, value in expected.items())
             good &= same
             values = ", ".join(f"{key} {ours[key]:.6g} / {value:.6g}" for key, value in expected.items())
             print(f"{' '.join(flags)}: {'same' if same else 'DIFFERENT'}: {values} (tern / oracle)", flush=True)
+        if args.golden:
+            values = {" ".join(flags): expected for flags, expected in checks}
+            args.golden.write_text(json.dumps({"bytes": args.bytes, "context": CONTEXT, "values": values}, indent=1) + "\n")
         return 0 if good else 1
 
 
