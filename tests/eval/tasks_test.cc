@@ -187,7 +187,7 @@ TEST_F(RealTasks, ARandomModelGuesses) {
   Threads threads(1);
   ModelConfig config = small_configs().front().config;
   config.vocab = 257;
-  config.context = 256;
+  config.context = 512;
   const Model model = random_model(config, 3, threads);
   const Tokenizer tokenizer(byte_vocabulary());
   constexpr size_t kQuestions = 60;
