@@ -19,7 +19,8 @@ AppendFile::AppendFile(std::filesystem::path path) : path_(std::move(path)) {
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int error = errno;
     ::close(std::exchange(fd_, -1));
-    fail("{}: cannot lock it: {}", path_.string(), error == EWOULDBLOCK ? "another process uses it" : strerror(error));
+    fail("{}: cannot lock it: {}", path_.string(),
+         error == EWOULDBLOCK ? "another process uses it" : std::strerror(error));
   }
 }
 

@@ -244,6 +244,10 @@ std::vector<std::vector<ChoiceScore>> ChoiceScorer::score(std::span<const std::v
       if (is_known(groups.back())) groups.pop_back();
     }
   }
+  if (groups.empty()) {
+    if (on_scored) on_scored(questions.size());
+    return scores;
+  }
   Pass pass(*this, sequences, capacity);
   for (size_t begin = 0; begin < groups.size();) {
     size_t end = begin;  // of the groups that the cache has room for

@@ -44,11 +44,6 @@ uint64_t hash_of_rows(size_t rows, Threads& threads, const Row& add_row) {
   return all.value();
 }
 
-template <class T>
-Bytes bytes_of(VecView<const T> values) {
-  return std::as_bytes(std::span(values.data(), values.size()));
-}
-
 uint64_t hash_of(const DenseMatrix& w, Threads& threads) {
   return hash_of_rows(w.rows, threads, [&](size_t row, TokenChecksum& sum) {
     std::vector<float> values(w.cols);

@@ -238,7 +238,10 @@ class Case(unittest.TestCase):
         self.assertAlmostEqual(other["loss_second"]["mean"], loss, places=5)
         self.assertGreater(other["kl_divergence"]["mean"], 0)
         self.assertGreater(other["loss_difference"]["error"], 0)
-        for word in ("KL divergence", "same top token", "perplexities", "standard error"):
+        difference = other["perplexity_difference"]
+        self.assertAlmostEqual(difference["mean"], other["perplexity_second"] - other["perplexity_first"], places=9)
+        self.assertGreater(difference["error"], 0)
+        for word in ("KL divergence", "same top token", "perplexities", "their difference", "standard error"):
             self.assertIn(word, tern(*args)[0])
         self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
         tokenizer = self.dir / "compared.json"

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "eval/task_data.h"
 #include "eval/task_yaml.h"
 #include "support/errors.h"
@@ -69,11 +70,22 @@ TEST(YamlTasks, DamagedOnesSayTheLine) {
   }
   expect(wide, "expected at most 100000 values");
   expect(std::string(40, '[') + std::string(40, ']'), "line 1: expected at most 32 levels");
+}
+
+TEST(YamlTasks, CutOrChangedAnywhereTheyAreAnErrorOrATask) {
   const std::string good = kYaml;
-  for (size_t size = 0; size < good.size(); ++size) {
+  const auto convert = [](const std::string& text) {
     try {
-      json_of_yaml(good.substr(0, size), "t.yaml");
+      json_of_yaml(text, "t.yaml");
     } catch (const Error&) {}
+  };
+  for (size_t size = 0; size < good.size(); ++size) convert(good.substr(0, size));
+  Rng rng(5);
+  constexpr std::string_view kMarks = "-:?#&*!|>'\"%@`,[]{}~\n\t \\<";
+  for (int i = 0; i < 2000; ++i) {
+    std::string text = good;
+    for (int k = 0; k < 3; ++k) text[rng.below(text.size())] = kMarks[rng.below(kMarks.size())];
+    convert(text);
   }
 }
 
