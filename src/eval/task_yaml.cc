@@ -32,6 +32,12 @@ class Converter {
  private:
   static std::string place(const YAML::Node& node) { return fmt::format("line {}", node.Mark().line + 1); }
 
+  // An escape, or what the library takes for UTF-16, may yet be no character.
+  static const std::string& text_of(const YAML::Node& node) {
+    if (!is_valid_utf8(node.Scalar())) fail("{}: expected UTF-8, the text has other bytes", place(node));
+    return node.Scalar();
+  }
+
   ordered_json sequence(const YAML::Node& node) {
     ordered_json items = ordered_json::array();
     for (const YAML::Node& item : node) items.push_back(convert(item));
@@ -42,7 +48,7 @@ class Converter {
     ordered_json object = ordered_json::object();
     for (const auto& entry : node) {
       if (!entry.first.IsScalar()) fail("{}: expected a name as key", place(entry.first));
-      const std::string& key = entry.first.Scalar();
+      const std::string& key = text_of(entry.first);
       if (object.contains(key)) fail("{}: the key {} is there twice", place(entry.first), quote(key));
       object[key] = convert(entry.second);
     }
@@ -50,7 +56,7 @@ class Converter {
   }
 
   static ordered_json scalar(const YAML::Node& node) {
-    const std::string& text = node.Scalar();
+    const std::string& text = text_of(node);
     const std::string& tag = node.Tag();
     const bool is_plain = tag == "?";
     if (!is_plain && tag != "!" && tag != "tag:yaml.org,2002:str") {
