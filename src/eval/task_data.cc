@@ -77,6 +77,7 @@ TaskData read_questions(const TaskDefinition& task, const fs::path& folder, size
   data.shots = options.count.value_or(task.shots.count);
   const TaskRows rows = rows_of(task, data.file);
   data.rows = rows.rows.size();
+  data.unit = rows.unit;
   if (data.shots == 0) {
     data.questions = make_questions(task, rows, data.file.string(), limit);
     return data;

@@ -18,6 +18,7 @@ struct TaskData {
   size_t rows = 0;   // in the file
   size_t shots = 0;  // examples before every question
   std::vector<Question> questions;
+  std::string unit = "line";  // what Question::line counts: "line" or "item"
 };
 
 // The first `limit` questions of the file that the task names below `folder`; 0: all. Files are JSON lines (*.jsonl), a
