@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <cstdio>
 
 #include "base/error.h"
@@ -35,6 +36,7 @@ void print_table(const CompareArguments& args, const Comparison& c, size_t conte
   row("second - first", c.difference);
   fmt::print("perplexities      {:.4f} and {:.4f}, ratio {:.6f}\n", std::exp(c.loss_a.mean), std::exp(c.loss_b.mean),
              std::exp(c.difference.mean));
+  row("  their difference", c.perplexity_difference);
   row("KL divergence", c.divergence);
   fmt::print("                  median {:.3g}, 99% {:.3g}, largest {:.3g}\n", c.divergence_median, c.divergence_99,
              c.divergence_largest);
@@ -52,6 +54,9 @@ void print_json(const CompareArguments& args, const Comparison& c, size_t contex
                                        {"loss_first", to_json(c.loss_a)},
                                        {"loss_second", to_json(c.loss_b)},
                                        {"loss_difference", to_json(c.difference)},
+                                       {"perplexity_first", std::exp(c.loss_a.mean)},
+                                       {"perplexity_second", std::exp(c.loss_b.mean)},
+                                       {"perplexity_difference", to_json(c.perplexity_difference)},
                                        {"kl_divergence", to_json(c.divergence)},
                                        {"kl_divergence_median", c.divergence_median},
                                        {"kl_divergence_99", c.divergence_99},

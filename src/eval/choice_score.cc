@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
+#include "base/rng.h"
 #include "base/text.h"
+#include "eval/score_cache.h"
+#include "formats/token_file.h"
 #include "model/batch.h"
 #include "model/forward.h"
 #include "model/memory.h"
@@ -25,14 +29,6 @@ struct Input {
   size_t first_wanted = 0;  // the row whose logits predict the continuation's first token
   std::span<const int32_t> targets;
   ChoiceScore* score = nullptr;
-};
-
-// The choices of a question, as many as the cache has sequences for.
-struct Group {
-  std::vector<Input> inputs;
-  size_t shared = 0;          // tokens that all of them begin with
-  size_t first_sequence = 0;  // of its consecutive ones
-  size_t question = 0;
 };
 
 Input make_input(const ChoiceTokens& choice, size_t context, ChoiceScore& score) {
@@ -66,23 +62,6 @@ size_t shared_tokens(std::span<const Input> inputs) {
   return shared;
 }
 
-std::vector<Group> make_groups(std::span<const std::vector<ChoiceTokens>> questions, size_t context, size_t sequences,
-                               std::vector<std::vector<ChoiceScore>>& scores) {
-  std::vector<Group> groups;
-  for (size_t q = 0; q < questions.size(); ++q) {
-    for (size_t begin = 0; begin < questions[q].size(); begin += sequences) {
-      Group group;
-      group.question = q;
-      for (size_t i = begin; i < std::min(begin + sequences, questions[q].size()); ++i) {
-        group.inputs.push_back(make_input(questions[q][i], context, scores[q][i]));
-      }
-      group.shared = shared_tokens(group.inputs);
-      groups.push_back(std::move(group));
-    }
-  }
-  return groups;
-}
-
 int32_t argmax(VecView<const float> row) {
   return static_cast<int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
 }
@@ -101,7 +80,30 @@ size_t sequences_for(const ModelConfig& config, size_t capacity, KvType kv_type)
   return std::clamp(kCacheBytes / bytes, size_t{1}, kMaxSequences);
 }
 
+// Of all that a score follows from but the model.
+uint64_t request_hash(const Input& input) {
+  TokenChecksum sum;
+  sum.add(input.first_wanted);
+  for (const int32_t token : input.tokens) sum.add(mix_bits(static_cast<uint64_t>(token)));
+  sum.add(mix_bits(static_cast<uint64_t>(input.targets.back())));
+  return mix_bits(sum.value());
+}
+
 }  // namespace
+
+// The choices of a question, as many as the KV cache has sequences for.
+struct ChoiceScorer::Group {
+  std::vector<Input> inputs;
+  size_t shared = 0;          // tokens that all of them begin with
+  size_t first_sequence = 0;  // of its consecutive ones
+  size_t question = 0;
+
+  Group(std::span<const ChoiceTokens> choices, size_t context, std::span<ChoiceScore> scores, size_t of_question)
+      : question(of_question) {
+    for (size_t i = 0; i < choices.size(); ++i) inputs.push_back(make_input(choices[i], context, scores[i]));
+    shared = shared_tokens(inputs);
+  }
+};
 
 // Runs of tokens, one after the other, cut where a forward pass is full.
 class ChoiceScorer::Pass {
@@ -166,6 +168,12 @@ class ChoiceScorer::Pass {
   std::vector<ChoiceScore*> scores_;  // what they add to
 };
 
+int32_t prefix_token(const Tokenizer& tokenizer) {
+  if (tokenizer.bos_id()) return *tokenizer.bos_id();
+  if (!tokenizer.eos_ids().empty()) return tokenizer.eos_ids()[0];
+  fail("a text without context, expected a tokenizer with a BOS or end-of-text token to put there");
+}
+
 ChoiceTokens encode_choice(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation) {
   ChoiceTokens tokens;
   const std::string_view kept = jinja::strip(context, "", true, jinja::Ends::kRight);
@@ -173,11 +181,8 @@ ChoiceTokens encode_choice(const Tokenizer& tokenizer, std::string_view context,
   if (!kept.empty()) tokens.context = tokenizer.encode(kept, tokenizer.add_bos(), true);
   if (tokens.context.empty()) {
     tokens.continuation = tokenizer.encode(rest, false, true);
-    std::optional<int32_t> first = tokenizer.bos_id();
-    if (!first && !tokenizer.eos_ids().empty()) first = tokenizer.eos_ids()[0];
-    if (!first) fail("an empty context, expected a tokenizer with a BOS or end-of-text token to put there");
-    tokens.context = {*first};
-    if (tokens.continuation.size() > 1 && tokens.continuation[0] == *first) {
+    tokens.context = {prefix_token(tokenizer)};
+    if (tokens.continuation.size() > 1 && tokens.continuation[0] == tokens.context[0]) {
       tokens.continuation.erase(tokens.continuation.begin());
     }
   } else {
@@ -196,6 +201,31 @@ ChoiceScorer::ChoiceScorer(const Model& model, Threads& threads, size_t context,
   }
 }
 
+// Whether the cache has the scores of the group; then they are set.
+bool ChoiceScorer::is_known(const Group& group) {
+  if (cache_ == nullptr) return false;
+  std::vector<ChoiceScore> known;
+  for (const Input& input : group.inputs) {
+    const std::optional<ChoiceScore> score = cache_->find(request_hash(input));
+    if (!score) return false;
+    known.push_back(*score);
+  }
+  for (size_t i = 0; i < known.size(); ++i) {
+    known[i].cut = group.inputs[i].score->cut;
+    *group.inputs[i].score = known[i];
+  }
+  cached_choices_ += known.size();
+  return true;
+}
+
+void ChoiceScorer::keep(std::span<const Group> groups) {
+  if (cache_ == nullptr) return;
+  for (const Group& group : groups) {
+    for (const Input& input : group.inputs) cache_->add(request_hash(input), *input.score);
+  }
+  cache_->flush();
+}
+
 std::vector<std::vector<ChoiceScore>> ChoiceScorer::score(std::span<const std::vector<ChoiceTokens>> questions,
                                                           const std::function<void(size_t)>& on_scored) {
   std::vector<std::vector<ChoiceScore>> scores;
@@ -205,7 +235,19 @@ std::vector<std::vector<ChoiceScore>> ChoiceScorer::score(std::span<const std::v
   for (const auto& choices : questions) {
     for (const ChoiceTokens& choice : choices) check_tokens(choice.continuation, model_.config.vocab);
   }
-  std::vector<Group> groups = make_groups(questions, context_, sequences, scores);
+  std::vector<Group> groups;
+  for (size_t q = 0; q < questions.size(); ++q) {
+    for (size_t begin = 0; begin < questions[q].size(); begin += sequences) {
+      const size_t count = std::min(sequences, questions[q].size() - begin);
+      groups.emplace_back(std::span(questions[q]).subspan(begin, count), context_,
+                          std::span(scores[q]).subspan(begin, count), q);
+      if (is_known(groups.back())) groups.pop_back();
+    }
+  }
+  if (groups.empty()) {
+    if (on_scored) on_scored(questions.size());
+    return scores;
+  }
   Pass pass(*this, sequences, capacity);
   for (size_t begin = 0; begin < groups.size();) {
     size_t end = begin;  // of the groups that the cache has room for
@@ -224,6 +266,7 @@ std::vector<std::vector<ChoiceScore>> ChoiceScorer::score(std::span<const std::v
       }
     }
     pass.run();
+    keep(together);
     begin = end;
     if (on_scored) on_scored(end < groups.size() ? groups[end].question : questions.size());
   }

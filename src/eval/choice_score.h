@@ -25,6 +25,10 @@ struct ChoiceTokens {
 // context is BOS, or the end-of-text token where there is no BOS. Error for a pair whose continuation has no token.
 ChoiceTokens encode_choice(const Tokenizer& tokenizer, std::string_view context, std::string_view continuation);
 
+// What stands in front of a text without context: BOS, or the end-of-text token where there is no BOS. Error where
+// there is neither.
+int32_t prefix_token(const Tokenizer& tokenizer);
+
 struct ChoiceScore {
   double log_likelihood = 0;  // sum of log p of the continuation's tokens, in their order
   bool is_greedy = true;      // each of them is the most probable one (the first of several)
@@ -32,6 +36,8 @@ struct ChoiceScore {
 
   bool operator==(const ChoiceScore&) const = default;
 };
+
+class ScoreCache;  // score_cache.h
 
 class ChoiceScorer {
  public:
@@ -45,17 +51,28 @@ class ChoiceScorer {
   std::vector<std::vector<ChoiceScore>> score(std::span<const std::vector<ChoiceTokens>> questions,
                                               const std::function<void(size_t)>& on_scored = nullptr);
 
-  // Tokens read by the model so far.
+  // From now on what the cache knows is not computed, and what is computed goes there as soon as it is. The cache is of
+  // this model and type of keys and values, and outlives the scorer.
+  void use(ScoreCache& cache) { cache_ = &cache; }
+
+  // Tokens read by the model so far, and choices that the cache knew.
   size_t tokens_read() const { return tokens_read_; }
+  size_t cached_choices() const { return cached_choices_; }
 
  private:
+  struct Group;
   class Pass;
+
+  bool is_known(const Group& group);
+  void keep(std::span<const Group> groups);
 
   const Model& model_;
   Threads& threads_;
   size_t context_;
   KvType kv_type_;
+  ScoreCache* cache_ = nullptr;
   size_t tokens_read_ = 0;
+  size_t cached_choices_ = 0;
 };
 
 }  // namespace tern

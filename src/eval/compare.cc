@@ -63,6 +63,10 @@ Comparison summarize(const std::vector<TokenComparison>& tokens) {
   c.loss_a = estimate(tokens, [](const TokenComparison& t) { return t.loss_a; });
   c.loss_b = estimate(tokens, [](const TokenComparison& t) { return t.loss_b; });
   c.difference = estimate(tokens, [](const TokenComparison& t) { return t.loss_b - t.loss_a; });
+  // d exp(x) = exp(x) dx
+  const double perplexity_a = std::exp(c.loss_a.mean), perplexity_b = std::exp(c.loss_b.mean);
+  const auto change = [&](const TokenComparison& t) { return perplexity_b * t.loss_b - perplexity_a * t.loss_a; };
+  c.perplexity_difference = {perplexity_b - perplexity_a, estimate(tokens, change).error};
   c.divergence = estimate(tokens, [](const TokenComparison& t) { return t.divergence; });
   c.same_top = estimate(tokens, [](const TokenComparison& t) { return t.same_top ? 1.0 : 0.0; });
   std::vector<double> sorted;

@@ -19,7 +19,9 @@ struct Comparison {
   size_t tokens = 0;        // predicted
   Estimate loss_a, loss_b;  // nats a token
   Estimate difference;      // of the losses, b - a, token by token: ln of the ratio of the perplexities
-  Estimate divergence;      // KL(a || b) = sum_v p_a(v) (log p_a(v) - log p_b(v)), nats
+  // exp(mean loss of b) - exp(mean loss of a); the error to the first order, from the losses' token by token.
+  Estimate perplexity_difference;
+  Estimate divergence;  // KL(a || b) = sum_v p_a(v) (log p_a(v) - log p_b(v)), nats
   double divergence_median = 0, divergence_99 = 0, divergence_largest = 0;
   Estimate same_top;  // share of the tokens where both find the same token most likely
 };

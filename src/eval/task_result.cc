@@ -35,7 +35,7 @@ std::vector<std::vector<ChoiceTokens>> encode_questions(const Tokenizer& tokeniz
   std::vector<std::vector<ChoiceTokens>> all;
   for (const Question& question : data.questions) {
     std::vector<ChoiceTokens>& choices = all.emplace_back();
-    with_context(fmt::format("{}: line {}", data.file.string(), question.line), [&] {
+    with_context(fmt::format("{}: {} {}", data.file.string(), data.unit, question.line), [&] {
       for (const ChoiceText& text : question.choices) {
         choices.push_back(encode_choice(tokenizer, text.context, text.continuation));
       }

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "eval/harness_task.h"
+#include "eval/task_yaml.h"
 #include "template/syntax.h"
 #include "tokenizer/json_fields.h"
 
@@ -15,54 +17,19 @@ namespace {
 
 using nlohmann::json;
 
-// Files by the names of their publishers' archives. Prompts are those of lm-evaluation-harness 0.4.
-constexpr std::array kBuiltinTasks = {
-    R"({"task": "arc_easy",
-        "files": ["arc/ARC-Easy-Test.jsonl", "ARC-Easy/ARC-Easy-Test.jsonl", "ARC-V1-Feb2018-2/ARC-Easy/ARC-Easy-Test.jsonl",
-                  "ARC-Easy-Test.jsonl"],
-        "context": "Question: {{question.stem}}\nAnswer:",
-        "each": "question.choices", "choices": "{{item.text}}", "labels": "{{item.label}}", "answer": "{{answerKey}}"})",
-    R"({"task": "arc_challenge",
-        "files": ["arc/ARC-Challenge-Test.jsonl", "ARC-Challenge/ARC-Challenge-Test.jsonl",
-                  "ARC-V1-Feb2018-2/ARC-Challenge/ARC-Challenge-Test.jsonl", "ARC-Challenge-Test.jsonl"],
-        "context": "Question: {{question.stem}}\nAnswer:",
-        "each": "question.choices", "choices": "{{item.text}}", "labels": "{{item.label}}", "answer": "{{answerKey}}"})",
-    R"({"task": "hellaswag",
-        "files": ["hellaswag/hellaswag_val.jsonl", "hellaswag_val.jsonl"],
-        "context": "{{activity_label}}: {{ctx_a}} {{ctx_b.capitalize()}}",
-        "each": "endings", "choices": "{{item}}", "answer": "{{label}}", "clean": "wikihow"})",
-    R"({"task": "boolq",
-        "files": ["boolq/val.jsonl", "BoolQ/val.jsonl"],
-        "context": "{{passage}}\nQuestion: {{question}}?\nAnswer:",
-        "choices": ["no", "yes"], "labels": ["False", "True"], "answer": "{{label}}", "acc_norm": false})",
-    R"({"task": "openbookqa",
-        "files": ["openbookqa/test.jsonl", "OpenBookQA-V1-Sep2018/Data/Main/test.jsonl"],
-        "context": "{{question.stem}}",
-        "each": "question.choices", "choices": "{{item.text}}", "labels": "{{item.label}}",
-        "answer": "{{answerKey.strip()}}"})",
-    R"({"task": "piqa",
-        "files": ["piqa/valid.jsonl", "piqa/dev.jsonl", "physicaliqa-train-dev/dev.jsonl"], "answers": "-labels.lst",
-        "context": "Question: {{goal}}\nAnswer:", "choices": ["{{sol1}}", "{{sol2}}"], "answer": "{{answer}}"})",
-    R"({"task": "winogrande",
-        "files": ["winogrande/dev.jsonl", "winogrande_1.1/dev.jsonl"],
-        "choices": ["{{option1}}", "{{option2}}"], "labels": ["1", "2"], "answer": "{{answer}}",
-        "context": "{{sentence[:sentence.index('_')]}}{{choice}}",
-        "continuation": "{{sentence[sentence.index('_') + 1:].strip()}}", "acc_norm": false})",
-    R"({"task": "lambada_openai",
-        "files": ["lambada/lambada_test_openai.jsonl", "lambada/lambada_test.jsonl", "lambada_test.jsonl"],
-        "context": "{{text.split(' ')[:-1] | join(' ')}}", "continuation": "{{text.split(' ')[-1]}}"})",
-    R"({"task": "sciq",
-        "files": ["sciq/test.json", "SciQ dataset-2 3/test.json"],
-        "context": "{{support.lstrip()}}\nQuestion: {{question}}\nAnswer:",
-        "choices": ["{{distractor1}}", "{{distractor2}}", "{{distractor3}}", "{{correct_answer}}"], "answer": "3"})",
-    R"({"task": "social_iqa",
-        "files": ["siqa/dev.jsonl", "socialiqa-train-dev/dev.jsonl"], "answers": "-labels.lst",
-        "context": "Q: {{context}} {{question}}\nA:", "choices": ["{{answerA}}", "{{answerB}}", "{{answerC}}"],
-        "labels": ["1", "2", "3"], "answer": "{{answer}}", "acc_norm": false})",
-};
+constexpr std::array kKeys = {"task",         "alias",     "files",  "answers",     "each",
+                              "choices",      "labels",    "answer", "description", "context",
+                              "continuation", "delimiter", "clean",  "acc_norm",    "fewshot"};
+constexpr std::array kShotKeys = {"count", "files", "sampler", "excludes_question", "target_delimiter", "delimiter"};
 
-constexpr std::array kKeys = {"task",   "files",   "answers",      "each",      "choices", "labels",
-                              "answer", "context", "continuation", "delimiter", "clean",   "acc_norm"};
+template <size_t N>
+void check_keys(const json& object, const std::array<const char*, N>& keys, const std::string& where) {
+  for (const auto& entry : expect_object(object, where).items()) {
+    if (std::find(keys.begin(), keys.end(), entry.key()) == keys.end()) {
+      fail("{}: unknown key {}", where, quote(entry.key()));
+    }
+  }
+}
 
 std::string text_at(const json& object, const char* key, const std::string& where, const char* otherwise) {
   const json* value = find_field(object, key);
@@ -89,7 +56,7 @@ std::vector<std::string> texts_at(const json& object, const char* key, const std
 }
 
 void check_choices(const TaskDefinition& task, const std::string& where) {
-  if (!task.each.empty()) {
+  if (!task.each.source.empty()) {
     if (task.choices.size() != 1) {
       fail("{}.choices: with 'each' expected one template, there are {}", where, task.choices.size());
     }
@@ -105,13 +72,34 @@ void check_choices(const TaskDefinition& task, const std::string& where) {
   }
 }
 
-TaskDefinition task_from_json(const json& object, const std::string& where) {
-  expect_object(object, where);
-  for (const auto& entry : object.items()) {
-    if (std::find(kKeys.begin(), kKeys.end(), entry.key()) == kKeys.end()) {
-      fail("{}: unknown key {}", where, quote(entry.key()));
-    }
+ShotSampler sampler_at(const json& object, const std::string& where) {
+  const std::string name = text_at(object, "sampler", where, "random");
+  if (name == "random") return ShotSampler::kRandom;
+  if (name == "first_n") return ShotSampler::kFirst;
+  fail("{}.sampler: unknown {}, expected random or first_n", where, quote(name));
+}
+
+ShotRules shot_rules_at(const json& task, const std::string& delimiter, const std::string& where) {
+  const json* object = find_field(task, "fewshot");
+  ShotRules rules;
+  rules.target_delimiter = delimiter;
+  if (object == nullptr) return rules;
+  const std::string place = where + ".fewshot";
+  check_keys(*object, kShotKeys, place);
+  if (const json* count = find_field(*object, "count"); count != nullptr) {
+    if (!count->is_number_unsigned()) fail("{}.count: expected a number from 0 on, it is {}", place, describe(*count));
+    rules.count = count->get<size_t>();
   }
+  rules.files = texts_at(*object, "files", place);
+  rules.sampler = sampler_at(*object, place);
+  rules.excludes_question = flag(*object, "excludes_question", rules.files.empty(), place);
+  rules.target_delimiter = text_at(*object, "target_delimiter", place, delimiter.c_str());
+  rules.delimiter = text_at(*object, "delimiter", place, rules.delimiter.c_str());
+  return rules;
+}
+
+TaskDefinition task_from_json(const json& object, const std::string& where) {
+  check_keys(object, kKeys, where);
   TaskDefinition task;
   task.name = expect_text(require(object, "task", where), where + ".task");
   const auto templates = [&](const char* key) {
@@ -125,10 +113,13 @@ TaskDefinition task_from_json(const json& object, const std::string& where) {
     const std::string& text = expect_text(require(object, key, where), where + "." + key);
     return make_template(text, task.name, key, where);
   };
+  task.alias = text_at(object, "alias", where, "");
   task.files = texts_at(object, "files", where);
   if (task.files.empty()) fail("{}.files: expected at least one place to look for the data", where);
   task.answers_suffix = text_at(object, "answers", where, "");
-  task.each = text_at(object, "each", where, "");
+  if (const std::string each = text_at(object, "each", where, ""); !each.empty()) {
+    task.each = make_template("{{ (" + each + ") | tojson }}", task.name, "each", where);
+  }
   task.choices = templates("choices");
   task.labels = templates("labels");
   task.delimiter = text_at(object, "delimiter", where, " ");
@@ -138,6 +129,8 @@ TaskDefinition task_from_json(const json& object, const std::string& where) {
   if (!cleaning.empty() && cleaning != "wikihow")
     fail("{}.clean: unknown {}, expected wikihow", where, quote(cleaning));
   check_choices(task, where);
+  task.shots = shot_rules_at(object, task.delimiter, where);
+  task.description = make_template(text_at(object, "description", where, ""), task.name, "description", where);
   task.context = required("context");
   if (task.is_choice()) task.answer = required("answer");
   const bool says_continuation = !task.is_choice() || find_field(object, "continuation") != nullptr;
@@ -146,29 +139,28 @@ TaskDefinition task_from_json(const json& object, const std::string& where) {
   return task;
 }
 
+bool is_yaml(std::string_view name) { return name.ends_with(".yaml") || name.ends_with(".yml"); }
+
 }  // namespace
 
 TaskDefinition parse_task(std::string_view text, const std::string& where) {
   const json object = with_context(where, [&] { return parse_json(text); });
-  return task_from_json(object, where);
+  return task_from_json(is_harness_task(object) ? from_harness_task(object, where) : object, where);
 }
 
-TaskDefinition read_task(const std::filesystem::path& path) { return parse_task(read_file(path), path.string()); }
-
-std::vector<TaskDefinition> builtin_tasks() {
-  std::vector<TaskDefinition> tasks;
-  for (const char* text : kBuiltinTasks) tasks.push_back(parse_task(text, "built-in task"));
-  return tasks;
+TaskDefinition read_task(const std::filesystem::path& path) {
+  const std::string text = read_file(path);
+  return parse_task(is_yaml(path.string()) ? json_of_yaml(text, path.string()) : text, path.string());
 }
 
 TaskDefinition find_task(const std::string& name) {
-  if (name.ends_with(".json")) return read_task(name);
+  if (name.ends_with(".json") || is_yaml(name)) return read_task(name);
   std::string names;
   for (const TaskDefinition& task : builtin_tasks()) {
-    if (task.name == name) return task;
+    if (task.name == name || (!task.alias.empty() && task.alias == name)) return task;
     names += (names.empty() ? "" : ", ") + task.name;
   }
-  fail("unknown task {}, expected {}, or a JSON file that defines one", quote(name), names);
+  fail("unknown task {}, expected {}, or a JSON or YAML file that defines one", quote(name), names);
 }
 
 }  // namespace tern

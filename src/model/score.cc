@@ -73,19 +73,21 @@ LossSum Scorer::score_texts(const Model& model, std::span<const Text> texts, Thr
     for (size_t w = 0; w < group.size(); ++w) {
       const auto& [tokens, counted] = group[w];
       check_tokens(tokens, model.config.vocab);
+      const size_t first_row = batch.size();
       batch.add(w, 0, tokens.first(tokens.size() - 1));
       for (size_t i = 1; i < tokens.size(); ++i) {
-        const bool counts = counted.empty() || counted[i] != 0;
-        targets.push_back(counts ? tokens[i] : kNoTarget);
-        total.tokens += static_cast<size_t>(counts);
+        if (!counted.empty() && counted[i] == 0) continue;
+        batch.logit_rows.push_back(first_row + i - 1);
+        targets.push_back(tokens[i]);
       }
     }
-    batch.want_all_logits();
-    std::vector<double> losses(batch.size());
-    const MatView<float> logits = logits_.mat(batch.size(), model.config.vocab);
+    if (targets.empty()) continue;
+    std::vector<double> losses(targets.size());
+    const MatView<float> logits = logits_.mat(targets.size(), model.config.vocab);
     forward(model, batch, threads, cache_, activations_, logits);
     cross_entropy(logits, targets, threads, losses);
     for (const double loss : losses) total.nats += loss;
+    total.tokens += targets.size();
   }
   return total;
 }

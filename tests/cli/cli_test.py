@@ -121,12 +121,49 @@ class Case(unittest.TestCase):
         self.assertGreater(report["truncated_choices"]["piqa"], 0)
         self.assertEqual(report["truncated_choices"]["mine"], 0)
         limited, err = tern(*arguments, "--tasks", "piqa", "--limit", 2, "-t", 2)
-        self.assertRegex(limited, r"(?m)^piqa +2  acc +[01]\.\d{4} +[01]\.\d{4}$")
+        self.assertRegex(limited, r"(?m)^piqa +2 +0  acc +[01]\.\d{4} +[01]\.\d{4}$")
         self.assertIn("2/2", err)
+        (data / "piqa/train.jsonl").write_text("".join(json.dumps(goal) + "\n" for goal in goals[:2]))
+        (data / "piqa/train-labels.lst").write_text("0\n1\n")
+        shown = json.loads(tern(*arguments, "--tasks", "piqa", "--fewshot", 1, "--fewshot-seed", 3, "--json")[0])
+        self.assertEqual((shown["n-shot"], shown["config"]["fewshot_seed"]), ({"piqa": 1}, 3))
+        self.assertIn("train.jsonl: expected at least 3 rows to take 2 examples from, there are 2",
+                      error(*arguments, "--tasks", "piqa", "--fewshot", 2))
+        (data / "piqa/train.jsonl").unlink()
+        self.assertIn("expected the examples of piqa there (piqa/train.jsonl,", error(*arguments, "--tasks", "piqa", "--fewshot", 1))
+        (data / "mine.yaml").write_text("task: mine\nfiles: mine.csv\ncontext: the {{a}}\ncontinuation: '{{b}}'\n")
+        self.assertEqual(json.loads(tern(*arguments, "--tasks", f"{data}/mine.yaml", "--json")[0])["results"]["mine"], report["results"]["mine"])
+        (data / "mine.yaml").write_text("task: mine\nfiles: [a\ncontext: b\n")
+        self.assertIn("mine.yaml: line 3: not valid YAML", error(*arguments, "--tasks", f"{data}/mine.yaml"))
         (data / "piqa/valid-labels.lst").write_text("0\n1\n2\n1\n")
         self.assertIn("valid.jsonl: line 3: the answer is '2'", error(*arguments, "--tasks", "piqa"))
         self.assertIn("unknown task 'mmlu', expected arc_easy,", error(*arguments, "--tasks", "mmlu"))
         self.assertIn("--tasks: mine is there twice", error(*arguments, "--tasks", f"{data}/mine.json,{data}/mine.json"))
+
+    def test_a_killed_evaluation_goes_on_from_its_cache(self):
+        data = self.dir / "killed"
+        data.mkdir()
+        (data / "mine.json").write_text(json.dumps({"task": "mine", "files": "mine.csv", "context": "the quick {{a}} of them", "continuation": "{{b}}"}))
+        (data / "mine.csv").write_text("a,b\n" + "".join(f"{n * 7919} brown {n},fox {n}\n" for n in range(3000)))
+        arguments = ["eval", "tasks", "-m", self.dir / "run", "--data", data, "--tasks", data / "mine.json", "--json", "-t", "1"]
+        cache = data / "scores"
+        killed = start(*arguments, "--cache", cache)
+        while killed.poll() is None and (not cache.exists() or cache.stat().st_size < 1000):
+            time.sleep(0.001)
+        killed.kill()
+        killed.communicate()
+        self.assertEqual(killed.returncode, -signal.SIGKILL)
+        with cache.open("ab") as torn:
+            torn.write(b"0123456789abcdef 0123")
+        whole = json.loads(tern(*arguments)[0])
+        resumed = json.loads(tern(*arguments, "--cache", cache)[0])
+        self.assertEqual(resumed["results"], whole["results"])
+        self.assertGreater(resumed["cached_choices"], 15)
+        self.assertLess(resumed["cached_choices"], 3000)
+        self.assertEqual(json.loads(tern(*arguments, "--cache", cache)[0])["cached_choices"], 3000)
+        self.assertEqual(json.loads(tern(*arguments, "--cache", cache, "--kv-type", "bf16")[0])["cached_choices"], 0)
+        (data / "notes").write_text("notes")
+        self.assertIn("expected a file of evaluation scores", error(*arguments, "--cache", data / "notes"))
 
     def test_config_file_and_flags(self):
         config = json.loads((self.dir / "run/run.json").read_text())
@@ -201,7 +238,10 @@ class Case(unittest.TestCase):
         self.assertAlmostEqual(other["loss_second"]["mean"], loss, places=5)
         self.assertGreater(other["kl_divergence"]["mean"], 0)
         self.assertGreater(other["loss_difference"]["error"], 0)
-        for word in ("KL divergence", "same top token", "perplexities", "standard error"):
+        difference = other["perplexity_difference"]
+        self.assertAlmostEqual(difference["mean"], other["perplexity_second"] - other["perplexity_first"], places=9)
+        self.assertGreater(difference["error"], 0)
+        for word in ("KL divergence", "same top token", "perplexities", "their difference", "standard error"):
             self.assertIn(word, tern(*args)[0])
         self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
         tokenizer = self.dir / "compared.json"
@@ -233,6 +273,17 @@ class Case(unittest.TestCase):
         self.assertEqual(ours["tokens"], len(TEXT))
         self.assertEqual(theirs["tokens"], len(TEXT) // 16 * 7)
         self.assertTrue(theirs["convention"].startswith("llama.cpp: windows of 16 tokens"), theirs["convention"])
+        self.assertNotIn("word_perplexity", theirs)
+        papers, harness = (json.loads(tern(*perplexity, "--convention", name, "--wikitext")[0]) for name in ("gptq", "lm-eval"))
+        self.assertTrue(papers["convention"].startswith("gptq: windows of 16 tokens"), papers["convention"])
+        self.assertEqual(harness["tokens"], len(TEXT))
+        self.assertAlmostEqual(math.log2(harness["byte_perplexity"]), harness["bits_per_byte"], delta=1e-9)
+        self.assertGreater(harness["word_perplexity"], harness["byte_perplexity"])
+        shorter = json.loads(tern(*perplexity[:5], "--json", "--convention", "gptq")[0])
+        self.assertTrue(shorter["convention"].startswith("gptq: windows of 32 tokens (the model's context is shorter)"))
+        self.assertIn("word perplexity", tern(*perplexity[:5], "--convention", "lm-eval")[0])
+        self.assertIn("expected tern, llama.cpp, gptq or lm-eval", error(*perplexity, "--convention", "paper"))
+        self.assertIn("expected the convention gptq or lm-eval", error(*perplexity, "--wikitext"))
 
     def test_info_lists_and_checks(self):
         tern("convert", self.dir / "run", self.dir / "info.gguf")

@@ -28,6 +28,8 @@ TEST(Compare, AModelWithItselfDiffersInNothing) {
   EXPECT_EQ(c.tokens, 99u);
   EXPECT_EQ(c.difference.mean, 0);
   EXPECT_EQ(c.difference.error, 0);
+  EXPECT_EQ(c.perplexity_difference.mean, 0);
+  EXPECT_EQ(c.perplexity_difference.error, 0);
   EXPECT_EQ(c.divergence_largest, 0);
   EXPECT_EQ(c.same_top.mean, 1);
   EXPECT_NEAR(c.loss_a.mean, Scorer(model.config, 16).score(model, some_tokens(100), threads).mean(), 1e-5);
@@ -75,6 +77,23 @@ TEST(Compare, IsTheDefinition) {
   EXPECT_NEAR(c.difference.mean, mean, 1e-9);
   EXPECT_NEAR(c.difference.error, std::sqrt(variance / static_cast<double>(N)), 1e-9);
   EXPECT_NEAR(c.loss_b.mean - c.loss_a.mean, mean, 1e-9);
+  // The perplexities' difference and how it moves when each token's weight in the means does: the jackknife.
+  const auto perplexity_without = [&](const std::vector<std::vector<double>>& probabilities, size_t left_out) {
+    double nats = 0;
+    for (size_t n = 0; n < N; ++n) {
+      if (n != left_out) nats -= std::log(probabilities[n][static_cast<size_t>(tokens[n + 1])]);
+    }
+    return std::exp(nats / static_cast<double>(left_out < N ? N - 1 : N));
+  };
+  const double whole = perplexity_without(q, N) - perplexity_without(p, N);
+  double squares = 0;
+  for (size_t n = 0; n < N; ++n) {
+    const double d = perplexity_without(q, n) - perplexity_without(p, n) - whole;
+    squares += d * d;
+  }
+  EXPECT_NEAR(c.perplexity_difference.mean, whole, 1e-6);
+  EXPECT_NEAR(c.perplexity_difference.error, std::sqrt(squares * static_cast<double>(N - 1) / static_cast<double>(N)),
+              0.02 * c.perplexity_difference.error);
   EXPECT_NEAR(c.same_top.mean, same / static_cast<double>(N), 1e-12);
 }
 

@@ -140,6 +140,22 @@ TEST_F(TaskFiles, SciQAndSocialIqa) {
   EXPECT_EQ(social.answer, 2u);
 }
 
+TEST_F(TaskFiles, Copa) {
+  write(
+      "COPA/val.jsonl",
+      R"({"premise": "The man fell. ", "choice1": "He CRIED.", "choice2": "It rained.", "question": "effect", "label": 0})"
+      "\n"
+      R"({"premise": "The man fell.", "choice1": "Ärger", "choice2": "i", "question": "cause", "label": 1})");
+  const TaskData data = read("copa");
+  EXPECT_EQ(texts(data.questions[0]),
+            (Texts{"The man fell therefore|  he CRIED.", "The man fell therefore|  it rained."}));
+  EXPECT_EQ(texts(data.questions[1]), (Texts{"The man fell because|  ärger", "The man fell because|  i"}));
+  EXPECT_EQ(data.questions[0].answer, 0u);
+  EXPECT_EQ(data.questions[1].answer, 1u);
+  write("COPA/val.jsonl", R"({"premise": "p.", "choice1": "a", "choice2": "b", "question": "why", "label": 0})");
+  expect_error([&] { read("copa"); }, "val.jsonl: line 1: copa.context: line 1: expected");
+}
+
 constexpr const char* kTableTask = R"("context": "{{q}}", "choices": ["{{a}}", "{{b}}"], "answer": "{{gold}}")";
 
 TEST_F(TaskFiles, TablesWithCommasAndTabs) {
@@ -197,14 +213,15 @@ TEST_F(TaskFiles, DamagedJsonSaysTheLine) {
   expect("{\"question\": ", "expected a JSON object, it is not valid JSON");
   expect("[1]", "expected a JSON object, it is array");
   expect("{\"a\": \"\xFF\"}", "expected a JSON object, it is not valid JSON");
-  expect("{\"answerKey\": \"A\"}", "expected 'question' to be defined, it is not");
+  expect("{\"answerKey\": \"A\"}", "arc_easy.each: line 1: expected 'question' to be defined, it is not");
   const auto row = [](const std::string& stem, const std::string& choices, const std::string& key) {
     return R"({"question":{"stem":)" + stem + R"(,"choices":)" + choices + R"(},"answerKey":)" + key + "}";
   };
   const std::string two = R"([{"text":"a","label":"A"},{"text":"b","label":"B"}])";
-  expect(row("\"s\"", R"([{"text":"a","label":"A"}])", "\"A\""), "expected at least two choices, found 1");
-  expect(row("\"s\"", "[]", "\"A\""), "expected at least two choices, found 0");
-  expect(row("\"s\"", "\"ab\"", "\"A\""), "expected a list of choices in the field 'question.choices', found");
+  expect(row("\"s\"", R"([{"text":"a","label":"A"}])", "\"A\""),
+         "arc_easy.each: expected at least two choices, found 1");
+  expect(row("\"s\"", "[]", "\"A\""), "arc_easy.each: expected at least two choices, found 0");
+  expect(row("\"s\"", "\"ab\"", "\"A\""), "arc_easy.each: expected a list of choices, found string");
   expect(row("\"s\"", two, "\"C\""), "the answer is 'C', expected one of the choices 'A', 'B'");
   expect(row("null", two, "\"A\""), "arc_easy.context: line 1: expected a text, a number or a truth value");
   expect(row("{}", two, "\"A\""), "arc_easy.context: line 1: expected a text, a number or a truth value");
@@ -235,12 +252,6 @@ TEST_F(TaskFiles, WhereNothingIs) {
       parse_task(R"({"task": "odd", "files": "x.xml", "context": "", "continuation": "a"})", "x");
   write("x.xml", "<a/>");
   expect_error([&] { read_questions(odd, folder_.path()); }, "x.xml: expected a name that ends in .jsonl");
-}
-
-TEST(CleanText, IsHellaSwags) {
-  EXPECT_EQ(clean_text(" a [b]", TextCleaning::kNone), " a [b]");
-  EXPECT_EQ(clean_text("  a [title] b  c    d ", TextCleaning::kWikiHow), "a. b c  d");
-  EXPECT_EQ(clean_text("x[1][2]]y[\n]z[", TextCleaning::kWikiHow), "x]y[\n]z[");
 }
 
 }  // namespace
