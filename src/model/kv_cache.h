@@ -1,5 +1,5 @@
-// Keys and values of every layer for a fixed number of sequences of up to `capacity` positions: each sequence in a place
-// of its own, or in pages that are given to it as it grows and that several sequences may share.
+// Keys and values of every layer for a fixed number of sequences of up to `capacity` positions: each sequence in a
+// place of its own, or in pages that are given to it as it grows and that several sequences may share.
 #pragma once
 
 #include <vector>

@@ -301,8 +301,7 @@ TEST(Attention, BackwardAgreesWithFiniteDifferences) {
 }
 
 // A sequence whose tokens come in pieces of these sizes.
-Matrix in_pieces(Cache cache, const Inputs& in, const std::vector<size_t>& pieces, Threads& threads,
-                 size_t window) {
+Matrix in_pieces(Cache cache, const Inputs& in, const std::vector<size_t>& pieces, Threads& threads, size_t window) {
   cache.layer.window = window;
   Matrix out = stale_matrix(in.q.rows, in.q.cols);
   size_t at = 0;
@@ -404,8 +403,8 @@ TEST(Attention, PagesChangeNothing) {
         const Matrix whole = in_pieces(shape, type, in, {kLongest}, 704, threads, window);
         for (const size_t page_size : {16, 64, 256, 512}) {
           for (const auto& pieces : {std::vector<size_t>{kLongest}, by_one_around_borders()}) {
-            const Matrix paged = in_pieces(Cache::in_pages(shape, page_size, kLongest, type), in, pieces,
-                                           threads, window);
+            const Matrix paged =
+                in_pieces(Cache::in_pages(shape, page_size, kLongest, type), in, pieces, threads, window);
             EXPECT_TRUE(same_bits(whole, paged)) << "pages of " << page_size << ", " << kv_type_name(type);
           }
         }
