@@ -71,7 +71,7 @@ Batcher::Batcher(const Model& model, const Options& options, Threads& threads)
 
 Batcher::~Batcher() = default;
 
-uint64_t Batcher::add(BatchRequest options) {
+void Batcher::check(const BatchRequest& options) const {
   if (options.prompt.empty()) fail("the prompt has no tokens, expected at least one");
   if (options.choices == 0) fail("no answer is asked for, expected at least one");
   if (options.prompt.size() > context_) {
@@ -84,6 +84,10 @@ uint64_t Batcher::add(BatchRequest options) {
   }
   check_tokens(options.prompt, model_.config.vocab);
   validate(options.sampling);
+}
+
+uint64_t Batcher::add(BatchRequest options) {
+  check(options);
   auto request = std::make_unique<Request>();
   request->id = next_request_++;
   request->options = std::move(options);
@@ -100,19 +104,28 @@ uint64_t Batcher::add(BatchRequest options) {
   return id;
 }
 
-void Batcher::cancel(uint64_t id) {
-  const auto found = requests_.find(id);
-  if (found == requests_.end()) return;
-  const auto of_request = [&](const std::unique_ptr<Sequence>& sequence) {
-    return sequence != nullptr && sequence->request == found->second.get();
-  };
-  std::erase_if(waiting_, of_request);
+template <class Which>
+void Batcher::drop(const Which& which) {
+  const auto found = [&](const std::unique_ptr<Sequence>& sequence) { return sequence != nullptr && which(*sequence); };
+  std::erase_if(waiting_, found);
   for (std::unique_ptr<Sequence>& sequence : running_) {
-    if (!of_request(sequence)) continue;
+    if (!found(sequence)) continue;
     leave(*sequence);
     sequence.reset();
   }
-  requests_.erase(found);
+}
+
+void Batcher::cancel(uint64_t id) {
+  drop([&](const Sequence& sequence) { return sequence.request->id == id; });
+  requests_.erase(id);
+}
+
+void Batcher::cancel(uint64_t id, size_t choice) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  drop([&](const Sequence& sequence) { return sequence.request->id == id && sequence.choice == choice; });
+  if (choice == 0) found->second->prompt_read = true;  // or nobody else would begin
+  if (--found->second->open_choices == 0) requests_.erase(found);
 }
 
 Batcher::State Batcher::state() const {

@@ -33,7 +33,7 @@ struct BatchRequest {
   size_t top_logprobs = 0;       // beside each of them
 };
 
-enum class BatchEnd : uint8_t { kStopToken, kLength, kContext };
+enum class BatchEnd : uint8_t { kStopToken, kLength, kContext, kDeadline, kFailed };  // the last two: server/engine.h
 
 // What a pass brought one request.
 struct BatchEvent {
@@ -64,11 +64,14 @@ class Batcher {
   Batcher(const Model& model, const Options& options, Threads& threads);
   ~Batcher();
 
-  // Error for an empty prompt, tokens outside the vocabulary, options out of range, or a request that the context or
-  // all pages could not hold. Requests begin in the order they came.
+  // Error for an empty prompt, tokens outside the vocabulary, options out of range, or a request that the context or all
+  // pages could not hold. From any thread.
+  void check(const BatchRequest& request) const;
+  // Takes what check() lets pass. Requests begin in the order they came.
   uint64_t add(BatchRequest request);
-  // No more events of this request. Unknown ones are ignored: it may have ended just now.
+  // No more events of this request, or of one of its answers. Unknown ones are ignored: it may have ended just now.
   void cancel(uint64_t request);
+  void cancel(uint64_t request, size_t choice);
 
   // One pass; calls on_event(const BatchEvent&) for all it brought. False when nothing is left to do.
   template <class OnEvent>
@@ -112,6 +115,8 @@ class Batcher {
   void accept(Sequence& sequence);
   void end(Sequence& sequence, BatchEnd reason);
   void keep(const Sequence& sequence);
+  template <class Which>
+  void drop(const Which& which);
   void leave(Sequence& sequence);
 
   const Model& model_;
