@@ -93,8 +93,7 @@ void serve(ServeArguments args) {
   const Signals signals;  // before any thread starts
   Threads threads(make_threads(args.threads));
   // Requests may ask for any top-k: what the screen leaves out is far below the best, and greedy answers are exact.
-  LoadedModel loaded =
-      load_model(args.model, threads, form_chooser(args.head, 64, args.layout), LoadText::kTokenizer);
+  LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, 64, args.layout), LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const ModelConfig& config = loaded.model.config;
   const size_t context = std::min(config.context, batch.context == 0 ? kLongestDefaultContext : batch.context);
@@ -102,7 +101,8 @@ void serve(ServeArguments args) {
   batch.pages = page_count(args, config, context);
   std::optional<ChatTemplate> chat_template;
   if (loaded.chat_template || !args.chat_template.empty()) {
-    chat_template = with_context(args.model, [&] { return choose_chat_template(loaded.chat_template, args.chat_template); });
+    chat_template =
+        with_context(args.model, [&] { return choose_chat_template(loaded.chat_template, args.chat_template); });
   }
   if (args.service.model_name.empty()) args.service.model_name = loaded.name;
 
@@ -115,7 +115,8 @@ void serve(ServeArguments args) {
   service->attach(server);
   log_info("{}: {} sequences of {} tokens, {} head, {} kernels", args.service.model_name, batch.sequences, context,
            head_kind_name(loaded.model.logit_head.kind), kernels().name);
-  log_info("listening on {}://{}:{}", args.http.certificate.empty() ? "http" : "https", args.http.address, server.port());
+  log_info("listening on {}://{}:{}", args.http.certificate.empty() ? "http" : "https", args.http.address,
+           server.port());
   std::thread waiter([&] {
     signals.wait();
     server.post([&] {
@@ -141,24 +142,32 @@ void add_serve_command(CLI::App& app) {
   command.add_option("--host", args->http.address, "Address to listen on")->capture_default_str();
   command.add_option("--port", args->http.port, "0: one that is free")->capture_default_str();
   command.add_option("--alias", args->service.model_name, "The model's name for clients; default: its own");
-  command.add_option("--api-key", args->service.api_keys, "A key that clients must send; several are possible")->envname("TERN_API_KEY");
+  command.add_option("--api-key", args->service.api_keys, "A key that clients must send; several are possible")
+      ->envname("TERN_API_KEY");
   command.add_option("--api-key-file", args->api_key_file, "A file with a key a line");
-  command.add_option("--cors-origin", args->service.origins, "An origin that pages may call from, such as https://example.com; *: any");
+  command.add_option("--cors-origin", args->service.origins,
+                     "An origin that pages may call from, such as https://example.com; *: any");
   command.add_option("--tls-cert", args->http.certificate, "PEM file with the certificate chain");
   command.add_option("--tls-key", args->http.key, "PEM file with its private key");
   command.add_option("--parallel", batch.sequences, "Answers under way at once")->capture_default_str();
-  command.add_option("--prompt-piece", batch.prompt_piece, "Tokens of prompts in a pass beside answers")->capture_default_str();
-  command.add_option("--max-queue", args->service.most_waiting, "Requests that may wait; more get status 429")->capture_default_str();
+  command.add_option("--prompt-piece", batch.prompt_piece, "Tokens of prompts in a pass beside answers")
+      ->capture_default_str();
+  command.add_option("--max-queue", args->service.most_waiting, "Requests that may wait; more get status 429")
+      ->capture_default_str();
   command.add_option("-c,--context", batch.context, "Tokens of a sequence; 0: the model's, at most 8192");
   command.add_option("--kv-memory", args->kv_memory_gib, "GiB for keys and values; 0: all sequences full");
   command.add_flag("!--no-prefix-cache", batch.keep_prefixes, "Read every prompt from its beginning");
-  command.add_option("--timeout", args->service.most_seconds, "Seconds that a request may take; 0: no limit")->capture_default_str();
-  command.add_option("--drain", args->drain_seconds, "Seconds for what is under way after SIGTERM")->capture_default_str();
-  command.add_option("--chat-template", args->chat_template, "A file, or one of " + template_names() + "; default: the model's own");
+  command.add_option("--timeout", args->service.most_seconds, "Seconds that a request may take; 0: no limit")
+      ->capture_default_str();
+  command.add_option("--drain", args->drain_seconds, "Seconds for what is under way after SIGTERM")
+      ->capture_default_str();
+  command.add_option("--chat-template", args->chat_template,
+                     "A file, or one of " + template_names() + "; default: the model's own");
   add_head_option(command, args->head);
   add_layout_option(command, args->layout);
   add_kv_type_option(command, args->kv_type);
-  command.add_flag("--access-log", args->service.access_log, "A JSON line a request on standard error, without its text");
+  command.add_flag("--access-log", args->service.access_log,
+                   "A JSON line a request on standard error, without its text");
   add_threads_option(command, args->threads);
   command.callback([args] { serve(*args); });
 }

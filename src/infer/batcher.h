@@ -64,8 +64,8 @@ class Batcher {
   Batcher(const Model& model, const Options& options, Threads& threads);
   ~Batcher();
 
-  // Error for an empty prompt, tokens outside the vocabulary, options out of range, or a request that the context or all
-  // pages could not hold. From any thread.
+  // Error for an empty prompt, tokens outside the vocabulary, options out of range, or a request that the context or
+  // all pages could not hold. From any thread.
   void check(const BatchRequest& request) const;
   // Takes what check() lets pass. Requests begin in the order they came.
   uint64_t add(BatchRequest request);

@@ -4,8 +4,9 @@
 // positions, so that a score or a sum comes out the same whether its token is decoded alone or among thousands:
 //   key   element e of position p: keys[(p / 16 * E + e) * 16 + p % 16]                      scores = Q K^T
 //   value element e of position p: values[(e / 16 * capacity + p) * 16 + e % 16]             out = P V
-// E is the head size, `capacity` a multiple of 16; values has round_up(E, 16) * capacity elements. A sequence is one page
-// of this kind, or several of equal size, which may lie anywhere and be shared (Kwon et al. 2023, arXiv 2309.06180).
+// E is the head size, `capacity` a multiple of 16; values has round_up(E, 16) * capacity elements. A sequence is one
+// page of this kind, or several of equal size, which may lie anywhere and be shared (Kwon et al. 2023, arXiv
+// 2309.06180).
 #pragma once
 
 #include <algorithm>
@@ -69,7 +70,7 @@ struct KeyValueLayer {
   size_t kv_heads = 0;
   size_t page_size = 0;  // positions, a multiple of 16
   size_t head_dim = 0;
-  size_t window = 0;  // positions that a token sees, its own among them; 0: all up to its own
+  size_t window = 0;                 // positions that a token sees, its own among them; 0: all up to its own
   const uint32_t* tables = nullptr;  // (sequences, pages_per_sequence) pages; none: sequence i is page i
   size_t pages_per_sequence = 1;
 

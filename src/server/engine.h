@@ -18,11 +18,12 @@ namespace tern {
 class Engine {
  public:
   using Clock = std::chrono::steady_clock;
-  // Called on the engine's thread, for every event of a request until its last answer ends; must be quick and not throw.
+  // Called on the engine's thread, for every event of a request until its last answer ends; must be quick and not
+  // throw.
   using Listener = std::function<void(const BatchEvent&)>;
 
-  // `most_requests`: under way and waiting, beyond which submit() refuses. The model and the threads outlive the engine,
-  // and nobody else uses the threads.
+  // `most_requests`: under way and waiting, beyond which submit() refuses. The model and the threads outlive the
+  // engine, and nobody else uses the threads.
   Engine(const Model& model, const Batcher::Options& options, size_t most_requests, Threads& threads);
   ~Engine();  // ends with whatever is under way
 

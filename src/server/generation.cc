@@ -43,8 +43,12 @@ struct Choice {
 class Running : public std::enable_shared_from_this<Running> {
  public:
   Running(const GenerationContext& context, GenerationSpec spec, std::shared_ptr<HttpReply> reply)
-      : context_(context), spec_(std::move(spec)), reply_(std::move(reply)), id_(new_id(spec_.kind)),
-        created_(std::time(nullptr)), start_s_(now_s()) {}
+      : context_(context),
+        spec_(std::move(spec)),
+        reply_(std::move(reply)),
+        id_(new_id(spec_.kind)),
+        created_(std::time(nullptr)),
+        start_s_(now_s()) {}
 
   void begin() {
     if (!spec_.options.seeded) spec_.options.sampling.seed = std::random_device{}();
@@ -74,9 +78,10 @@ class Running : public std::enable_shared_from_this<Running> {
     }
     try {
       for (size_t p = 0; p < spec_.prompts.size(); ++p) {
-        const auto id = context_.engine.submit(batch_request(p), deadline, [self = shared_from_this(), p](const BatchEvent& event) {
-          self->context_.post([self, p, event] { self->on_event(p, event); });
-        });
+        const auto id =
+            context_.engine.submit(batch_request(p), deadline, [self = shared_from_this(), p](const BatchEvent& event) {
+              self->context_.post([self, p, event] { self->on_event(p, event); });
+            });
         if (!id) throw ApiError(429, "too many requests are waiting, try again later", "", "queue_full");
         requests_.push_back(*id);
       }
@@ -116,7 +121,8 @@ class Running : public std::enable_shared_from_this<Running> {
       case BatchEvent::Kind::kToken:
         return on_token(index, event);
       case BatchEvent::Kind::kEnd:
-        if (event.end == BatchEnd::kDeadline) return give_up(ApiError(504, "the time for this request is over", "", "timeout"), "timeout");
+        if (event.end == BatchEnd::kDeadline)
+          return give_up(ApiError(504, "the time for this request is over", "", "timeout"), "timeout");
         if (event.end == BatchEnd::kFailed) return give_up(ApiError(500, "the engine failed"), "error");
         if (!choices_[index].ended) end_choice(index, choices_[index].text_stream.finish(), finish_reason(event.end));
     }
@@ -151,7 +157,8 @@ class Running : public std::enable_shared_from_this<Running> {
     ++choice.tokens;
     ++generated_tokens_;
     choice.sum_logprobs += static_cast<double>(event.logprobs.logprob);
-    const bool stop_token = std::find(spec_.stop_tokens.begin(), spec_.stop_tokens.end(), event.token) != spec_.stop_tokens.end();
+    const bool stop_token =
+        std::find(spec_.stop_tokens.begin(), spec_.stop_tokens.end(), event.token) != spec_.stop_tokens.end();
     // A stop token has no text; in completions its probability is asked for all the same (docs/serving.md).
     if (spec_.options.logprobs && (!stop_token || spec_.kind == ApiKind::kCompletion)) {
       choice.logprobs.tokens.push_back(event.token);
@@ -212,7 +219,8 @@ class Running : public std::enable_shared_from_this<Running> {
   }
 
   void send_delta(size_t index, Json delta, Json logprobs, const char* reason) {
-    Json choice = {{"index", index}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", nullptr}};
+    Json choice = {
+        {"index", index}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", nullptr}};
     if (reason != nullptr) choice["finish_reason"] = reason;
     send_chunk("chat.completion.chunk", std::move(choice));
   }

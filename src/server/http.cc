@@ -39,7 +39,8 @@ HttpRequest plain_request(http::request<http::string_body>& message, const std::
   request.path = target.substr(0, question);
   if (question != std::string::npos) request.query = target.substr(question + 1);
   for (const auto& field : message) {
-    std::string& value = request.headers[lower_case(std::string_view(field.name_string().data(), field.name_string().size()))];
+    std::string& value =
+        request.headers[lower_case(std::string_view(field.name_string().data(), field.name_string().size()))];
     if (!value.empty()) value += ", ";
     value.append(field.value().data(), field.value().size());
   }
@@ -49,7 +50,8 @@ HttpRequest plain_request(http::request<http::string_body>& message, const std::
 }
 
 std::string error_body(std::string_view message) {
-  return "{\"error\":{\"message\":\"" + std::string(message) + "\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}";
+  return "{\"error\":{\"message\":\"" + std::string(message) +
+         "\",\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}";
 }
 
 class Closable {
@@ -165,10 +167,11 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
     const auto expect = parser_->get()[http::field::expect];
     if (beast::iequals(expect, "100-continue") && buffer_.size() == 0) {
       const auto text = std::make_shared<std::string>("HTTP/1.1 100 Continue\r\n\r\n");
-      asio::async_write(stream_, asio::buffer(*text), [self = this->shared_from_this(), text](error_code error, size_t) {
-        if (error) return self->close();
-        self->read_rest();
-      });
+      asio::async_write(stream_, asio::buffer(*text),
+                        [self = this->shared_from_this(), text](error_code error, size_t) {
+                          if (error) return self->close();
+                          self->read_rest();
+                        });
       return;
     }
     read_rest();
@@ -195,9 +198,10 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
     keep_alive_ = false;
     version_ = 11;
     send(status, "application/json",
-         error_body(status == 413   ? "the body is larger than " + std::to_string(shared_.options.most_body) + " bytes"
-                    : status == 431 ? "the header is larger than " + std::to_string(shared_.options.most_header) + " bytes"
-                                    : "malformed HTTP request: " + error.message()),
+         error_body(status == 413 ? "the body is larger than " + std::to_string(shared_.options.most_body) + " bytes"
+                    : status == 431
+                        ? "the header is larger than " + std::to_string(shared_.options.most_header) + " bytes"
+                        : "malformed HTTP request: " + error.message()),
          {});
   }
 
@@ -264,8 +268,8 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   }
 
   std::string head(int status, std::string_view content_type, const HttpHeaders& headers) const {
-    std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: tern\r\nContent-Type: {}\r\n", status, status_text(status),
-                                   content_type);
+    std::string text = fmt::format("HTTP/1.1 {} {}\r\nServer: tern\r\nContent-Type: {}\r\n", status,
+                                   status_text(status), content_type);
     if (!keep_alive_) text += "Connection: close\r\n";
     if (keep_alive_ && version_ < 11) text += "Connection: keep-alive\r\n";
     for (const auto& [name, value] : headers) {
@@ -284,14 +288,15 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
 
   void send_next() {
     socket().expires_after(std::chrono::seconds(shared_.options.send_seconds));
-    asio::async_write(stream_, asio::buffer(output_.front()), [self = this->shared_from_this()](error_code error, size_t size) {
-      if (error) return self->close();
-      self->unsent_ -= size;
-      self->output_.pop_front();
-      if (!self->output_.empty()) return self->send_next();
-      self->socket().expires_never();
-      if (self->waiting_) self->next_request();
-    });
+    asio::async_write(stream_, asio::buffer(output_.front()),
+                      [self = this->shared_from_this()](error_code error, size_t size) {
+                        if (error) return self->close();
+                        self->unsent_ -= size;
+                        self->output_.pop_front();
+                        if (!self->output_.empty()) return self->send_next();
+                        self->socket().expires_never();
+                        if (self->waiting_) self->next_request();
+                      });
   }
 
   // The reply is whole: the next request comes when all of it has been sent.

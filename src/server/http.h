@@ -15,8 +15,8 @@ namespace tern {
 
 struct HttpRequest {
   std::string method;
-  std::string path;   // without the query
-  std::string query;  // after '?', as it came
+  std::string path;                            // without the query
+  std::string query;                           // after '?', as it came
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   std::string peer;

@@ -40,7 +40,8 @@ std::string Metrics::text(const Batcher::State& state, size_t waiting, const std
   const auto count = [](uint64_t value) { return static_cast<double>(value); };
   both("gauge", "requests_running", "num_requests_running", count(state.running));
   both("gauge", "requests_waiting", "num_requests_waiting", count(waiting));
-  both("gauge", "kv_cache_usage", "kv_cache_usage_perc", count(state.used_pages) / count(std::max<size_t>(state.pages, 1)));
+  both("gauge", "kv_cache_usage", "kv_cache_usage_perc",
+       count(state.used_pages) / count(std::max<size_t>(state.pages, 1)));
   both("counter", "passes_total", "", count(state.passes));
   both("counter", "preemptions_total", "num_preemptions_total", count(state.preemptions));
   both("counter", "prompt_tokens_total", "prompt_tokens_total", count(prompt_tokens));
@@ -59,7 +60,8 @@ std::string Metrics::text(const Batcher::State& state, size_t waiting, const std
   for (const auto* prefix : {"tern_", "vllm:"}) {
     const std::string p = prefix;
     time_to_first_token.write(p + "time_to_first_token_seconds", label, text);
-    inter_token.write(p + (p == "tern_" ? "inter_token_latency_seconds" : "time_per_output_token_seconds"), label, text);
+    inter_token.write(p + (p == "tern_" ? "inter_token_latency_seconds" : "time_per_output_token_seconds"), label,
+                      text);
     latency.write(p + "e2e_request_latency_seconds", label, text);
     prompt_size.write(p + "request_prompt_tokens", label, text);
     answer_size.write(p + "request_generation_tokens", label, text);

@@ -51,7 +51,8 @@ class Fields {
     const bool right = std::is_integral_v<T> ? field->is_number_integer() : field->is_number();
     if (!right) refuse(name, fmt::format("{} from {} to {}, not {}", expected, least, most, field->type_name()));
     const auto given = field->get<double>();
-    if (!(given >= least && given <= most)) refuse(name, fmt::format("{} from {} to {}, not {}", expected, least, most, given));
+    if (!(given >= least && given <= most))
+      refuse(name, fmt::format("{} from {} to {}, not {}", expected, least, most, given));
     value = field->get<T>();
   }
 
@@ -98,7 +99,8 @@ void parse_biases(const Fields& fields, const ApiLimits& limits, SamplerOptions&
   if (biases == nullptr) return;
   const char* expected = "an object from token ids to numbers from -100 to 100";
   if (!biases->is_object()) fields.refuse("logit_bias", expected);
-  if (biases->size() > limits.most_biases) fields.refuse("logit_bias", fmt::format("at most {} tokens", limits.most_biases));
+  if (biases->size() > limits.most_biases)
+    fields.refuse("logit_bias", fmt::format("at most {} tokens", limits.most_biases));
   for (const auto& [key, bias] : biases->items()) {
     const bool digits = !key.empty() && key.size() < 10 && key.find_first_not_of("0123456789") == std::string::npos;
     if (!digits || !bias.is_number() || std::fabs(bias.get<double>()) > 100) fields.refuse("logit_bias", expected);
@@ -150,7 +152,8 @@ void parse_options(const Fields& fields, const ApiLimits& limits, GenerationOpti
   }
   for (const char* name : {"grammar", "json_schema", "guided_json", "guided_regex", "guided_grammar", "guided_choice",
                            "structured_outputs"}) {
-    if (fields.find(name) != nullptr) throw ApiError(400, fmt::format("{}: this server has no structured output", name), name);
+    if (fields.find(name) != nullptr)
+      throw ApiError(400, fmt::format("{}: this server has no structured output", name), name);
   }
   if (const Json* format = fields.find("response_format")) {
     if (!format->is_object() || !format->contains("type")) fields.refuse("response_format", "an object with a type");
@@ -174,7 +177,8 @@ std::vector<Prompt> parse_prompts(const Fields& fields, const ApiLimits& limits)
   if (prompt->is_string()) return {prompt->get<std::string>()};
   if (!prompt->is_array() || prompt->empty()) fields.refuse("prompt", expected);
   if (prompt->front().is_number()) return {token_list(fields, "prompt", *prompt)};
-  if (prompt->size() > limits.most_prompts) fields.refuse("prompt", fmt::format("at most {} prompts", limits.most_prompts));
+  if (prompt->size() > limits.most_prompts)
+    fields.refuse("prompt", fmt::format("at most {} prompts", limits.most_prompts));
   std::vector<Prompt> prompts;
   for (const Json& one : *prompt) {
     if (one.is_string()) {
@@ -284,7 +288,8 @@ CompletionRequest parse_completion(const Json& body, const ApiLimits& limits) {
   request.best_of = request.options.choices;
   fields.number("best_of", 1, static_cast<double>(limits.most_choices), request.best_of);
   if (request.best_of < request.options.choices) fields.refuse("best_of", "at least n");
-  if (request.options.stream && request.best_of > request.options.choices) fields.refuse("best_of", "n where stream is true");
+  if (request.options.stream && request.best_of > request.options.choices)
+    fields.refuse("best_of", "n where stream is true");
   if (request.prompts.size() * request.best_of > limits.most_sequences) {
     fields.refuse("prompt", fmt::format("at most {} answers in all", limits.most_sequences));
   }
@@ -311,7 +316,8 @@ ChatRequest parse_chat(const Json& body, const ApiLimits& limits) {
   if (const Json* choice = fields.find("tool_choice")) {
     if (*choice == "none") request.tools = nullptr;
     if (choice->is_object() || *choice == "required") {
-      throw ApiError(400, "tool_choice: this server cannot make a model call a tool, expected auto or none", "tool_choice");
+      throw ApiError(400, "tool_choice: this server cannot make a model call a tool, expected auto or none",
+                     "tool_choice");
     }
   }
   return request;

@@ -48,7 +48,7 @@ Json parse_body(const std::string& body);
 struct GenerationOptions {
   std::optional<size_t> max_tokens;
   size_t choices = 1;
-  SamplerOptions sampling;         // the seed only when `seeded`
+  SamplerOptions sampling;  // the seed only when `seeded`
   bool seeded = false;
   std::vector<std::string> stops;
   std::vector<int32_t> stop_tokens;

@@ -24,7 +24,8 @@ std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 bool same_secret(std::string_view a, std::string_view b) {
   unsigned difference = a.size() == b.size() ? 0 : 1;
   for (size_t i = 0; i < a.size(); ++i) {
-    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]));
+    difference |= static_cast<unsigned>(static_cast<unsigned char>(a[i]) ^
+                                        static_cast<unsigned char>(b.empty() ? 0 : b[i % b.size()]));
   }
   return difference == 0;
 }
@@ -211,7 +212,8 @@ struct Service::Parts {
             {"created", created},
             {"owned_by", "tern"},
             {"max_model_len", engine.context()},
-            {"meta", {{"n_vocab", c.vocab}, {"n_ctx_train", c.context}, {"n_embd", c.dim}, {"n_params", parameter_count(c)}}}};
+            {"meta",
+             {{"n_vocab", c.vocab}, {"n_ctx_train", c.context}, {"n_embd", c.dim}, {"n_params", parameter_count(c)}}}};
   }
 
   void models(const HttpRequest&, std::shared_ptr<HttpReply> reply) {
@@ -253,7 +255,8 @@ struct Service::Parts {
 
   void detokenize(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     const Json body = parse_body(request.body);
-    if (!body.contains("tokens") || !body["tokens"].is_array()) throw ApiError(400, "tokens: expected a list of token ids", "tokens");
+    if (!body.contains("tokens") || !body["tokens"].is_array())
+      throw ApiError(400, "tokens: expected a list of token ids", "tokens");
     std::vector<int32_t> tokens;
     for (const Json& token : body["tokens"]) {
       if (!token.is_number_integer() || token.get<int64_t>() < 0 ||
@@ -287,8 +290,10 @@ struct Service::Parts {
                            {Value::view("tools"), template_value(chat.tools, heap)},
                            {Value::view("documents"), Value::none()},
                            {Value::view("add_generation_prompt"), Value::boolean(true)}};
-            if (!rendering.bos_token.empty()) map.emplace_back(Value::view("bos_token"), Value::view(rendering.bos_token));
-            if (!rendering.eos_token.empty()) map.emplace_back(Value::view("eos_token"), Value::view(rendering.eos_token));
+            if (!rendering.bos_token.empty())
+              map.emplace_back(Value::view("bos_token"), Value::view(rendering.bos_token));
+            if (!rendering.eos_token.empty())
+              map.emplace_back(Value::view("eos_token"), Value::view(rendering.eos_token));
             return map;
           },
           now);
@@ -305,7 +310,8 @@ struct Service::Parts {
     if (draining) throw ApiError(503, "the server is shutting down", "", "unavailable");
     if (!spec.options.ignore_eos) {
       spec.stop_tokens = tokenizer.eos_ids();
-      if (spec.kind == ApiKind::kChat) spec.stop_tokens.insert(spec.stop_tokens.end(), turn_ends.begin(), turn_ends.end());
+      if (spec.kind == ApiKind::kChat)
+        spec.stop_tokens.insert(spec.stop_tokens.end(), turn_ends.begin(), turn_ends.end());
     }
     spec.stop_tokens.insert(spec.stop_tokens.end(), spec.options.stop_tokens.begin(), spec.options.stop_tokens.end());
     if (options.most_seconds > 0) {
@@ -313,12 +319,16 @@ struct Service::Parts {
     }
     for (const auto& [token, bias] : spec.options.sampling.logit_bias) {
       if (static_cast<size_t>(token) >= loaded.model.config.vocab) {
-        throw ApiError(400, fmt::format("logit_bias: token {}, the vocabulary has {}", token, loaded.model.config.vocab), "logit_bias");
+        throw ApiError(400,
+                       fmt::format("logit_bias: token {}, the vocabulary has {}", token, loaded.model.config.vocab),
+                       "logit_bias");
       }
     }
     if (spec.options.logprobs && loaded.model.logit_head.kind != HeadKind::kExact) {
-      throw ApiError(400, fmt::format("logprobs: the server runs with the {} head, expected --head exact",
-                                      head_kind_name(loaded.model.logit_head.kind)), "logprobs");
+      throw ApiError(400,
+                     fmt::format("logprobs: the server runs with the {} head, expected --head exact",
+                                 head_kind_name(loaded.model.logit_head.kind)),
+                     "logprobs");
     }
     ++running;
     const GenerationContext context{tokenizer,
@@ -354,7 +364,8 @@ struct Service::Parts {
         encoded.tokens = std::get<std::vector<int32_t>>(prompt);
         for (const int32_t token : encoded.tokens) {
           if (static_cast<size_t>(token) >= tokenizer.vocab_size()) {
-            throw ApiError(400, fmt::format("prompt: token {}, the vocabulary has {}", token, tokenizer.vocab_size()), "prompt");
+            throw ApiError(400, fmt::format("prompt: token {}, the vocabulary has {}", token, tokenizer.vocab_size()),
+                           "prompt");
           }
         }
         if (spec.echo) encoded.text = tokenizer.decode(encoded.tokens, true);
@@ -377,9 +388,12 @@ struct Service::Parts {
   void embeddings(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     const Json body = parse_body(request.body);
     if (!loaded.embedding.pooling) throw ApiError(400, "the model is no embedding model");
-    const Json input = !body.contains("input") ? Json() : body["input"].is_string() ? Json::array({body["input"]}) : body["input"];
+    const Json input = !body.contains("input")     ? Json()
+                       : body["input"].is_string() ? Json::array({body["input"]})
+                                                   : body["input"];
     if (!input.is_array() || input.empty() || input.size() > limits.most_prompts) {
-      throw ApiError(400, fmt::format("input: expected a text or a list of up to {} texts", limits.most_prompts), "input");
+      throw ApiError(400, fmt::format("input: expected a text or a list of up to {} texts", limits.most_prompts),
+                     "input");
     }
     std::vector<std::vector<int32_t>> texts;
     size_t tokens = 0;
@@ -388,7 +402,9 @@ struct Service::Parts {
       texts.push_back(tokenizer.encode(text.get<std::string>(), tokenizer.add_bos(), false));
       if (loaded.embedding.add_eos && !tokenizer.eos_ids().empty()) texts.back().push_back(tokenizer.eos_ids().front());
       if (texts.back().empty() || texts.back().size() > engine.context()) {
-        throw ApiError(400, fmt::format("input: a text of {} tokens, expected 1 to {}", texts.back().size(), engine.context()), "input");
+        throw ApiError(
+            400, fmt::format("input: a text of {} tokens, expected 1 to {}", texts.back().size(), engine.context()),
+            "input");
       }
       tokens += texts.back().size();
     }
