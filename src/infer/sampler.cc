@@ -21,6 +21,8 @@ void validate(const SamplerOptions& o) {
   if (!(o.repetition_penalty > 0) || !std::isfinite(o.repetition_penalty)) {
     fail("repetition penalty is {}, expected a number above 0", o.repetition_penalty);
   }
+  if (!std::isfinite(o.presence_penalty)) fail("presence penalty is {}, expected a number", o.presence_penalty);
+  if (!std::isfinite(o.frequency_penalty)) fail("frequency penalty is {}, expected a number", o.frequency_penalty);
 }
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options) { validate(options); }
@@ -28,6 +30,13 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options) { validate(o
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
   candidates_.resize(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i)};
+  bias();
+  const int32_t token = choose(recent);
+  if (options_.presence_penalty != 0 || options_.frequency_penalty != 0) ++times_[token];
+  return token;
+}
+
+int32_t Sampler::choose(std::span<const int32_t> recent) {
   penalize(recent);
   const uint64_t index = drawn_++;
   if (options_.temperature == 0) {
@@ -54,6 +63,19 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
     if (left < 0) return candidates_[i].token;
   }
   return candidates_[kept - 1].token;
+}
+
+void Sampler::bias() {
+  for (const auto& [token, bias] : options_.logit_bias) {
+    if (token < 0 || static_cast<size_t>(token) >= candidates_.size()) {
+      fail("logit bias of token {}, the vocabulary has {}", token, candidates_.size());
+    }
+    candidates_[static_cast<size_t>(token)].logit += bias;
+  }
+  for (const auto& [token, times] : times_) {
+    candidates_[static_cast<size_t>(token)].logit -=
+        options_.presence_penalty + options_.frequency_penalty * static_cast<float>(times);
+  }
 }
 
 void Sampler::penalize(std::span<const int32_t> recent) {

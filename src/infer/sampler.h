@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <span>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/rng.h"
@@ -16,6 +18,11 @@ struct SamplerOptions {
   float min_p = 0.0f;               // drop tokens less probable than min_p times the best (Nguyen et al. 2024)
   float repetition_penalty = 1.0f;  // > 1: logits of recent tokens are divided or multiplied by it (Keskar et al. 2019)
   size_t repetition_window = 64;    // tokens that count as recent
+  // What a token that the answer already holds loses of its logit: this much once, and this much each time (OpenAI
+  // API).
+  float presence_penalty = 0.0f;
+  float frequency_penalty = 0.0f;
+  std::vector<std::pair<int32_t, float>> logit_bias = {};  // added to a token's logit
   uint64_t seed = 0;
 };
 
@@ -27,8 +34,8 @@ class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);
 
-  // `recent`: prompt and answer so far, the last ones count. Applies penalty, top-k, temperature, top-p, min-p, in this
-  // order (that of llama.cpp).
+  // `recent`: prompt and answer so far, the last ones count. Applies bias and penalties, top-k, temperature, top-p,
+  // min-p, in this order (that of llama.cpp). Error for a bias of a token that there is no logit of.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
 
  private:
@@ -37,12 +44,15 @@ class Sampler {
     int32_t token = 0;
   };
 
+  int32_t choose(std::span<const int32_t> recent);
+  void bias();
   void penalize(std::span<const int32_t> recent);
   void keep_top_k();
   size_t nucleus(const std::vector<double>& probabilities) const;
 
   SamplerOptions options_;
-  uint64_t drawn_ = 0;  // tokens sampled so far
+  uint64_t drawn_ = 0;                         // tokens sampled so far
+  std::unordered_map<int32_t, size_t> times_;  // each of them was
   std::vector<Candidate> candidates_;
 };
 

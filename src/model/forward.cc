@@ -26,6 +26,9 @@ void check_batch(const Model& model, const Batch& batch, const KvCache& cache, c
     if (span.first_position + span.count > positions) {
       fail("position {} is beyond the context of {} tokens", span.first_position + span.count - 1, positions);
     }
+    if (!cache.holds(span.sequence, span.first_position + span.count)) {
+      fail("sequence {} has no pages for position {}", span.sequence, span.first_position + span.count - 1);
+    }
   }
 }
 

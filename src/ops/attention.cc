@@ -95,15 +95,18 @@ struct ForwardScratch {
   float* queries;  // (kMaxRows, E)
   float* sums;     // (kMaxRows, E)
   float *largest, *sum, *rescale;
+  float *key_scales, *value_scales;  // (kBlock) of a block that lies in several pages
 
-  static size_t size(size_t E) { return kMaxRows * (kStride + 2 * E + 3); }
+  static size_t size(size_t E) { return kMaxRows * (kStride + 2 * E + 3) + 2 * kBlock; }
   ForwardScratch(float* at, size_t E)
       : scores(at),
         queries(scores + kMaxRows * kStride),
         sums(queries + kMaxRows * E),
         largest(sums + kMaxRows * E),
         sum(largest + kMaxRows),
-        rescale(sum + kMaxRows) {}
+        rescale(sum + kMaxRows),
+        key_scales(rescale + kMaxRows),
+        value_scales(key_scales + kBlock) {}
 };
 
 // Where a tile's results go: `heads` heads from `head` on of every token, softmax's two numbers a head where wanted.
@@ -152,10 +155,33 @@ void hide_before_window(const Tile& tile, size_t window, size_t heads, size_t bl
   }
 }
 
-// The queries of to.heads heads of a tile, all in one product a block: row t * heads + h is head h of token t.
-void attend(const KeyValueHead& kv, const Tile& tile, size_t window, MatView<const float> q, ForwardScratch& s,
+// The scales of `count` positions from `block` on, int8 only: where they lie, or together in the scratch.
+struct BlockScales {
+  const float* keys = nullptr;
+  const float* values = nullptr;
+};
+
+BlockScales block_scales(const KeyValueLayer& layer, const Tile& tile, size_t block, size_t count, ForwardScratch& s) {
+  if (layer.type != KvType::kInt8) return {};
+  BlockScales scales;
+  layer.for_pages(tile.span.sequence, tile.kv_head, block, block + count,
+                  [&](const KeyValueHead& page, size_t at, size_t first, size_t part) {
+                    if (part == count) {
+                      scales = {page.key_scales + at, page.value_scales + at};
+                      return;
+                    }
+                    std::copy_n(page.key_scales + at, part, s.key_scales + (first - block));
+                    std::copy_n(page.value_scales + at, part, s.value_scales + (first - block));
+                    scales = {s.key_scales, s.value_scales};
+                  });
+  return scales;
+}
+
+// The queries of to.heads heads of a tile, all in one product a page: row t * heads + h is head h of token t.
+void attend(const KeyValueLayer& layer, const Tile& tile, MatView<const float> q, ForwardScratch& s,
             const Results& to) {
-  const size_t E = kv.head_dim;
+  const size_t E = layer.head_dim;
+  const size_t window = layer.window;
   const size_t rows = tile.count() * to.heads;
   MatView<const float> queries(q.row(tile.row()) + to.head * E, rows, E, tile.count() == 1 ? E : q.stride);
   if (tile.count() > 1 && to.heads > 1) {
@@ -164,8 +190,9 @@ void attend(const KeyValueHead& kv, const Tile& tile, size_t window, MatView<con
     }
     queries = {s.queries, rows, E};
   }
-  const Panels keys{kv.type, kv.keys, E * kPanel};
-  const Panels values{kv.type, kv.values, kv.capacity * kPanel};
+  const auto for_pages = [&](size_t begin, size_t end, const auto& body) {
+    layer.for_pages(tile.span.sequence, tile.kv_head, begin, end, body);
+  };
   const size_t end = tile.position() + tile.count();
   // The first block that the first row of an undivided tile would see: the same for every row, computed alone or not.
   const size_t tile_position = tile.position() / kTile * kTile;
@@ -173,14 +200,20 @@ void attend(const KeyValueHead& kv, const Tile& tile, size_t window, MatView<con
   for (size_t block = first; block < end; block += kBlock) {
     const size_t count = std::min(kBlock, end - block);
     const size_t columns = round_up_to_panel(count);
-    multiply(queries, keys.from(block * E), columns, E, false, s.scores, kStride);
+    for_pages(block, block + count, [&](const KeyValueHead& page, size_t at, size_t position, size_t part) {
+      const Panels keys{page.type, page.keys, E * kPanel};
+      multiply(queries, keys.from(at * E), round_up_to_panel(part), E, false, s.scores + (position - block), kStride);
+    });
     const ScoreTile scores{s.scores, kStride, rows, columns, tile.position() + 1 - block, to.heads, score_factor(E)};
-    const float* key_scale = kv.type == KvType::kInt8 ? kv.key_scales + block : nullptr;
-    const float* value_scale = kv.type == KvType::kInt8 ? kv.value_scales + block : nullptr;
-    if (window > 0) hide_before_window(tile, window, to.heads, block, count, key_scale, s.scores);
-    kernels().softmax_block(scores, key_scale, value_scale, block == first, s.largest, s.sum, s.rescale);
+    const BlockScales scales = block_scales(layer, tile, block, count, s);
+    if (window > 0) hide_before_window(tile, window, to.heads, block, count, scales.keys, s.scores);
+    kernels().softmax_block(scores, scales.keys, scales.values, block == first, s.largest, s.sum, s.rescale);
     if (block > first) kernels().scale_rows(s.sums, E, s.rescale, rows, E, s.sums, E);
-    multiply({s.scores, rows, count, kStride}, values.from(block * kPanel), E, count, block > first, s.sums, E);
+    for_pages(block, block + count, [&](const KeyValueHead& page, size_t at, size_t position, size_t part) {
+      const Panels values{page.type, page.values, page.capacity * kPanel};
+      multiply({s.scores + (position - block), rows, part, kStride}, values.from(at * kPanel), E, part,
+               position > first, s.sums, E);
+    });
   }
   finish(tile, E, s, to);
 }
@@ -308,12 +341,11 @@ void attention(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, M
     ForwardScratch s(scratch.buffers[static_cast<size_t>(thread)].data(), E);
     for_heads_of_thread(spans, layer.kv_heads, group, thread, threads.count(),
                         [&](const Tile& tile, size_t head0, size_t head1) {
-                          const KeyValueHead kv = layer.head(tile.span.sequence, tile.kv_head);
                           // A whole tile is tall enough with one head, and then nothing is copied together.
                           const size_t most = tile.count() == kTile ? 1 : kMaxRows / tile.count();
                           for (size_t h = head0; h < head1; h += most) {
                             const size_t heads = std::min(most, head1 - h);
-                            attend(kv, tile, layer.window, q, s, {out, softmax, tile.kv_head * group + h, heads});
+                            attend(layer, tile, q, s, {out, softmax, tile.kv_head * group + h, heads});
                           }
                         });
   });
@@ -324,7 +356,7 @@ void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan>
                         Threads& threads, AttentionScratch& scratch, MatView<float> dq, MatView<float> dk,
                         MatView<float> dv) {
   const Timed timed(threads, "attention, backward");
-  assert(layer.type == KvType::kF32 && layer.window == 0);
+  assert(layer.type == KvType::kF32 && layer.window == 0 && layer.tables == nullptr);
   const size_t E = layer.head_dim;
   const size_t group = q.cols / E / layer.kv_heads;
   size_t longest = 0;
@@ -342,7 +374,7 @@ void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan>
     for (size_t i = tasks * t / count; i < tasks * (t + 1) / count; ++i) {
       const AttentionSpan& span = spans[i / layer.kv_heads];
       const size_t kv_head = i % layer.kv_heads;
-      const KeyValueHead kv = layer.head(span.sequence, kv_head);
+      const KeyValueHead kv = layer.page(span.sequence, kv_head);
       transpose_cache(kv, span.count, s);
       for (size_t h = kv_head * group; h < (kv_head + 1) * group; ++h) {
         for (size_t tile = 0; tile < span.count; tile += kMaxRows) {

@@ -29,7 +29,7 @@ void attention(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, M
                AttentionScratch& scratch, MatView<float> out, MatView<float> softmax = {});
 
 // dq (N, H*E), dk and dv (N, G*E), all overwritten, from q, the two results of attention(q), and dout. Every span must
-// be a whole sequence (first_position 0), the layer in f32 and without a window.
+// be a whole sequence (first_position 0), the layer in f32, a page a sequence and without a window.
 void attention_backward(const KeyValueLayer& layer, VecView<const AttentionSpan> spans, MatView<const float> q,
                         MatView<const float> out, MatView<const float> softmax, MatView<const float> dout,
                         Threads& threads, AttentionScratch& scratch, MatView<float> dq, MatView<float> dk,

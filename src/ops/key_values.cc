@@ -139,16 +139,16 @@ void KeyValueHead::get(size_t position, VecView<float> key, VecView<float> value
   }
 }
 
-KeyValueHead KeyValueLayer::head(size_t sequence, size_t kv_head) const {
-  const size_t index = sequence * kv_heads + kv_head;
+KeyValueHead KeyValueLayer::page(size_t page, size_t kv_head) const {
+  const size_t index = page * kv_heads + kv_head;
   const size_t bytes = kv_element_bytes(type);
-  float* scale = type == KvType::kInt8 ? scales + index * 2 * capacity : nullptr;
+  float* scale = type == KvType::kInt8 ? scales + index * 2 * page_size : nullptr;
   return {type,
-          keys + index * KeyValueHead::key_size(capacity, head_dim) * bytes,
-          values + index * KeyValueHead::value_size(capacity, head_dim) * bytes,
+          keys + index * KeyValueHead::key_size(page_size, head_dim) * bytes,
+          values + index * KeyValueHead::value_size(page_size, head_dim) * bytes,
           scale,
-          scale == nullptr ? nullptr : scale + capacity,
-          capacity,
+          scale == nullptr ? nullptr : scale + page_size,
+          page_size,
           head_dim};
 }
 
@@ -161,10 +161,15 @@ void store_keys_values(VecView<const AttentionSpan> spans, MatView<const float> 
       const size_t from = std::max(begin, span.first_row);
       const size_t to = std::min(end, span.first_row + span.count);
       if (from >= to) continue;
+      const size_t first_position = span.first_position + from - span.first_row;
       for (size_t g = 0; g < layer.kv_heads; ++g) {
-        layer.head(span.sequence, g)
-            .set(span.first_position + from - span.first_row, k.row_range(from, to).col_range(g * E, g * E + E),
-                 v.row_range(from, to).col_range(g * E, g * E + E));
+        const auto key = k.row_range(from, to).col_range(g * E, g * E + E);
+        const auto value = v.row_range(from, to).col_range(g * E, g * E + E);
+        layer.for_pages(span.sequence, g, first_position, first_position + to - from,
+                        [&](const KeyValueHead& page, size_t at, size_t position, size_t count) {
+                          const size_t row = position - first_position;
+                          page.set(at, key.row_range(row, row + count), value.row_range(row, row + count));
+                        });
       }
     }
   });

@@ -1,12 +1,15 @@
 // Cached keys and values in the layout that attention reads.
 //
-// Keys and values of one (sequence, kv head) are kept as the panels of the two products, blocks of 16 aligned to the
+// Keys and values of one (page, kv head) are kept as the panels of the two products, blocks of 16 aligned to the
 // positions, so that a score or a sum comes out the same whether its token is decoded alone or among thousands:
 //   key   element e of position p: keys[(p / 16 * E + e) * 16 + p % 16]                      scores = Q K^T
 //   value element e of position p: values[(e / 16 * capacity + p) * 16 + e % 16]             out = P V
-// E is the head size, `capacity` a multiple of 16; values has round_up(E, 16) * capacity elements.
+// E is the head size, `capacity` a multiple of 16; values has round_up(E, 16) * capacity elements. A sequence is one
+// page of this kind, or several of equal size, which may lie anywhere and be shared (Kwon et al. 2023, arXiv
+// 2309.06180).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -28,7 +31,7 @@ std::string_view kv_type_name(KvType type);  // "f32", "bf16", "int8"
 KvType parse_kv_type(std::string_view name);
 size_t kv_element_bytes(KvType type);
 
-// The cached keys and values of one (sequence, kv head).
+// The cached keys and values of one (page, kv head): `capacity` consecutive positions of a sequence, counted from 0.
 struct KeyValueHead {
   KvType type = KvType::kF32;
   std::byte* keys = nullptr;
@@ -58,18 +61,35 @@ struct AttentionSpan {
   size_t first_position = 0;
 };
 
-// The heads of a layer: head(sequence, kv_head).
+// The pages of a layer, and which of them a sequence has.
 struct KeyValueLayer {
   KvType type = KvType::kF32;
   std::byte* keys = nullptr;
   std::byte* values = nullptr;
-  float* scales = nullptr;  // (sequences, kv heads, 2, capacity): of keys, of values; kInt8 only
+  float* scales = nullptr;  // (pages, kv heads, 2, page_size): of keys, of values; kInt8 only
   size_t kv_heads = 0;
-  size_t capacity = 0;
+  size_t page_size = 0;  // positions, a multiple of 16
   size_t head_dim = 0;
-  size_t window = 0;  // positions that a token sees, its own among them; 0: all up to its own
+  size_t window = 0;                 // positions that a token sees, its own among them; 0: all up to its own
+  const uint32_t* tables = nullptr;  // (sequences, pages_per_sequence) pages; none: sequence i is page i
+  size_t pages_per_sequence = 1;
 
-  KeyValueHead head(size_t sequence, size_t kv_head) const;
+  KeyValueHead page(size_t page, size_t kv_head) const;
+  // The page of a sequence that holds `position`.
+  size_t page_of(size_t sequence, size_t position) const {
+    return tables == nullptr ? sequence : tables[sequence * pages_per_sequence + position / page_size];
+  }
+
+  // Calls body(page, first position within it, first, count) for the parts of positions begin..end that one page holds.
+  template <class Body>
+  void for_pages(size_t sequence, size_t kv_head, size_t begin, size_t end, const Body& body) const {
+    while (begin < end) {
+      const size_t at = begin % page_size;
+      const size_t count = std::min(end - begin, page_size - at);
+      body(page(page_of(sequence, begin), kv_head), at, begin, count);
+      begin += count;
+    }
+  }
 };
 
 // Stores k and v (N, G*E), the rows of all spans in order.

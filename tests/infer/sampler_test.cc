@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "support/errors.h"
+
 #include <cmath>
 #include <map>
 
@@ -95,6 +97,25 @@ TEST(Sampler, OptionsOutsideTheirRangeAreErrors) {
   EXPECT_THROW(Sampler(broken([](SamplerOptions& o) { o.min_p = 2; })), Error);
   EXPECT_THROW(Sampler(broken([](SamplerOptions& o) { o.repetition_penalty = 0; })), Error);
   EXPECT_THROW(Sampler(broken([](SamplerOptions& o) { o.temperature = NAN; })), Error);
+}
+
+TEST(Sampler, PresenceFrequencyAndBiasMoveLogits) {
+  const std::vector<float> logits{1.0f, 0.8f, 0.5f, 0.0f};
+  SamplerOptions o;
+  o.temperature = 0;
+  o.presence_penalty = 0.1f;
+  o.frequency_penalty = 0.15f;
+  Sampler sampler(o);
+  std::vector<int32_t> answer;
+  for (int i = 0; i < 5; ++i) answer.push_back(sampler.sample(logits, answer));
+  // 1 -> 0.75 -> 0.6 -> 0.45; 0.8 -> 0.55 -> 0.4; 0.5
+  EXPECT_EQ(answer, (std::vector<int32_t>{0, 1, 0, 0, 1}));
+  o = {};
+  o.temperature = 0;
+  o.logit_bias = {{3, 5.0f}, {0, -100.0f}};
+  EXPECT_EQ(Sampler(o).sample(logits, {}), 3);
+  o.logit_bias = {{4, 1.0f}};
+  test::expect_error([&] { Sampler(o).sample(logits, {}); }, "token 4");
 }
 
 }  // namespace

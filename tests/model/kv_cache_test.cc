@@ -21,7 +21,7 @@ void expect_places_of_their_own(KvType type) {
       for (size_t l = 0; l < c.layers; ++l) {
         for (size_t s = 0; s < sequences; ++s) {
           for (size_t g = 0; g < c.kv_heads; ++g) {
-            for (size_t p = 0; p < positions; ++p, mark += 1) body(cache.layer(l).head(s, g), p, mark);
+            for (size_t p = 0; p < positions; ++p, mark += 1) body(cache.layer(l).page(s, g), p, mark);
           }
         }
       }
@@ -53,7 +53,7 @@ TEST(KvCache, CopiesTheFirstPositionsOfASequence) {
       KvCache cache(c, 3, 37, type);
       const auto values_at = [&](size_t l, size_t s, size_t g, size_t p) {
         std::vector<float> both(2 * c.head_dim);
-        cache.layer(l).head(s, g).get(p, VecView<float>(both.data(), c.head_dim),
+        cache.layer(l).page(s, g).get(p, VecView<float>(both.data(), c.head_dim),
                                       VecView<float>(both.data() + c.head_dim, c.head_dim));
         return both;
       };
@@ -67,7 +67,7 @@ TEST(KvCache, CopiesTheFirstPositionsOfASequence) {
       for (size_t s = 0; s < 3; ++s) {
         for_each_place([&](size_t l, size_t g, size_t p) {
           const Matrix row = random_matrix(2, c.head_dim, ((s * 8 + l) * 8 + g) * 64 + p);
-          cache.layer(l).head(s, g).set(p, row.view().row_range(0, 1), row.view().row_range(1, 2));
+          cache.layer(l).page(s, g).set(p, row.view().row_range(0, 1), row.view().row_range(1, 2));
         });
       }
       std::vector<std::vector<float>> source, bystander;
@@ -85,6 +85,39 @@ TEST(KvCache, CopiesTheFirstPositionsOfASequence) {
         EXPECT_EQ(values_at(l, 1, g, p), bystander[i++]) << named.name;
       });
     }
+  }
+}
+
+TEST(KvCache, PagesAreSharedAndCopied) {
+  const ModelConfig c = small_configs().front().config;
+  for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
+    KvCache cache(c, 2, 40, KvPages{16, 4}, type);
+    EXPECT_EQ(cache.capacity(), 48u);
+    EXPECT_EQ(cache.bytes(), 4 * KvCache::page_bytes(c, 16, type));
+    EXPECT_FALSE(cache.holds(0, 1));
+    cache.set_page(0, 0, 3);
+    cache.set_page(0, 1, 1);
+    EXPECT_TRUE(cache.holds(0, 32));
+    EXPECT_FALSE(cache.holds(0, 33));
+    EXPECT_FALSE(cache.holds(1, 1));
+    cache.set_page(1, 0, 3);
+    cache.set_page(1, 1, 2);
+    const std::vector<float> key(c.head_dim, 3), value(c.head_dim, 5);
+    const auto read = [&](size_t sequence, size_t position) {
+      const KeyValueLayer layer = cache.layer(c.layers - 1);
+      std::vector<float> k(c.head_dim), v(c.head_dim);
+      layer.page(layer.page_of(sequence, position), 0).get(position % 16, k, v);
+      return std::pair(k.front(), v.front());
+    };
+    const KeyValueLayer layer = cache.layer(c.layers - 1);
+    for (const size_t position : {7, 20}) {
+      layer.page(layer.page_of(0, position), 0)
+          .set(position % 16, {key.data(), 1, c.head_dim}, {value.data(), 1, c.head_dim});
+    }
+    EXPECT_EQ(read(1, 7), std::pair(3.0f, 5.0f));  // the same page
+    EXPECT_NE(read(1, 20), std::pair(3.0f, 5.0f));
+    cache.copy(1, 2, 5);
+    EXPECT_EQ(read(1, 20), std::pair(3.0f, 5.0f));
   }
 }
 

@@ -21,6 +21,7 @@ struct Cache {
   KeyValueLayer layer;
   Buffer<std::byte> keys, values;
   Buffer<float> scales;
+  std::vector<uint32_t> table;
 
   Cache(const Shape& shape, size_t sequences, size_t capacity, KvType type = KvType::kF32)
       : keys(sequences * shape.kv_heads * KeyValueHead::key_size(capacity, shape.head_dim) * kv_element_bytes(type)),
@@ -31,6 +32,16 @@ struct Cache {
     std::fill(values.begin(), values.end(), std::byte{0xFF});
     std::fill(scales.begin(), scales.end(), NAN);
     layer = {type, keys.data(), values.data(), scales.data(), shape.kv_heads, capacity, shape.head_dim};
+  }
+
+  // One sequence of `capacity` positions in pages that lie from the last to the first.
+  static Cache in_pages(const Shape& shape, size_t page_size, size_t capacity, KvType type) {
+    const size_t pages = (capacity + page_size - 1) / page_size;
+    Cache cache(shape, pages, page_size, type);
+    for (size_t i = pages; i > 0; --i) cache.table.push_back(static_cast<uint32_t>(i - 1));
+    cache.layer.tables = cache.table.data();
+    cache.layer.pages_per_sequence = pages;
+    return cache;
   }
 
   void set(const std::vector<AttentionSpan>& spans, const Matrix& k, const Matrix& v, Threads& threads) const {
@@ -137,7 +148,7 @@ void read_back(const Cache& cache, size_t sequence, Inputs& in) {
   for (size_t p = 0; p < in.k.rows; ++p) {
     for (size_t g = 0; g < cache.layer.kv_heads; ++g) {
       const size_t at = g * cache.layer.head_dim;
-      cache.layer.head(sequence, g)
+      cache.layer.page(sequence, g)
           .get(p, in.k.view().row_view(p).subspan(at, cache.layer.head_dim),
                in.v.view().row_view(p).subspan(at, cache.layer.head_dim));
     }
@@ -290,9 +301,7 @@ TEST(Attention, BackwardAgreesWithFiniteDifferences) {
 }
 
 // A sequence whose tokens come in pieces of these sizes.
-Matrix in_pieces(const Shape& shape, KvType type, const Inputs& in, const std::vector<size_t>& pieces, size_t capacity,
-                 Threads& threads, size_t window = 0) {
-  Cache cache(shape, 1, capacity, type);
+Matrix in_pieces(Cache cache, const Inputs& in, const std::vector<size_t>& pieces, Threads& threads, size_t window) {
   cache.layer.window = window;
   Matrix out = stale_matrix(in.q.rows, in.q.cols);
   size_t at = 0;
@@ -306,6 +315,11 @@ Matrix in_pieces(const Shape& shape, KvType type, const Inputs& in, const std::v
   }
   EXPECT_EQ(at, in.q.rows);
   return out;
+}
+
+Matrix in_pieces(const Shape& shape, KvType type, const Inputs& in, const std::vector<size_t>& pieces, size_t capacity,
+                 Threads& threads, size_t window = 0) {
+  return in_pieces(Cache(shape, 1, capacity, type), in, pieces, threads, window);
 }
 
 // One sequence at once, token by token, in odd pieces, in a larger cache: the same bits.
@@ -376,6 +390,25 @@ TEST(Attention, WindowsDoNotDependOnHowTheTokensCome) {
         EXPECT_TRUE(same_bits(whole, in_pieces(shape, type, in, {300, 17, 383}, 1024, threads, window)));
         return whole.values;
       });
+    }
+  }
+}
+
+TEST(Attention, PagesChangeNothing) {
+  for (const Shape& shape : {Shape{8, 2, 12}, Shape{1, 1, 20}}) {
+    for (const KvType type : kTypes) {
+      for (const size_t window : {0, 300}) {
+        const Inputs in = random_inputs(shape, kLongest);
+        Threads threads(2);
+        const Matrix whole = in_pieces(shape, type, in, {kLongest}, 704, threads, window);
+        for (const size_t page_size : {16, 64, 256, 512}) {
+          for (const auto& pieces : {std::vector<size_t>{kLongest}, by_one_around_borders()}) {
+            const Matrix paged =
+                in_pieces(Cache::in_pages(shape, page_size, kLongest, type), in, pieces, threads, window);
+            EXPECT_TRUE(same_bits(whole, paged)) << "pages of " << page_size << ", " << kv_type_name(type);
+          }
+        }
+      }
     }
   }
 }

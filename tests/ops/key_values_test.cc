@@ -48,7 +48,7 @@ TEST(KeyValueHead, GivesBackWhatWasSet) {
         size_t at = 0;
         for (const size_t count : {1, 2, 13, 1, 34, 6}) {
           for (size_t g = 0; g < 2; ++g) {
-            heads.layer.head(1, g).set(at, k.view().row_range(at, at + count).col_range(g * E, g * E + E),
+            heads.layer.page(1, g).set(at, k.view().row_range(at, at + count).col_range(g * E, g * E + E),
                                        v.view().row_range(at, at + count).col_range(g * E, g * E + E));
           }
           at += count;
@@ -57,7 +57,7 @@ TEST(KeyValueHead, GivesBackWhatWasSet) {
         for (size_t g = 0; g < 2; ++g) {
           for (size_t p = 0; p < 57; ++p) {
             std::vector<float> key(E), value(E);
-            heads.layer.head(1, g).get(p, key, value);
+            heads.layer.page(1, g).get(p, key, value);
             const auto k_row = k.view().row_view(p).subspan(g * E, E), v_row = v.view().row_view(p).subspan(g * E, E);
             for (size_t e = 0; e < E; ++e) {
               ASSERT_EQ(key[e], stored(type, k_row[e], largest_of(k_row))) << "position " << p;
@@ -66,7 +66,7 @@ TEST(KeyValueHead, GivesBackWhatWasSet) {
           }
         }
         std::vector<float> key(E), value(E);
-        heads.layer.head(0, 1).get(63, key, value);
+        heads.layer.page(0, 1).get(63, key, value);
         EXPECT_EQ(max_abs(key) + max_abs(value), 0) << "another sequence was written";
       });
     }
@@ -80,7 +80,7 @@ TEST(KeyValueHead, RoundsByAtMostHalfAStep) {
   const Matrix x = random_matrix(64, E, 7);
   for (const KvType type : {KvType::kBF16, KvType::kInt8}) {
     const Heads heads(type, 1, 1, 64, E);
-    const KeyValueHead head = heads.layer.head(0, 0);
+    const KeyValueHead head = heads.layer.page(0, 0);
     head.set(0, x.view(), x.view());
     for (size_t p = 0; p < 64; ++p) {
       std::vector<float> key(E), value(E);

@@ -1,0 +1,418 @@
+#!/usr/bin/env python3
+"""tern serve as its clients see it: the API's objects, streams, errors, hostile requests, clients that leave.
+
+usage: serve_test.py TERN [unittest arguments]
+"""
+import http.client
+import json
+import random
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+import program
+from program import SHAPE, TEXT, error, tern
+
+CONTEXT = 64
+LONGER = [CONTEXT if option == 32 else option for option in SHAPE]
+TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+
+
+class Server:
+    """A running `tern serve` on a port of its own."""
+
+    def __init__(self, model, *args):
+        self.process = subprocess.Popen([program.TERN, "serve", "-m", model, "--port", "0", "-t", "2", *map(str, args)],
+                                        stderr=subprocess.PIPE, text=True)
+        self.lines = []
+        for line in self.process.stderr:
+            self.lines.append(line)
+            match = re.search(r"listening on https?://[\d.]+:(\d+)", line)
+            if match:
+                self.port = int(match[1])
+                break
+        else:
+            raise AssertionError("the server did not start: " + "".join(self.lines))
+        self.drain = threading.Thread(target=lambda: self.lines.extend(self.process.stderr), daemon=True)
+        self.drain.start()
+
+    def request(self, path, body=None, headers=None, method=None):
+        """Status, headers and JSON (or text) of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        data = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
+        connection.request(method or ("GET" if body is None else "POST"), path, data, headers or {})
+        response = connection.getresponse()
+        text = response.read()
+        connection.close()
+        if response.getheader("Content-Type", "").startswith("application/json"):
+            return response.status, response, json.loads(text) if text else None
+        return response.status, response, text.decode()
+
+    def post(self, path, body, **headers):
+        status, _, answer = self.request(path, body, headers)
+        if status != 200:
+            raise AssertionError(f"{path}: {status} {answer}")
+        return answer
+
+    def stream(self, path, body):
+        """The events of a streamed request, without the last [DONE]."""
+        status, response, text = self.request(path, {**body, "stream": True})
+        if status != 200 or not response.getheader("Content-Type").startswith("text/event-stream"):
+            raise AssertionError(f"{path}: {status} {text}")
+        events = [line[len("data: "):] for line in text.split("\n\n") if line]
+        if events[-1] != "[DONE]":
+            raise AssertionError(f"the stream ends with {events[-1]}")
+        return [json.loads(event) for event in events[:-1]]
+
+    def metric(self, name):
+        _, _, text = self.request("/metrics")
+        return float(re.search(rf"^{name}{{[^}}]*}} (\S+)$", text, re.M)[1])
+
+    def wait_until_idle(self, seconds=20):
+        end = time.monotonic() + seconds
+        while self.metric("tern_requests_running") + self.metric("tern_requests_waiting") > 0:
+            if time.monotonic() > end:
+                raise AssertionError("requests are still there")
+            time.sleep(0.02)
+
+    def raw(self, data, seconds=10):
+        """Sends bytes and returns what comes until the server closes or is silent."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as client:
+            client.sendall(data)
+            answer = b""
+            try:
+                while True:
+                    part = client.recv(65536)
+                    if not part:
+                        return answer
+                    answer += part
+                    if answer.startswith(b"HTTP/1.1 ") and b"\r\n\r\n" in answer:
+                        client.settimeout(0.3)
+            except (TimeoutError, ConnectionResetError):
+                return answer
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(timeout=60)
+        self.drain.join()
+        self.process.stderr.close()
+        return self.process.returncode
+
+
+def make_model(folder):
+    (folder / "text.txt").write_text(TEXT)
+    (folder / "template.jinja").write_text(TEMPLATE)
+    tern("train", "--data", folder / "text.txt", *LONGER, "--steps", 30, "--out", folder / "run")
+    tern("convert", folder / "run", folder / "model.gguf", "--type", "tq1_0")
+    return folder / "model.gguf"
+
+
+class Serve(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tern-serve-")
+        cls.dir = Path(cls.folder.name)
+        cls.model = make_model(cls.dir)
+        cls.server = Server(cls.model, "--parallel", 4, "--chat-template", cls.dir / "template.jinja", "--alias", "small")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.folder.cleanup()
+
+    def complete(self, prompt="The ", **options):
+        return self.server.post("/v1/completions", {"prompt": prompt, "temperature": 0, **options})
+
+    def assert_error(self, status, path, body, message, **headers):
+        got, _, answer = self.server.request(path, body, headers)
+        self.assertEqual(got, status, answer)
+        self.assertEqual(set(answer["error"]), {"message", "type", "param", "code"})
+        self.assertIn(message, answer["error"]["message"])
+        return answer["error"]
+
+    def test_small_routes(self):
+        self.assertEqual(self.server.request("/health")[::2], (200, {"status": "ok"}))
+        self.assertEqual(self.server.request("/ready")[0], 200)
+        models = self.server.request("/v1/models")[2]
+        self.assertEqual([m["id"] for m in models["data"]], ["small"])
+        self.assertEqual(models["data"][0]["object"], "model")
+        self.assertEqual(self.server.request("/v1/models/small")[2]["id"], "small")
+        self.assertEqual(self.server.request("/props")[2]["context"], CONTEXT)
+        tokens = self.server.post("/tokenize", {"prompt": "Hello", "add_special_tokens": False})["tokens"]
+        self.assertEqual(self.server.post("/tokenize", {"content": "Hello"})["tokens"], tokens)
+        self.assertEqual(self.server.post("/detokenize", {"tokens": tokens})["prompt"], "Hello")
+        info = self.server.request("/tokenizer_info")[2]
+        self.assertIn("eos_token", info)
+        prompt = self.server.post("/apply-template", {"messages": [{"role": "user", "content": "Hi"}]})["prompt"]
+        self.assertEqual(prompt, "user: Hi\nassistant: ")
+        self.assertEqual(self.server.request("/v1/models", method="HEAD")[0], 200)
+
+    def test_a_completion_is_what_run_says(self):
+        said = tern("run", "-m", self.model, "-p", "The ", "-n", 20, "--temperature", 0, "--no-echo", "--json")
+        text = json.loads(said[0])["text"]
+        answer = self.complete(max_tokens=20)
+        self.assertEqual(answer["object"], "text_completion")
+        self.assertEqual(answer["choices"][0]["text"], text)
+        self.assertEqual(answer["choices"][0]["finish_reason"], "length")
+        usage = answer["usage"]
+        self.assertEqual(usage["completion_tokens"], 20)
+        self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + 20)
+        pieces = self.server.stream("/v1/completions", {"prompt": "The ", "temperature": 0, "max_tokens": 20,
+                                                        "stream_options": {"include_usage": True}})
+        self.assertEqual("".join(c["text"] for p in pieces for c in p["choices"]), text)
+        self.assertEqual(pieces[-1]["usage"]["completion_tokens"], 20)
+        self.assertEqual({p["id"] for p in pieces}, {pieces[0]["id"]})
+        self.assertEqual(pieces[-2]["choices"][0]["finish_reason"], "length")
+
+    def test_prompts_choices_and_best_of(self):
+        options = {"temperature": 1, "seed": 5, "max_tokens": 8}
+        both = self.server.post("/v1/completions", {"prompt": ["The ", "A "], "n": 2, **options})
+        texts = [c["text"] for c in both["choices"]]
+        self.assertEqual([c["index"] for c in both["choices"]], [0, 1, 2, 3])
+        alone = [self.server.post("/v1/completions", {"prompt": p, **options, "seed": 5 + k})["choices"][0]["text"]
+                 for p in ("The ", "A ") for k in (0, 1)]
+        self.assertEqual(texts, alone)
+        tokens = [self.server.post("/tokenize", {"prompt": p})["tokens"] for p in ("The ", "A ")]
+        by_tokens = self.server.post("/v1/completions", {"prompt": tokens, "n": 2, **options})
+        self.assertEqual([c["text"] for c in by_tokens["choices"]], texts)
+        best = self.server.post("/v1/completions", {"prompt": "The ", "n": 1, "best_of": 4, **options})
+        candidates = self.server.post("/v1/completions", {"prompt": "The ", "n": 4, "logprobs": 1, **options})
+        means = {c["text"]: sum(c["logprobs"]["token_logprobs"]) / len(c["logprobs"]["token_logprobs"])
+                 for c in candidates["choices"]}
+        self.assertEqual(best["choices"][0]["text"], max(means, key=means.get))
+
+    def test_stop_strings_are_left_out_however_they_come(self):
+        text = self.complete(max_tokens=30)["choices"][0]["text"]
+        for begin, end in ((3, 4), (5, 9), (2, 12)):
+            stop = text[begin:end]
+            expected = text[:text.index(stop)]
+            answer = self.complete(max_tokens=30, stop=["never comes", stop])["choices"][0]
+            self.assertEqual((answer["text"], answer["finish_reason"]), (expected, "stop"))
+            pieces = self.server.stream("/v1/completions", {"prompt": "The ", "temperature": 0, "max_tokens": 30, "stop": stop})
+            self.assertEqual("".join(c["text"] for p in pieces for c in p["choices"]), expected)
+            self.assertEqual(pieces[-1]["choices"][0]["finish_reason"], "stop")
+
+    def test_echo_is_what_harnesses_read(self):
+        tokens = self.server.post("/tokenize", {"prompt": "The first citizen"})["tokens"]
+        body = {"prompt": [tokens], "temperature": 0, "max_tokens": 1, "logprobs": 1, "seed": 1234, "echo": True}
+        first = self.server.post("/v1/completions", body)
+        for answer in (first, self.server.post("/v1/completions", body)):  # the second from kept scores
+            logprobs = answer["choices"][0]["logprobs"]
+            for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
+                self.assertEqual(len(logprobs[name]), len(tokens) + 1, name)
+            self.assertIsNone(logprobs["token_logprobs"][0])
+            self.assertTrue(all(value < 0 for value in logprobs["token_logprobs"][1:]))
+            self.assertEqual(logprobs["token_logprobs"][-1], max(logprobs["top_logprobs"][-1].values()))
+            self.assertEqual(logprobs, first["choices"][0]["logprobs"])
+            self.assertTrue(answer["choices"][0]["text"].startswith("The first citizen"))
+        # At the end of the context too.
+        longest = (tokens * CONTEXT)[:CONTEXT]
+        answer = self.server.post("/v1/completions", {**body, "prompt": [longest]})
+        self.assertEqual(len(answer["choices"][0]["logprobs"]["tokens"]), CONTEXT + 1)
+        only = self.server.post("/v1/completions", {**body, "max_tokens": 0})
+        self.assertEqual(only["choices"][0]["text"], "The first citizen")
+
+    def test_chats(self):
+        messages = [{"role": "developer", "content": "Be short."}, {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]
+        body = {"messages": messages, "temperature": 0, "max_completion_tokens": 12}
+        answer = self.server.post("/v1/chat/completions", {**body, "logprobs": True, "top_logprobs": 2})
+        choice = answer["choices"][0]
+        self.assertEqual(choice["message"]["role"], "assistant")
+        text = choice["message"]["content"]
+        self.assertEqual(self.complete("system: Be short.\nuser: Hi\nassistant: ", max_tokens=12)["choices"][0]["text"], text)
+        content = choice["logprobs"]["content"]
+        self.assertEqual(bytes(b for t in content for b in t["bytes"]).decode("utf-8", "replace"), text)
+        self.assertEqual(content[0]["top_logprobs"][0]["logprob"], content[0]["logprob"])
+        pieces = self.server.stream("/v1/chat/completions", body)
+        self.assertEqual(pieces[0]["choices"][0]["delta"], {"role": "assistant", "content": ""})
+        self.assertEqual("".join(p["choices"][0]["delta"].get("content", "") for p in pieces), text)
+        self.assertEqual(pieces[-1]["choices"][0]["delta"], {})
+        self.assertIn(pieces[-1]["choices"][0]["finish_reason"], ("stop", "length"))
+
+    def test_wrong_requests_name_the_field(self):
+        for body, message in (({}, "prompt"), ({"prompt": 3}, "prompt"), ({"prompt": ["a", 3]}, "prompt"),
+                              ({"prompt": "a", "max_tokens": "many"}, "max_tokens"), ({"prompt": "a", "n": 0}, "n"),
+                              ({"prompt": "a", "temperature": []}, "temperature"), ({"prompt": "a", "stop": 3}, "stop"),
+                              ({"prompt": "a", "logit_bias": {"x": 1}}, "logit_bias"),
+                              ({"prompt": "a", "logit_bias": {"99999": 1}}, "logit_bias"),
+                              ({"prompt": "a", "suffix": "b"}, "suffix"), ({"prompt": [[-1]]}, "prompt"),
+                              ({"prompt": [[999999]]}, "prompt"), ({"prompt": "a", "best_of": 1, "n": 2}, "best_of"),
+                              ({"prompt": "a", "stream": "yes"}, "stream"), ({"prompt": "a", "seed": 1.5}, "seed"),
+                              ({"prompt": "a", "response_format": {"type": "json_object"}}, "response_format")):
+            param = self.assert_error(400, "/v1/completions", body, message)["param"]
+            self.assertEqual(param, message, body)
+        self.assert_error(400, "/v1/chat/completions", {"messages": []}, "messages")
+        self.assert_error(400, "/v1/chat/completions", {"messages": [{"role": "king", "content": "x"}]}, "role")
+        self.assert_error(400, "/v1/completions", {"prompt": "word " * 500}, "the context holds")
+        self.assert_error(400, "/v1/completions", "{\"prompt\": ", "no JSON")
+        self.assert_error(400, "/v1/completions", "[1]", "expected an object")
+        self.assert_error(400, "/v1/completions", b"{\"prompt\": \"\xff\xfe\"}", "no JSON")
+        self.assert_error(400, "/v1/completions", "[" * 1_000_000, "levels")
+        self.assert_error(400, "/v1/embeddings", {"input": "a"}, "no embedding model")
+        self.assert_error(404, "/v1/nothing", {}, "no such path")
+        self.assertEqual(self.server.request("/v1/completions")[0], 405)
+        self.complete(prompt="a", max_tokens=1, unknown_field=[1], logprobs=None, stop=None, user="x")
+
+    def test_fifty_requests_alone_and_together(self):
+        choose = random.Random(4)
+        bodies = [{"prompt": TEXT[at:at + choose.randrange(1, 40)], "max_tokens": choose.randrange(1, 16),
+                   "temperature": choose.choice([0, 0.7, 1.3]), "seed": i, "logprobs": 1}
+                  for i, at in enumerate(choose.sample(range(len(TEXT) - 60), 50))]
+        alone = [self.server.post("/v1/completions", body)["choices"] for body in bodies]
+        together = [None] * len(bodies)
+
+        def ask(i):
+            together[i] = self.server.post("/v1/completions", bodies[i])["choices"]
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(len(bodies))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(together, alone)
+
+    def test_hostile_bytes_leave_the_server_up(self):
+        body = json.dumps({"prompt": "The ", "max_tokens": 4}).encode()
+        head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+        good = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+        noise = random.Random(7)
+        for _ in range(40):
+            self.server.raw(noise.randbytes(noise.randrange(1, 3000)) + b"\r\n\r\n", 1)
+        for size in range(0, len(good), 7):  # truncated, and the client leaves
+            with socket.create_connection(("127.0.0.1", self.server.port)) as client:
+                client.sendall(good[:size])
+        for data, status in ((head + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}", b"400"),
+                             (head + b"Content-Length: 99999999999\r\n\r\n", b"413"),
+                             (head + b"X: " + b"y" * 20000 + b"\r\n\r\n", b"431"),
+                             (b"GET /health HTTP/9.9\r\n\r\n", b"400"),
+                             (b"G\0T / HTTP/1.1\r\n\r\n", b"400")):
+            answer = self.server.raw(data)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 " + status), (data[:60], answer[:80]))
+        # One after the other in one go: both are answered.
+        answer = self.server.raw(good + good.replace(b"The ", b"A   "))
+        self.assertEqual(answer.count(b"HTTP/1.1 200 OK"), 2)
+        self.assertEqual(self.server.request("/health")[0], 200)
+
+    def test_clients_that_leave_are_not_computed_for(self):
+        body = {"prompt": "The ", "max_tokens": 50, "n": 8}
+        for stream in (False, True):
+            for _ in range(6):
+                data = json.dumps({**body, "stream": stream}).encode()
+                with socket.create_connection(("127.0.0.1", self.server.port)) as client:
+                    client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+                    if stream:
+                        client.recv(100)
+        self.server.wait_until_idle()
+        self.assertEqual(self.server.metric("tern_kv_cache_usage"), 0)
+
+    def test_keep_alive_and_other_hosts(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port)
+        for _ in range(200):
+            connection.request("POST", "/tokenize", json.dumps({"prompt": "a"}))
+            self.assertEqual(connection.getresponse().read()[:10], b'{"tokens":')
+        connection.close()
+        self.assertEqual(self.server.request("/health", headers={"Host": "evil.example"})[0], 403)
+        self.assert_error(403, "/tokenize", {"prompt": "a"}, "not allowed", Origin="https://evil.example")
+        own = f"http://127.0.0.1:{self.server.port}"
+        self.assertEqual(self.server.request("/tokenize", {"prompt": "a"}, {"Origin": own})[0], 200)
+        self.assertEqual(self.server.request("/health", headers={"X-Request-Id": "42"})[1].getheader("X-Request-Id"), "42")
+
+
+class OtherServers(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tern-serve-")
+        cls.dir = Path(cls.folder.name)
+        cls.model = make_model(cls.dir)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_keys_and_origins(self):
+        (self.dir / "keys").write_text("# ours\nsecond\n")
+        server = Server(self.model, "--api-key", "first", "--api-key-file", self.dir / "keys", "--cors-origin", "https://a.example")
+        try:
+            self.assertEqual(server.request("/health")[0], 200)
+            for key, status in (("first", 200), ("second", 200), ("firs", 401), ("first2", 401), ("", 401)):
+                self.assertEqual(server.request("/v1/models", headers={"Authorization": f"Bearer {key}"})[0], status, key)
+            self.assertEqual(server.request("/metrics")[0], 401)
+            status, response, _ = server.request("/v1/models", headers={"Authorization": "Bearer first", "Origin": "https://a.example"})
+            self.assertEqual((status, response.getheader("Access-Control-Allow-Origin")), (200, "https://a.example"))
+        finally:
+            server.stop()
+
+    def test_a_full_queue_a_small_cache_and_time(self):
+        server = Server(self.model, "--parallel", 1, "--max-queue", 2, "--timeout", 20)
+        try:
+            statuses = []
+
+            def ask():
+                statuses.append(server.request("/v1/completions", {"prompt": "The ", "max_tokens": 50, "n": 20}))
+
+            threads = [threading.Thread(target=ask) for _ in range(12)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            refused = [(s, r) for s, r, _ in statuses if s != 200]
+            self.assertTrue(refused)
+            self.assertTrue(all(s == 429 and r.getheader("Retry-After") for s, r in refused), statuses)
+            status, _, answer = server.request("/v1/completions", {"prompt": "The ", "max_tokens": 40, "n": 100, "timeout": 0.01})
+            self.assertEqual((status, answer["error"]["code"]), (504, "timeout"))
+            server.wait_until_idle()
+        finally:
+            server.stop()
+
+    def test_sigterm_lets_what_is_under_way_end(self):
+        server = Server(self.model)
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(
+            server.request("/v1/completions", {"prompt": "The ", "max_tokens": 50, "n": 40})))
+        thread.start()
+        while server.metric("tern_requests_running") == 0 and thread.is_alive():
+            pass
+        self.assertEqual(server.stop(), 0)
+        thread.join()
+        self.assertEqual(answers[0][0], 200)
+        self.assertEqual(len(answers[0][2]["choices"]), 40)
+
+    def test_wrong_options(self):
+        for args, message in ((["--port", 0, "--parallel", 0], "--parallel is 0"),
+                              (["--host", "nowhere"], "address nowhere"),
+                              (["--tls-cert", "x.pem"], "TLS needs both"),
+                              (["--api-key-file", self.dir / "missing"], "cannot be read"),
+                              (["--kv-memory", 1e-9], "holds keys and values of 0 tokens"),
+                              (["--head", "best"], "best")):
+            self.assertIn(message, error("serve", "-m", self.model, *args))
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.assertIn("cannot listen", error("serve", "-m", self.model, "--port", taken.getsockname()[1]))
+        taken.close()
+
+    def test_tls(self):
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                               "-keyout", self.dir / "key.pem", "-out", self.dir / "cert.pem", "-days", "2", "-subj", "/CN=localhost",
+                               "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True)
+        if made.returncode != 0:
+            self.skipTest("no openssl to make a certificate")
+        import ssl
+        server = Server(self.model, "--tls-cert", self.dir / "cert.pem", "--tls-key", self.dir / "key.pem")
+        try:
+            context = ssl.create_default_context(cafile=str(self.dir / "cert.pem"))
+            connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=20)
+            connection.request("POST", "/v1/completions", json.dumps({"prompt": "The ", "max_tokens": 4, "stream": True}))
+            self.assertTrue(connection.getresponse().read().endswith(b"data: [DONE]\n\n"))
+            connection.close()
+            server.raw(b"GET /health HTTP/1.1\r\n\r\n", 2)  # no TLS: closed
+        finally:
+            self.assertEqual(server.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
