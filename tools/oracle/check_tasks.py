@@ -8,20 +8,24 @@ small model (--model, or one that is trained on DATA's text), the harness by its
 sets are replaced by the original files (task_files.py) brought into the columns that it expects. A line for each task and
 number of examples says how many questions have the same acc and the same acc_norm, and the largest difference of a
 log-likelihood. Exit code 1 when a question differs or a log-likelihood by more than --tolerance. --golden FILE keeps what
-the harness said.
+the harness said. With --server the harness asks a running `tern serve` (its local-completions) instead of computing itself.
 """
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import List
 
 import lm_eval
 import transformers
 from lm_eval.models.huggingface import HFLM
+from lm_eval.models.openai_completions import LocalCompletionsAPI
 from task_files import TASKS, compare, original_files, tern, tern_samples, write_rows
 
 CONTEXT = 512
@@ -62,7 +66,7 @@ def local_definition(task: str, out: Path) -> Path:
     return local
 
 
-def harness_samples(task: str, model: HFLM, out: Path, limit: int, shots: int) -> List[dict]:
+def harness_samples(task: str, model: object, out: Path, limit: int, shots: int) -> List[dict]:
     result = lm_eval.simple_evaluate(model=model, tasks=[str(local_definition(task, out))], limit=limit, num_fewshot=shots,
                                      log_samples=True, bootstrap_iters=0)
     samples = []
@@ -72,6 +76,47 @@ def harness_samples(task: str, model: HFLM, out: Path, limit: int, shots: int) -
         kept.update({metric: int(sample[metric]) for metric in ("acc", "acc_norm") if metric in sample})
         samples.append(kept)
     return samples
+
+
+class Server:
+    """`tern serve` on a free port while the block lasts."""
+
+    def __init__(self, program: str, model: Path):
+        self.command = [program, "serve", "-m", str(model), "--port", "0", "-c", str(CONTEXT)]
+
+    def __enter__(self) -> str:
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if "listening on" in line:
+                threading.Thread(target=self.process.stderr.read, daemon=True).start()
+                return line.split("listening on ")[1].strip()
+        raise RuntimeError("the server did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def harness_model(path: Path, url: str):
+    """The harness's own computation, or what it asks of a server."""
+    if not url:
+        return HFLM(pretrained=transformers.AutoModelForCausalLM.from_pretrained(path, dtype="float32"),
+                    tokenizer=transformers.AutoTokenizer.from_pretrained(path), max_length=CONTEXT, batch_size=8, device="cpu")
+    return LocalCompletionsAPI(base_url=url + "/v1/completions", model="tern", tokenizer_backend="huggingface",
+                               tokenizer=str(path), max_length=CONTEXT, num_concurrent=8, batch_size=1, add_bos_token=True)
+
+
+def check(args: argparse.Namespace, path: Path, model: object, out: Path) -> bool:
+    good, golden = True, {"limit": args.limit, "tasks": {}}
+    for task in args.tasks.split(","):
+        for shots in map(int, args.shots.split(",")):
+            theirs = harness_samples(task, model, out, args.limit, shots)
+            golden["tasks"].setdefault(task, {})[str(shots)] = theirs
+            ours = tern_samples(args.tern, path, task, out, args.limit, shots)
+            good &= compare(f"{task}, {shots} examples", theirs, ours, args.tolerance)
+    if args.golden:
+        args.golden.write_text(json.dumps(golden, separators=(",", ":")).replace("[{", "\n[{") + "\n")
+    return good
 
 
 def main() -> int:
@@ -84,24 +129,14 @@ def main() -> int:
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--tolerance", type=float, default=5e-3, help="of a log-likelihood, in nats")
     parser.add_argument("--golden", type=Path)
+    parser.add_argument("--server", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         out = Path(name)
         original_files(args.data, out)
         path = args.model or small_model(args.tern, args.data, CONTEXT, out)
-        model = HFLM(pretrained=transformers.AutoModelForCausalLM.from_pretrained(path, dtype="float32"),
-                     tokenizer=transformers.AutoTokenizer.from_pretrained(path), max_length=CONTEXT, batch_size=8,
-                     device="cpu")
-        good, golden = True, {"limit": args.limit, "tasks": {}}
-        for task in args.tasks.split(","):
-            for shots in map(int, args.shots.split(",")):
-                theirs = harness_samples(task, model, out, args.limit, shots)
-                golden["tasks"].setdefault(task, {})[str(shots)] = theirs
-                ours = tern_samples(args.tern, path, task, out, args.limit, shots)
-                good &= compare(f"{task}, {shots} examples", theirs, ours, args.tolerance)
-        if args.golden:
-            args.golden.write_text(json.dumps(golden, separators=(",", ":")).replace("[{", "\n[{") + "\n")
-        return 0 if good else 1
+        with Server(args.tern, path) if args.server else contextlib.nullcontext("") as url:
+            return 0 if check(args, path, harness_model(path, url), out) else 1
 
 
 if __name__ == "__main__":
