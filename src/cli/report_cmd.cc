@@ -89,6 +89,7 @@ void add_report_command(CLI::App& app) {
   command.add_option("--out", a.out, "Folder for report.html, report.md and report.json")->capture_default_str();
   command.add_option("-m,--model", o.models, "Models whose quality is measured, with --text and --data");
   command.add_option("--text", o.text, "A text for their perplexity");
+  command.add_option("--text-bytes", o.text_bytes, "Only the first N bytes of the text; 0: all, quick: 65536");
   command.add_option("--data", o.data, "A folder with the tasks' original files (docs/evaluation.md)");
   command.add_option("--tasks", o.tasks, "Tasks, separated by commas; those of the papers' tables unless it is said")
       ->delimiter(',');

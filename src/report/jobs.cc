@@ -143,9 +143,10 @@ std::vector<Job> make_jobs(const ReportOptions& options, const SpeedMeter& meter
   for (const std::filesystem::path& model : options.models) {
     if (!options.text.empty()) {
       for (const std::string& convention : report_conventions()) {
-        jobs.push_back(
-            {perplexity_name(model, convention), fmt::format("perplexity of {} ({})", model.string(), convention),
-             [=, &options, &quality] { return quality.measure_perplexity(model, options.text, convention); }});
+        jobs.push_back({perplexity_name(model, convention),
+                        fmt::format("perplexity of {} ({})", model.string(), convention), [=, &options, &quality] {
+                          return quality.measure_perplexity(model, options.text, options.text_bytes, convention);
+                        }});
       }
     }
     if (!options.data.empty()) {

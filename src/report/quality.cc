@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "eval/perplexity.h"
 #include "eval/task_result.h"
 #include "model/load.h"
@@ -35,13 +36,17 @@ QualityMeter::Loaded& QualityMeter::open(const std::filesystem::path& path) {
 }
 
 Measurement QualityMeter::measure_perplexity(const std::filesystem::path& model, const std::filesystem::path& text,
-                                             const std::string& convention) {
+                                             size_t most_bytes, const std::string& convention) {
+  std::string content = read_file(text);
+  if (most_bytes > 0 && content.size() > most_bytes) {
+    content.resize(complete_utf8_prefix(std::string_view(content).substr(0, most_bytes)));
+  }
   Loaded& loaded = open(model);
   const Convention parsed = parse_convention(convention);
   const size_t context =
       parsed == Convention::kLlamaCpp ? std::min(kLlamaCppContext, loaded.model.config.context) : size_t{0};
   const PerplexityResult r =
-      perplexity(loaded.model, loaded.tokenizer, read_file(text), context, threads_, KvType::kF32, parsed);
+      perplexity(loaded.model, loaded.tokenizer, content, context, threads_, KvType::kF32, parsed);
   Measurement m;
   m.numbers = {{"loss", r.loss},
                {"perplexity", r.perplexity},

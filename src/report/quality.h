@@ -17,9 +17,10 @@ class QualityMeter {
   explicit QualityMeter(Threads& threads);
   ~QualityMeter();
 
-  // Numbers: loss (nats a token), perplexity, bits_per_byte, tokens, context. Error as eval/perplexity.h has them.
+  // Of the first `most_bytes` of the text (0: all). Numbers: loss (nats a token), perplexity, bits_per_byte, tokens,
+  // context. Error as eval/perplexity.h has them.
   Measurement measure_perplexity(const std::filesystem::path& model, const std::filesystem::path& text,
-                                 const std::string& convention);
+                                 size_t most_bytes, const std::string& convention);
   // 0-shot, of the first `limit` questions (0: all). Numbers: questions, and each metric by its name, its standard
   // error by the name + "_stderr". Error as eval/task_data.h has them.
   Measurement measure_task(const std::filesystem::path& model, const std::filesystem::path& data,

@@ -26,6 +26,7 @@ namespace tern {
 namespace {
 
 constexpr size_t kQuickModelMemory = size_t{4} << 30;
+constexpr size_t kQuickTextBytes = size_t{64} << 10;
 constexpr double kMemoryShare = 0.8;  // of what is available
 
 std::string started_now() { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr))); }
@@ -35,6 +36,7 @@ void fill_defaults(ReportOptions& o) {
   if (o.test_seconds <= 0) o.test_seconds = o.is_quick ? 2 : 15;
   if (o.repetitions == 0) o.repetitions = o.is_quick ? 3 : 5;
   if (o.question_limit == 0 && o.is_quick) o.question_limit = 100;
+  if (o.text_bytes == 0 && o.is_quick) o.text_bytes = kQuickTextBytes;
   if (o.tasks.empty()) o.tasks = report_tasks();
   if (o.model_memory == 0) {
     // The meter's memory is held besides.
@@ -92,6 +94,20 @@ ReportOptions checked_options(ReportOptions options) {
   return options;
 }
 
+std::string without_folders(const ReportOptions& options, std::string text) {
+  std::vector<std::filesystem::path> paths = options.models;
+  paths.insert(paths.end(), {options.text, options.data});
+  for (const std::filesystem::path& path : paths) {
+    const std::string whole = path.string();
+    const std::string last = (path.filename().empty() ? path.parent_path() : path).filename().string();
+    if (whole.empty() || last.empty()) continue;
+    for (size_t at = text.find(whole); at != std::string::npos; at = text.find(whole, at + last.size())) {
+      text.replace(at, whole.size(), last);
+    }
+  }
+  return text;
+}
+
 std::map<std::string, std::string> report_conditions(const ReportOptions& o, const Threads& threads) {
   std::vector<std::string> models;
   for (const std::filesystem::path& model : o.models) models.push_back(model.string());
@@ -106,6 +122,7 @@ std::map<std::string, std::string> report_conditions(const ReportOptions& o, con
           {"repetitions", std::to_string(o.repetitions)},
           {"models", fmt::format("{}", fmt::join(models, ", "))},
           {"text", o.text.string()},
+          {"bytes of text", o.text_bytes == 0 ? "all" : std::to_string(o.text_bytes)},
           {"data", o.data.string()},
           {"tasks", o.data.empty() ? "" : fmt::format("{}", fmt::join(o.tasks, ", "))},
           {"questions a task", o.question_limit == 0 ? "all" : std::to_string(o.question_limit)}};
@@ -153,7 +170,7 @@ Document make_document(const ReportOptions& options, const ReportFile& file) {
   document.started = file.document.started;
   document.is_complete = file.document.is_complete;
   for (const auto& [name, value] : file.conditions) {
-    if (!value.empty()) document.facts.emplace_back(name, value);
+    if (!value.empty()) document.facts.emplace_back(name, without_folders(options, value));
   }
   document.sections = {machine_section(options, file.measurements),
                        cost_section(options, file.measurements),

@@ -23,6 +23,7 @@ struct ReportOptions {
   size_t repetitions = 0;   // of each test after one to warm up; 0: 5, quick: 3
   std::vector<std::filesystem::path> models;  // for quality
   std::filesystem::path text;                 // for perplexity; empty: none
+  size_t text_bytes = 0;                      // of it that are read; 0: all, quick: 64 KiB
   std::filesystem::path data;                 // folder of the tasks' files; empty: none
   std::vector<std::string> tasks;             // empty: report_tasks()
   size_t question_limit = 0;                  // of each task; 0: all, quick: 100
@@ -36,6 +37,10 @@ std::vector<std::string> report_shapes(bool is_quick);
 // The options with every default filled in. Error for an unknown shape or task, a model or file that is not there, a
 // budget smaller than the ternary model to be measured in it.
 ReportOptions checked_options(ReportOptions options);
+
+// `text` with the last parts of the options' paths for the whole of them: how people's folders are called is nobody
+// else's matter.
+std::string without_folders(const ReportOptions& options, std::string text);
 
 // What the measurements are of: a report goes on only under the same.
 std::map<std::string, std::string> report_conditions(const ReportOptions& options, const Threads& threads);

@@ -33,9 +33,9 @@ ModelNumber shape_number(const Measurements& all, const std::string& shape, Weig
 
 std::string kind_title(WeightKind kind) { return kind == WeightKind::kTernary ? "ternary" : "BF16 twin"; }
 
-Cell published_cell(double value, std::string_view unit = "") {
+Cell published_cell(double value, int decimals) {
   if (value == 0) return absent_cell();
-  return number_cell(value, fmt::format("{}{}", number_text(value), unit), Origin::kPublished);
+  return number_cell(value, fmt::format("{:.{}f}", value, decimals), Origin::kPublished);
 }
 
 // What a decoder of one sequence of 512 tokens takes, weights and all.
@@ -75,7 +75,7 @@ Table cost_table(const ReportOptions& options, const Measurements& all) {
       const PublishedCost* published = published_cost(shape, kind == WeightKind::kTernary);
       const ModelNumber decode = shape_number(all, shape, kind, "decode_s");
       const auto of_paper = [&](double PublishedCost::*number) {
-        return published != nullptr ? published_cell(published->*number) : absent_cell();
+        return published != nullptr ? published_cell(published->*number, 2) : absent_cell();
       };
       table.rows.push_back({text_cell(fmt::format("{} {}", shape, kind_title(kind))),
                             of_paper(&PublishedCost::memory_gb), memory_cell(config_of(shape, kind)),
@@ -319,9 +319,9 @@ Section cpu_section(const ReportOptions& options, const Measurements& all) {
                    "here, ternary",  "here, ratio"};
   const std::vector<std::string>& shapes = options.shapes;
   for (const PublishedCpuSpeed& row : cpu_speeds()) {
-    std::vector<Cell> cells = {text_cell(std::string(row.size)), published_cell(row.i7_fp16),
-                               published_cell(row.i7_ternary), published_cell(row.m2_fp16),
-                               published_cell(row.m2_ternary)};
+    std::vector<Cell> cells = {text_cell(std::string(row.size)), published_cell(row.i7_fp16, 2),
+                               published_cell(row.i7_ternary, 2), published_cell(row.m2_fp16, 2),
+                               published_cell(row.m2_ternary, 2)};
     const std::string shape(row.shape);
     if (shape.empty() || std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) {
       const char* why = shape.empty() ? "tern has no shape of this size" : "not among the sizes of this report";
@@ -358,8 +358,8 @@ Section throughput_section(const ReportOptions& options, const Measurements& all
         if (shape != kThroughputShape || kv_type != KvType::kBF16) {
           cells.insert(cells.end(), 2, absent_cell());
         } else {
-          cells.push_back(published_cell(static_cast<double>(row.largest_batch)));
-          cells.push_back(published_cell(row.tokens_per_second));
+          cells.push_back(published_cell(static_cast<double>(row.largest_batch), 0));
+          cells.push_back(published_cell(row.tokens_per_second, 0));
         }
       }
       table.rows.push_back(std::move(cells));
@@ -394,9 +394,9 @@ Section package_energy_section(const ReportOptions& options, const Measurements&
     for (const PublishedCpuEnergy& row : cpu_energies()) {
       if (row.shape == shape) published = row;
     }
-    std::vector<Cell> cells = {text_cell(shape), published_cell(published.i7_fp16),
-                               published_cell(published.i7_ternary), published_cell(published.m2_fp16),
-                               published_cell(published.m2_ternary)};
+    std::vector<Cell> cells = {text_cell(shape), published_cell(published.i7_fp16, 3),
+                               published_cell(published.i7_ternary, 3), published_cell(published.m2_fp16, 3),
+                               published_cell(published.m2_ternary, 3)};
     if (!problem.empty()) {
       cells.insert(cells.end(), 3, missing_cell(problem));
     } else {

@@ -10,9 +10,14 @@ namespace {
 
 constexpr double kPercent = 100;
 
-std::string model_title(const std::filesystem::path& model) {
-  const std::filesystem::path name = model.filename().empty() ? model.parent_path().filename() : model.filename();
-  return name.string();
+std::string model_title(const ReportOptions& options, const std::filesystem::path& model) {
+  return without_folders(options, model.string());
+}
+
+std::string text_note(const ReportOptions& options) {
+  const std::string part =
+      options.text_bytes == 0 ? "" : fmt::format(" (at most the first {})", bytes_text(options.text_bytes));
+  return fmt::format("Text: {}{}.", options.text.filename().string(), part);
 }
 
 const std::string kNoModels = "no --model was given";
@@ -23,7 +28,7 @@ Table perplexity_table(const ReportOptions& options, const Measurements& all) {
   table.columns = {"model", "convention", "perplexity", "bits a byte", "nats a token", "tokens"};
   for (const std::filesystem::path& model : options.models) {
     for (const std::string& convention : report_conventions()) {
-      std::vector<Cell> row = {text_cell(model_title(model)), text_cell(convention)};
+      std::vector<Cell> row = {text_cell(model_title(options, model)), text_cell(convention)};
       const Measurement* m = find_measurement(all, perplexity_name(model, convention));
       if (m != nullptr && m->has("perplexity")) {
         for (const char* number : {"perplexity", "bits_per_byte", "loss"}) {
@@ -33,7 +38,7 @@ Table perplexity_table(const ReportOptions& options, const Measurements& all) {
       } else {
         const std::string why = options.text.empty() ? "no --text was given"
                                 : m == nullptr       ? "not measured yet"
-                                                     : m->problem;
+                                                     : without_folders(options, m->problem);
         row.insert(row.end(), 4, missing_cell(why));
       }
       table.rows.push_back(std::move(row));
@@ -54,7 +59,7 @@ Table perplexity_table(const ReportOptions& options, const Measurements& all) {
                   "Perplexities of different tokenizers, texts or conventions do not compare; bits a byte of "
                   "one text do.",
                   kPaperSource)};
-  if (!options.text.empty()) table.notes.push_back("Text: " + options.text.filename().string());
+  if (!options.text.empty()) table.notes.push_back(text_note(options));
   return table;
 }
 
@@ -75,7 +80,7 @@ ModelNumber accuracy(const Measurements& all, const std::filesystem::path& model
 
 std::vector<Cell> model_row(const ReportOptions& options, const Measurements& all, const PublishedScores& scores,
                             const std::filesystem::path& model) {
-  std::vector<Cell> row = {text_cell(model_title(model))};
+  std::vector<Cell> row = {text_cell(model_title(options, model))};
   double sum = 0;
   size_t count = 0;
   for (const std::string_view task : scores.tasks) {
@@ -86,7 +91,7 @@ std::vector<Cell> model_row(const ReportOptions& options, const Measurements& al
     const ModelNumber number = accuracy(all, model, std::string(task), scores.kind);
     row.push_back(number.value
                       ? number_cell(*number.value, fmt::format("{:.2f}", *number.value), number.origin, number.note)
-                      : missing_cell(number.note));
+                      : missing_cell(without_folders(options, number.note)));
     sum += number.value.value_or(0);
     if (number.value) ++count;
   }

@@ -127,7 +127,20 @@ TEST(Report, ModelsThatCannotBeMeasuredLeaveTheirReason) {
   EXPECT_TRUE(r.file.document.is_complete);
   const Measurement& failed = r.file.measurements.at(perplexity_name(options.models[0], "tern"));
   EXPECT_NE(failed.problem.find("broken.gguf"), std::string::npos) << failed.problem;
-  EXPECT_NE(render_markdown(r.file.document).find("broken.gguf:"), std::string::npos);
+  const std::string markdown = render_markdown(r.file.document);
+  EXPECT_NE(markdown.find("broken.gguf:"), std::string::npos);
+  EXPECT_EQ(markdown.find(folder.path().string()), std::string::npos);
+}
+
+TEST(Report, NamesNoFolders) {
+  ReportOptions options;
+  options.models = {"/home/someone/models/a.gguf", "/home/someone/run/"};
+  options.text = "/home/someone/t.txt";
+  options.data = "/home/someone/data";
+  EXPECT_EQ(without_folders(options, "/home/someone/data: no x; /home/someone/data/y, /home/someone/models/a.gguf"),
+            "data: no x; data/y, a.gguf");
+  EXPECT_EQ(without_folders(options, "/home/someone/run/"), "run");
+  EXPECT_EQ(without_folders(options, "words"), "words");
 }
 
 TEST(Report, FullMemoryLeavesTheModelOut) {
