@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/cpu.h"
-#include "base/error.h"
+#include "infer/decoder.h"
 #include "model/shapes.h"
 #include "report/capacity.h"
 #include "report/layer_plan.h"
@@ -13,8 +13,13 @@
 namespace tern {
 namespace {
 
-// A decoder that measures one sequence: the longest prompt, or what a budget of time lets be decoded.
-constexpr size_t kMeasuredPositions = 512;
+// The decoder that reads the longest prompt: tokens are decoded in less.
+DecoderSize prompt_decoder(const ModelConfig& config) {
+  const size_t positions = std::min(kPrefillTokens, config.context);
+  return {1, positions, positions, kInferenceKvType};
+}
+
+DecoderSize batch_decoder(size_t batch, KvType kv_type) { return {batch, kThroughputPositions, batch, kv_type}; }
 
 ModelConfig config_of(const std::string& shape, WeightKind kind) {
   ModelConfig config = find_shape(shape);
@@ -51,8 +56,8 @@ void add_model_jobs(const ReportOptions& options, const SpeedMeter& meter, const
   const std::string name = model_name(shape, kind);
   const ModelConfig config = config_of(shape, kind);
   if (!all.contains(plan_name(name))) {
-    all[plan_name(name)] = plan_measurement(plan_model(config, 1, std::min(kMeasuredPositions, config.context),
-                                                       kInferenceKvType, options.model_memory, least_weights()));
+    all[plan_name(name)] =
+        plan_measurement(plan_model(config, prompt_decoder(config), options.model_memory, least_weights()));
   }
   const std::vector<size_t> planned = planned_layers(all[plan_name(name)]);
   for (const size_t layers : planned) {
@@ -72,7 +77,7 @@ size_t measured_batch(const ReportOptions& options, const ModelConfig& config, K
   constexpr double kPassesTimesLayers = 24, kLikelyShare = 0.3;
   const double in_time = options.test_seconds * kLikelyShare * rate / (kPassesTimesLayers * layer_macs);
   size_t batch = std::min(largest, std::max<size_t>(1, static_cast<size_t>(std::min(in_time, 1e6))));
-  while (batch > 1 && measured_bytes(config, 2, batch, kThroughputPositions, kv_type) > options.model_memory) {
+  while (batch > 1 && measured_bytes(config, 2, batch_decoder(batch, kv_type)) > options.model_memory) {
     batch = batch * 3 / 4;
   }
   return batch;
@@ -88,11 +93,10 @@ void add_batch_jobs(const ReportOptions& options, const SpeedMeter& meter, Weigh
     const Capacity capacity = largest_batch(config, kThroughputPositions, kv_type, options.memory_budget);
     if (capacity.sequences > 0) {
       const size_t batch = measured_batch(options, config, kv_type, capacity.sequences, meter.machine.best());
-      plan = plan_measurement(plan_model(
-          config, batch, kThroughputPositions, kv_type,
-          std::min(options.model_memory,
-                   measured_bytes(config, std::min<size_t>(4, config.layers), batch, kThroughputPositions, kv_type)),
-          0));
+      const DecoderSize decoder = batch_decoder(batch, kv_type);
+      // One and three layers do: every weight serves many tokens, wherever it is read from.
+      const size_t few = measured_bytes(config, std::min<size_t>(4, config.layers), decoder);
+      plan = plan_measurement(plan_model(config, decoder, std::min(options.model_memory, few), 0));
       plan.numbers["batch"] = static_cast<double>(batch);
     } else {
       plan.problem = fmt::format("{} of weights do not fit {}", bytes_text(capacity.weight_bytes),

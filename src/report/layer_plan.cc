@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/bytes.h"
-#include "infer/decoder.h"
 #include "report/numbers.h"
 
 namespace tern {
@@ -14,19 +13,19 @@ WeightBytes inference_weight_bytes(const ModelConfig& config) {
   return expected_weight_bytes(config, DType::kBF16, default_head(config), default_ternary_layout(config));
 }
 
-size_t measured_bytes(ModelConfig config, size_t layers, size_t sequences, size_t positions, KvType kv_type) {
+size_t measured_bytes(ModelConfig config, size_t layers, const DecoderSize& decoder) {
   // The layout and the head are the whole model's, however few layers are measured.
   const HeadKind head = default_head(config);
   const TernaryLayout layout = default_ternary_layout(config);
   config.layers = layers;
   const size_t weights = expected_weight_bytes(config, DType::kBF16, head, layout).total();
-  const size_t max_batch = sequences == 1 ? std::min(positions, kPrefillTokens) : sequences;
-  return checked_add(weights, decoder_bytes(config, sequences, positions, max_batch, kv_type), "memory");
+  return checked_add(weights,
+                     decoder_bytes(config, decoder.sequences, decoder.positions, decoder.max_batch, decoder.kv_type),
+                     "memory");
 }
 
-LayerPlan plan_model(const ModelConfig& config, size_t sequences, size_t positions, KvType kv_type, size_t limit,
-                     size_t least) {
-  const auto bytes = [&](size_t layers) { return measured_bytes(config, layers, sequences, positions, kv_type); };
+LayerPlan plan_model(const ModelConfig& config, const DecoderSize& decoder, size_t limit, size_t least) {
+  const auto bytes = [&](size_t layers) { return measured_bytes(config, layers, decoder); };
   if (bytes(config.layers) <= limit) return {{config.layers}, ""};
   size_t most = 0;
   while (most + 1 < config.layers && bytes(most + 1) <= limit) ++most;

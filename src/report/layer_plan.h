@@ -8,9 +8,17 @@
 
 namespace tern {
 
-// What a measured model of `layers` layers takes: weights as inference packs them, and a decoder for `sequences`
-// sequences of `positions` tokens, which reads a prompt if it is for one. Error when a number does not fit.
-size_t measured_bytes(ModelConfig config, size_t layers, size_t sequences, size_t positions, KvType kv_type);
+// What a model is measured with (infer/decoder.h).
+struct DecoderSize {
+  size_t sequences = 1;
+  size_t positions = 0;  // of each sequence
+  size_t max_batch = 1;  // tokens at once
+  KvType kv_type = kInferenceKvType;
+};
+
+// What a measured model of `layers` layers takes: weights as inference packs them, and the decoder. Error when a number
+// does not fit.
+size_t measured_bytes(ModelConfig config, size_t layers, const DecoderSize& decoder);
 // Of the weights alone, as inference packs them with the head it chooses.
 WeightBytes inference_weight_bytes(const ModelConfig& config);
 
@@ -21,8 +29,7 @@ struct LayerPlan {
 
 // All layers where what is measured fits into `limit` bytes; else two numbers of them, the smaller one's weights no
 // less than `least` bytes (so that they come from memory, as the whole model's would) where that is possible.
-LayerPlan plan_model(const ModelConfig& config, size_t sequences, size_t positions, KvType kv_type, size_t limit,
-                     size_t least);
+LayerPlan plan_model(const ModelConfig& config, const DecoderSize& decoder, size_t limit, size_t least);
 
 // What two numbers of layers, a < b, tell about all: what grows with the layers, and what does not (embedding, head).
 //   layer = (t_b - t_a) / (b - a),  fixed = t_a - a layer,  t_L = fixed + L layer

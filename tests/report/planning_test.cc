@@ -19,17 +19,18 @@ ModelConfig shape(const char* name, WeightKind kind = WeightKind::kTernary) {
 
 TEST(LayerPlan, TakesAllLayersOrTwoNumbersOfThem) {
   const ModelConfig full = shape("3b", WeightKind::kFull);
-  const size_t all = measured_bytes(full, full.layers, 1, 512, KvType::kBF16);
-  const LayerPlan whole = plan_model(full, 1, 512, KvType::kBF16, all, 0);
+  const DecoderSize decoder = {1, 512, 512, KvType::kBF16};
+  const size_t all = measured_bytes(full, full.layers, decoder);
+  const LayerPlan whole = plan_model(full, decoder, all, 0);
   EXPECT_EQ(whole.layers, std::vector<size_t>{26});
-  const LayerPlan two = plan_model(full, 1, 512, KvType::kBF16, all - 1, 0);
+  const LayerPlan two = plan_model(full, decoder, all - 1, 0);
   EXPECT_EQ(two.layers, (std::vector<size_t>{1, 3}));
   // 600 MB are a little more than two layers of 255 MB.
-  const LayerPlan large = plan_model(full, 1, 512, KvType::kBF16, all - 1, 600'000'000);
+  const LayerPlan large = plan_model(full, decoder, all - 1, 600'000'000);
   EXPECT_EQ(large.layers, (std::vector<size_t>{3, 9}));
-  const size_t four = measured_bytes(full, 4, 1, 512, KvType::kBF16);
-  EXPECT_EQ(plan_model(full, 1, 512, KvType::kBF16, four, size_t{1} << 40).layers, (std::vector<size_t>{2, 4}));
-  const LayerPlan none = plan_model(full, 1, 512, KvType::kBF16, 1000, 0);
+  const size_t four = measured_bytes(full, 4, decoder);
+  EXPECT_EQ(plan_model(full, decoder, four, size_t{1} << 40).layers, (std::vector<size_t>{2, 4}));
+  const LayerPlan none = plan_model(full, decoder, 1000, 0);
   EXPECT_TRUE(none.layers.empty());
   EXPECT_NE(none.problem.find("of memory for two layers"), std::string::npos) << none.problem;
 }
