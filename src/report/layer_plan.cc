@@ -41,8 +41,8 @@ LayerCost layer_cost(size_t a, double cost_a, size_t b, double cost_b) {
   LayerCost cost;
   cost.layer = (cost_b - cost_a) / static_cast<double>(b - a);
   cost.fixed = cost_a - static_cast<double>(a) * cost.layer;
-  if (cost.layer < 0) return {cost_b, 0};
-  if (cost.fixed < 0) return {0, cost_b / static_cast<double>(b)};
+  if (cost.layer < 0) return {cost_b, 0, true};
+  if (cost.fixed < 0) return {0, cost_b / static_cast<double>(b), true};
   return cost;
 }
 

@@ -37,6 +37,7 @@ LayerPlan plan_model(const ModelConfig& config, const DecoderSize& decoder, size
 struct LayerCost {
   double fixed = 0;
   double layer = 0;
+  bool is_noisy = false;  // one of them would have been negative
 
   double of(size_t layers) const { return fixed + static_cast<double>(layers) * layer; }
 };

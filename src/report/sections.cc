@@ -260,8 +260,10 @@ ModelNumber model_number(const Measurements& all, const std::string& model, size
                of_more = all.at(layers_name(model, more)).at(number);
   if (few == more && more == layers) return {of_more, Origin::kMeasured, ""};
   if (few == more) return {{}, Origin::kNotMeasured, fmt::format("only {} of {} layers", few, layers)};
-  return {layer_cost(few, of_few, more, of_more).of(layers), Origin::kScaled,
-          fmt::format("scaled from {} and {} of {} layers", few, more, layers)};
+  const LayerCost cost = layer_cost(few, of_few, more, of_more);
+  return {cost.of(layers), Origin::kScaled,
+          fmt::format("scaled from {} and {} of {} layers{}", few, more, layers,
+                      cost.is_noisy ? ", disturbed by noise" : "")};
 }
 
 Cell ratio_cell(const ModelNumber& numerator, const ModelNumber& denominator) {

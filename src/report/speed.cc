@@ -14,7 +14,8 @@ constexpr uint64_t kModelSeed = 1;
 constexpr size_t kMachineReadings = 3;
 constexpr double kLikelyShare = 0.4;  // of the machine's rates that a test reaches: how long it will take
 constexpr double kFewestTokens = 4, kMostDecoded = 64, kMostRead = 512;
-constexpr size_t kBatchTokens = 2;  // decoded of every sequence
+constexpr size_t kBatchTokens = 2;       // decoded of every sequence
+constexpr size_t kBatchRepetitions = 3;  // times as many: a difference of few layers is sought in short passes
 
 struct Repetitions {
   std::vector<double> seconds;
@@ -103,8 +104,10 @@ Measurement measure_batch(const ModelConfig& config, size_t layers, size_t seque
                           const SpeedMeter& meter) {
   const Model model = make_layers(config, layers, meter.threads);
   const SpeedTest test = {0, kBatchTokens, sequences, past};
+  SpeedMeter often = meter;
+  often.repetitions *= kBatchRepetitions;
   Measurement m;
-  m.numbers["pass_s"] = repeat(model, test, kv_type, meter).best() / static_cast<double>(kBatchTokens);
+  m.numbers["pass_s"] = repeat(model, test, kv_type, often).best() / static_cast<double>(kBatchTokens);
   return m;
 }
 

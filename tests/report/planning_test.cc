@@ -40,6 +40,8 @@ TEST(LayerPlan, ScalesWhatGrowsWithLayers) {
   EXPECT_DOUBLE_EQ(cost.layer, 2);
   EXPECT_DOUBLE_EQ(cost.fixed, 3);
   EXPECT_DOUBLE_EQ(cost.of(10), 23);
+  EXPECT_FALSE(cost.is_noisy);
+  EXPECT_TRUE(layer_cost(2, 7, 5, 6).is_noisy);
   EXPECT_DOUBLE_EQ(layer_cost(2, 7, 5, 6).of(10), 6);    // noise: more layers were faster
   EXPECT_DOUBLE_EQ(layer_cost(2, 1, 4, 10).of(10), 25);  // nothing is left for the rest
 }
