@@ -76,7 +76,8 @@ size_t measured_batch(const ReportOptions& options, const ModelConfig& config, K
   // A few passes of two tokens through about three layers in the time of a test.
   constexpr double kPassesTimesLayers = 24, kLikelyShare = 0.3;
   const double in_time = options.test_seconds * kLikelyShare * rate / (kPassesTimesLayers * layer_macs);
-  size_t batch = std::min(largest, std::max<size_t>(1, static_cast<size_t>(std::min(in_time, 1e6))));
+  constexpr double kFewest = 8, kMost = 1e6;
+  size_t batch = std::min(largest, static_cast<size_t>(std::clamp(in_time, kFewest, kMost)));
   while (batch > 1 && measured_bytes(config, 2, batch_decoder(batch, kv_type)) > options.model_memory) {
     batch = batch * 3 / 4;
   }

@@ -15,7 +15,7 @@ constexpr size_t kMachineReadings = 3;
 constexpr double kLikelyShare = 0.4;  // of the machine's rates that a test reaches: how long it will take
 constexpr double kFewestTokens = 4, kMostDecoded = 64, kMostRead = 512;
 constexpr size_t kBatchTokens = 2;       // decoded of every sequence
-constexpr size_t kBatchRepetitions = 3;  // times as many: a difference of few layers is sought in short passes
+constexpr size_t kBatchRepetitions = 2;  // times as many: a difference of few layers is sought in short passes
 
 struct Repetitions {
   std::vector<double> seconds;
