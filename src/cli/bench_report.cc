@@ -35,16 +35,6 @@ struct Derived {
   double peak_share = 0;
 };
 
-// The median over the repetitions of what was reached, each against the machine's rate just before and after it: other
-// programs slow both down.
-double share_of(const BenchResult& result, const std::vector<double>& reached, double MachineRates::*rate) {
-  std::vector<double> shares;
-  for (size_t i = 0; i < reached.size(); ++i) {
-    shares.push_back(2 * reached[i] / (result.machine[i].*rate + result.machine[i + 1].*rate));
-  }
-  return statistics(std::move(shares)).median;
-}
-
 Derived derive(const BenchRun& run, const BenchResult& result) {
   Derived d;
   const SpeedTest& test = result.test;
@@ -61,10 +51,11 @@ Derived derive(const BenchRun& run, const BenchResult& result) {
   std::vector<double> reached = d.tokens_per_second;  // multiply-adds/s or bytes/s
   for (double& x : reached) x *= static_cast<double>(prompt ? linear_parameter_count(run.config) : d.bytes_per_token);
   if (!prompt) {
-    d.bandwidth_share = share_of(result, reached, &MachineRates::read_bandwidth);
+    d.bandwidth_share = share_reached(reached, result.machine, &MachineRates::read_bandwidth);
   } else {
     const bool full = run.config.weights == WeightKind::kFull;
-    d.peak_share = share_of(result, reached, full ? &MachineRates::float_peak : &MachineRates::integer_peak);
+    d.peak_share =
+        share_reached(reached, result.machine, full ? &MachineRates::float_peak : &MachineRates::integer_peak);
   }
   return d;
 }

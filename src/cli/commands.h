@@ -20,6 +20,7 @@ void add_bench_command(CLI::App& app);
 void add_embed_command(CLI::App& app);
 void add_plot_command(CLI::App& app);
 void add_serve_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 
 // Set by the first Ctrl-C (SIGINT) or SIGTERM after this call; the second one ends the program at once.
 const std::atomic<bool>& catch_interrupts();

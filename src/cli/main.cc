@@ -67,7 +67,7 @@ int run(int argc, char** argv) {
       "  tern eval perplexity -m model.gguf text.txt");
   constexpr std::array kCommands = {add_train_command,   add_run_command,  add_chat_command,      add_eval_command,
                                     add_convert_command, add_info_command, add_tokenizer_command, add_bench_command,
-                                    add_embed_command,   add_plot_command, add_serve_command};
+                                    add_embed_command,   add_plot_command, add_serve_command,     add_report_command};
   for (const auto add : kCommands) add(app);
   // A wrong TERN_ISA is no fault of the file that would be the first to need kernels.
   app.parse_complete_callback([] { kernels(); });

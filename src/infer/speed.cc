@@ -22,20 +22,20 @@ std::vector<int32_t> random_tokens(size_t count, size_t vocab) {
   return tokens;
 }
 
-void read_prompt(std::span<const int32_t> tokens, Decoder& decoder) {
+void read_prompt(std::span<const int32_t> tokens, size_t past, Decoder& decoder) {
   for (size_t begin = 0; begin < tokens.size(); begin += decoder.max_batch()) {
     const size_t count = std::min(decoder.max_batch(), tokens.size() - begin);
     Batch batch;
-    batch.add(0, begin, tokens.subspan(begin, count));
+    batch.add(0, past + begin, tokens.subspan(begin, count));
     if (begin + count == tokens.size()) batch.want_last_logits();
     decoder.decode(batch);
   }
 }
 
-void decode_tokens(std::span<const int32_t> tokens, size_t sequences, Decoder& decoder) {
-  for (size_t position = 0; position * sequences < tokens.size(); ++position) {
+void decode_tokens(std::span<const int32_t> tokens, size_t sequences, size_t past, Decoder& decoder) {
+  for (size_t i = 0; i * sequences < tokens.size(); ++i) {
     Batch batch;
-    for (size_t s = 0; s < sequences; ++s) batch.add(s, position, tokens.subspan(position * sequences + s, 1));
+    for (size_t s = 0; s < sequences; ++s) batch.add(s, past + i, tokens.subspan(i * sequences + s, 1));
     batch.want_all_logits();
     decoder.decode(batch);
   }
@@ -61,9 +61,9 @@ SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t rep
   Decoder decoder(model, test.sequences, test.positions(), test.max_batch(), threads, kv_type);
   const auto run_once = [&] {
     if (test.prompt > 0) {
-      read_prompt(tokens, decoder);
+      read_prompt(tokens, test.past, decoder);
     } else {
-      decode_tokens(tokens, test.sequences, decoder);
+      decode_tokens(tokens, test.sequences, test.past, decoder);
     }
   };
   run_once();
@@ -86,6 +86,15 @@ Statistics statistics(std::vector<double> values) {
   s.deviation = values.size() > 1 ? std::sqrt(s.deviation / (n - 1)) : 0;
   s.median = values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
   return s;
+}
+
+double share_reached(std::span<const double> reached, std::span<const MachineRates> machine,
+                     double MachineRates::*rate) {
+  std::vector<double> shares;
+  for (size_t i = 0; i < reached.size(); ++i) {
+    shares.push_back(2 * reached[i] / (machine[i].*rate + machine[i + 1].*rate));
+  }
+  return statistics(std::move(shares)).median;
 }
 
 }  // namespace tern

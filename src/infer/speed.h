@@ -2,22 +2,26 @@
 #pragma once
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "infer/decoder.h"
+#include "ops/machine.h"
 
 namespace tern {
 
 // Either a prompt is read (prompt > 0), in passes of up to kPrefillTokens, its last token alone through the head, or
-// tokens are decoded (generate > 0) from an empty cache on, all sequences in one pass.
+// tokens are decoded (generate > 0) from an empty cache on, all sequences in one pass. Or behind `past` positions whose
+// keys and values are 0: what attending to that many costs does not depend on their values.
 struct SpeedTest {
   size_t prompt = 0;
   size_t generate = 0;
   size_t sequences = 1;  // 1 when a prompt is read
+  size_t past = 0;
 
-  size_t positions() const { return prompt + generate; }  // of each sequence
-  size_t tokens() const { return positions() * sequences; }
+  size_t positions() const { return past + prompt + generate; }  // of each sequence
+  size_t tokens() const { return (prompt + generate) * sequences; }
   size_t max_batch() const;  // tokens in one pass
   std::string name() const;  // "pp512", "tg128", "tg128 b4"
 };
@@ -39,5 +43,10 @@ struct Statistics {
   double median = 0;
 };
 Statistics statistics(std::vector<double> values);  // not empty
+
+// The median over the repetitions of `reached` (bytes/s, multiply-adds/s), each against the machine's rate just before
+// and after it (one rate more than repetitions): other programs slow both down.
+double share_reached(std::span<const double> reached, std::span<const MachineRates> machine,
+                     double MachineRates::*rate);
 
 }  // namespace tern

@@ -36,7 +36,7 @@ class Case(unittest.TestCase):
         cls.folder.cleanup()
 
     def test_help_and_usage(self):
-        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["eval", "tasks"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"]):
+        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["eval", "tasks"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"], ["report"]):
             out, _ = tern(*command, "--help")
             self.assertIn("--help", out)
         self.assertIn("tern", tern("--version")[0])
@@ -469,6 +469,64 @@ class Case(unittest.TestCase):
             with self.subTest(part=part):
                 self.assertIn(part, error(*args))
         self.assertIn("tern: TERN_ISA=mmx: no such instruction set", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
+
+    def test_report(self):
+        folder, results = self.dir / "report", self.dir / "results.md"
+        tiny = ["report", "--quick", "--sizes", "tiny", "--throughput-size", "tiny", "--memory-budget", 0.1, "--seconds", 0.01,
+                "-r", 1, "-t", 1, "--out", folder]  # fmt: skip
+        out, err = tern(*tiny, "-m", self.dir / "run", "--text", self.dir / "text.txt", "--results", results)
+        self.assertEqual(out.split(), [str(folder / name) for name in ("report.html", "report.md", "report.json")])
+        self.assertIn("report", err)
+        self.assertEqual(results.read_text(), (folder / "report.md").read_text())
+        report = json.loads((folder / "report.json").read_text())
+        self.assertTrue(report["complete"])
+        speed = report["measurements"]["speed/tiny/ternary/2"]["numbers"]
+        self.assertGreater(speed["decode_s"], 0)
+        measured = report["measurements"][f"perplexity/tern/{self.dir / 'run'}"]["numbers"]
+        alone = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json")[0])
+        self.assertEqual((measured["loss"], measured["perplexity"]), (alone["loss"], alone["perplexity"]))
+
+        again = self.dir / "again"
+        tern("report", "--from", folder / "report.json", "--out", again)
+        for name in ("report.html", "report.md", "report.json"):
+            self.assertEqual((again / name).read_bytes(), (folder / name).read_bytes())
+        html = (folder / "report.html").read_text()
+        self.assertNotIn("<script", html)
+        xml.etree.ElementTree.fromstring(html[html.index("<svg"):html.index("</svg>")] + "</svg>")
+
+    def test_report_goes_on_after_an_interrupt(self):
+        folder = self.dir / "cut"
+        command = ["report", "--quick", "--sizes", "tiny", "--throughput-size", "tiny", "--memory-budget", 0.1, "--seconds", 1, "-r", 9,
+                   "-t", 1, "--out", folder]  # fmt: skip
+        process = start(*command)
+        for _ in range(600):
+            if (folder / "report.json").exists() and "speed/tiny/ternary/2" in (folder / "report.json").read_text():
+                break
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 130)
+        before = json.loads((folder / "report.json").read_text())
+        self.assertFalse(before["complete"])
+        self.assertIn("interrupted", (folder / "report.html").read_text())
+        _, err = tern(*command)
+        self.assertIn("going on", err)
+        after = json.loads((folder / "report.json").read_text())
+        self.assertTrue(after["complete"])
+        self.assertEqual(after["measurements"]["speed/tiny/ternary/2"], before["measurements"]["speed/tiny/ternary/2"])
+
+    def test_report_refuses_in_one_line(self):
+        for arguments, message in (
+            (["--sizes", "8b"], "unknown shape '8b', expected tiny, 700m"),
+            (["--memory-budget", 1], "--memory-budget: 1.07 GB, expected more than the"),
+            (["--memory-budget", "-1"], "--memory-budget is -1 GiB"),
+            (["-m", self.dir / "missing"], "missing: no such file"),
+            (["--data", self.dir], "--data: expected a --model"),
+            (["--from", self.dir / "text.txt"], "text.txt: "),
+        ):
+            self.assertIn(message, error("report", "--quick", "--out", self.dir / "no", *arguments))
+        self.assertIn("text.txt", error("report", "--quick", "--out", self.dir / "text.txt/x"))
+        self.assertFalse((self.dir / "no").exists())
 
     def test_bench_reports_every_field(self):
         tests = json.loads(tern("bench", "--shape", "tiny", "-p", "20,600", "-n", 4, "-b", "1,3", "-r", 2, "-t", 2,

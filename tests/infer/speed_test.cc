@@ -22,6 +22,16 @@ TEST(Speed, NamesAndSizesOfTests) {
   EXPECT_EQ(many.max_batch(), 3u);
   EXPECT_EQ(many.positions(), 16u);
   EXPECT_EQ(many.tokens(), 48u);
+  const SpeedTest behind{0, 16, 3, 100};
+  EXPECT_EQ(behind.positions(), 116u);
+  EXPECT_EQ(behind.tokens(), 48u);
+}
+
+TEST(Speed, ShareOfTheMachineIsTheMedianOverRepetitions) {
+  std::vector<MachineRates> machine(4);
+  for (size_t i = 0; i < machine.size(); ++i) machine[i].read_bandwidth = i < 2 ? 10 : 20;
+  const std::vector<double> reached = {5, 6, 16};  // against 10, 15 and 20
+  EXPECT_DOUBLE_EQ(share_reached(reached, machine, &MachineRates::read_bandwidth), 0.5);
 }
 
 TEST(Speed, RepeatsAndCallsBetween) {
@@ -30,8 +40,8 @@ TEST(Speed, RepeatsAndCallsBetween) {
   config.layers = 1;
   const Model model = random_model(config, 1, threads);
   // The longest prompt takes more than one pass.
-  for (const SpeedTest& test :
-       {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1}, SpeedTest{0, 20, 4}}) {
+  for (const SpeedTest& test : {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1},
+                                SpeedTest{0, 20, 4}, SpeedTest{5, 0, 1, 7}, SpeedTest{0, 3, 2, 90}}) {
     int calls = 0;
     const SpeedSamples samples = measure_speed(
         model, test, 3, [&] { ++calls; }, threads);
@@ -40,7 +50,7 @@ TEST(Speed, RepeatsAndCallsBetween) {
     for (const double seconds : samples.seconds) EXPECT_GT(seconds, 0) << test.name();
     EXPECT_EQ(samples.started.size(), std::string("2026-01-31T12:00:00Z").size());
   }
-  const SpeedTest too_long{0, config.context + 1, 1};
+  const SpeedTest too_long{0, 1, 1, config.context};
   test::expect_error(
       [&] {
         measure_speed(

@@ -32,10 +32,11 @@ FLOORS = {
     "dist": 7,
     "server": 7,
     "cuda": 7,
-    "cli": 8,
-    "python": 8,
+    "report": 8,
+    "cli": 9,
+    "python": 9,
 }
-TOP = 8
+TOP = 9
 
 # (what is forbidden, pattern, where it is forbidden, files or folders that may and why)
 EVERYWHERE, IN_HEADERS, BELOW_CLI = "anywhere", "in headers", "below cli"
@@ -154,6 +155,7 @@ SELF_TEST = [
     ("cli/a.h", "#pragma once\n#include <CLI/CLI.hpp>\n", "not allowed in headers"),
     ("cli/a.cc", "#include <CLI/CLI.hpp>\n#include <iostream>\nvoid f() { std::cout << 1; exit(1); }\n", None),
     ("eval/a.cc", "#include <iostream>\n", "<iostream> is not allowed below cli"),
+    ("report/a.cc", '#include "eval/a.h"\nvoid f() { std::cout << 1; }\n', "printing"),
     ("eval/a.cc", "void f() { std::cout << 1; }\n", "printing"),
     ("eval/a.cc", 'void f() { printf("x"); }\n', "printing"),
     ("eval/a.cc", 'void f() { std::fprintf(stderr, "x"); }\n', "printing"),
