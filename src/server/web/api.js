@@ -85,7 +85,7 @@ async function generate(path, body, signal, onPiece) {
 }
 
 function describe(stats) {
-  const parts = [`${stats.tokens} tokens`];
+  const parts = [`${stats.tokens} ${stats.tokens === 1 ? "token" : "tokens"}`];
   if (stats.tokens > 1 && stats.seconds > 0) parts.push(`${((stats.tokens - 1) / stats.seconds).toFixed(1)} tokens/s`);
   if (stats.first > 0) parts.push(`first after ${stats.first.toFixed(2)} s`);
   if (stats.prompt !== undefined) parts.push(`prompt ${stats.prompt}${stats.cached ? ` (${stats.cached} cached)` : ""}`);

@@ -7,7 +7,7 @@ const THEMES = ["auto", "light", "dark"];
 
 function showTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  $("theme").textContent = {auto: "Auto", light: "Light", dark: "Dark"}[theme];
+  $("theme-name").textContent = {auto: "Auto", light: "Light", dark: "Dark"}[theme];
   $("theme").setAttribute("aria-label", `Colours: ${theme}`);
 }
 

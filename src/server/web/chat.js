@@ -7,7 +7,7 @@ let running = null;  // the AbortController of the answer under way, of either m
 function setRunning(controller) {
   running = controller;
   for (const [send, stop] of [["send", "stop"], ["raw-send", "raw-stop"]]) {
-    const moved = document.activeElement === $(controller ? send : stop);
+    const moved = document.activeElement === $(controller ? send : stop) || (controller && document.activeElement === document.body);
     $(send).hidden = controller !== null;
     $(stop).hidden = controller === null;
     if (moved) $(controller ? stop : send).focus();
@@ -32,28 +32,31 @@ function actionsOf(message, index) {
   return actions;
 }
 
-// A message's nodes; the view of an answer's text is there for its stream.
+// A message's node, and what shows there how the message is now.
 function messageNode(message, index) {
   const mine = message.role === "user";
   const body = element("div", {class: mine ? "mine" : "body"});
-  const view = mine ? null : new MarkdownView(body);
-  if (mine) {
-    body.textContent = message.content;
-  } else {
-    view.update(message.content);
-  }
-  const stats = element("span", {class: "stats"}, message.stats ? describe(message.stats) : "");
-  const failure = element("p", {class: "failed", role: "alert"}, message.failed ?? "");
-  failure.hidden = !message.failed;
+  const view = mine ? {update: (text) => { body.textContent = text; }} : new MarkdownView(body);
+  const stats = element("span", {class: "stats"});
+  const failure = element("p", {class: "failed", role: "alert"});
   const actions = actionsOf(message, index);
   actions.append(stats);
   const node = element("article", {class: "message"}, element("h3", {}, mine ? "You" : "Model"), body, failure, actions);
-  return {node, view, stats};
+  const update = () => {
+    view.update(message.content);
+    stats.textContent = message.stats ? describe(message.stats) : "";
+    failure.textContent = message.failed ?? "";
+    failure.hidden = !message.failed;
+  };
+  update();
+  return {node, update};
 }
 
 function showConversation() {
-  $("messages").replaceChildren(...conversation.messages.map((message, index) => messageNode(message, index).node));
+  const shown = conversation.messages.map(messageNode);
+  $("messages").replaceChildren(...shown.map(({node}) => node));
   $("messages").scrollTop = $("messages").scrollHeight;
+  return shown;
 }
 
 function openConversation(other) {
@@ -63,6 +66,7 @@ function openConversation(other) {
   showConversation();
   showList();
   showChats(false);
+  if (!$("mode-chat").disabled) showMode(false);
 }
 
 function save() {
@@ -77,25 +81,21 @@ async function answerAt(index) {
   const answered = conversation;
   const answer = {role: "assistant", content: ""};
   answered.messages.length = index;
-  const messages = answered.messages.map(({role, content}) => ({role, content}));
+  const messages = answered.messages.filter(({role, content}) => role === "user" || content !== "")
+      .map(({role, content}) => ({role, content}));
   if (settings.system) messages.unshift({role: "system", content: settings.system});
   answered.messages.push(answer);
-  showConversation();
-  const {node, view, stats} = messageNode(answer, index);
-  $("messages").lastElementChild.replaceWith(node);
+  const {update} = showConversation().at(-1);
+  const show = () => keepingUp($("messages"), update);
+  const showSoon = eachFrame(show);
   $("messages").setAttribute("aria-busy", "true");  // read out when it is whole
-  let live = {tokens: 0};
-  const show = eachFrame(() => keepingUp($("messages"), () => {
-    view.update(answer.content);
-    stats.textContent = describe(live);
-  }));
   setRunning(new AbortController());
-  const saving = setInterval(save, 2000);
+  const saving = setInterval(() => saveConversation(answered), 2000);
   try {
     answer.stats = await generate("v1/chat/completions", {messages, ...samplingOptions()}, running.signal, (text, _, now) => {
       answer.content += text;
-      live = {...now, finish: ""};
-      show();
+      answer.stats = {...now, finish: ""};
+      showSoon();
     });
   } catch (error) {
     answer.failed = error.message;
@@ -104,7 +104,7 @@ async function answerAt(index) {
   setRunning(null);
   $("messages").setAttribute("aria-busy", "false");
   if (answered === conversation) {
-    keepingUp($("messages"), () => node.replaceWith(messageNode(answer, index).node));
+    show();
     save();
   } else {
     saveConversation(answered);

@@ -48,7 +48,8 @@ function deleteConversation(conversation) {
 }
 
 function titleOf(conversation) {
-  return conversation.title || conversation.messages.find((message) => message.role === "user")?.content.slice(0, 60) || "New chat";
+  const first = conversation.messages.find((message) => message.role === "user")?.content ?? "";
+  return conversation.title || first.replace(/\s+/g, " ").trim().slice(0, 60) || "New chat";
 }
 
 const settings = load("tern.settings", {});
