@@ -84,9 +84,12 @@ async function generate(path, body, signal, onPiece) {
   return stats;
 }
 
+// Seconds; of what comes at once the speed is the network's.
+const SHORTEST = 0.1;
+
 function describe(stats) {
   const parts = [`${stats.tokens} ${stats.tokens === 1 ? "token" : "tokens"}`];
-  if (stats.tokens > 1 && stats.seconds > 0) parts.push(`${((stats.tokens - 1) / stats.seconds).toFixed(1)} tokens/s`);
+  if (stats.tokens > 1 && stats.seconds > SHORTEST) parts.push(`${((stats.tokens - 1) / stats.seconds).toFixed(1)} tokens/s`);
   if (stats.first > 0) parts.push(`first after ${stats.first.toFixed(2)} s`);
   if (stats.prompt !== undefined) parts.push(`prompt ${stats.prompt}${stats.cached ? ` (${stats.cached} cached)` : ""}`);
   if (stats.finish === "length") parts.push("cut at the most tokens");

@@ -29,14 +29,13 @@ function startSettings() {
   const fields = [...form.querySelectorAll("[name]")];
   $("open-settings").addEventListener("click", () => {
     for (const field of fields) field.value = settings[field.name] ?? "";
-    $("settings").returnValue = "";
     $("settings").showModal();
   });
   $("reset-settings").addEventListener("click", () => {
     for (const field of fields) field.value = "";
   });
-  $("settings").addEventListener("close", () => {
-    if ($("settings").returnValue !== "save") return;
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.value !== "save") return;
     for (const field of fields) {
       if (field.value.trim() === "") {
         delete settings[field.name];

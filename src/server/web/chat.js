@@ -197,6 +197,7 @@ function startChat() {
     $("input").focus();
   });
   $("show-chats").addEventListener("click", () => showChats(!$("chats").classList.contains("shown")));
+  document.querySelector("main").addEventListener("click", () => showChats(false));
   $("export").addEventListener("click", () => download("tern-conversations.json", JSON.stringify(conversations(), null, 2)));
   window.addEventListener("storage", showList);  // another tab's
   window.addEventListener("pagehide", () => {

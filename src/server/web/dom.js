@@ -3,10 +3,11 @@
 
 const $ = (id) => document.getElementById(id);
 
+// Children may come as lists: a spread of very many arguments would not fit on the stack.
 function element(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
+  for (const child of children.flat()) node.append(child);
   return node;
 }
 

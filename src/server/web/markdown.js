@@ -22,7 +22,7 @@ function linkTo(address, children) {
     return null;
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  return element("a", {href: url.href, rel: "noopener noreferrer", target: "_blank"}, ...children);
+  return element("a", {href: url.href, rel: "noopener noreferrer", target: "_blank"}, children);
 }
 
 // Where `mark` closes what begins at `from`, or -1. `missing` holds the marks that do not come any more, so that
@@ -78,7 +78,7 @@ function spanAt(text, at, depth, missing) {
   if (!EMPHASIS[mark] || inWord || /^\s?$/.test(text[begin] ?? "")) return {nodes: [mark], end: begin};
   const close = closing(text, mark, begin, missing);
   if (close < 0) return {nodes: [mark], end: begin};
-  return {nodes: [element(EMPHASIS[mark], {}, ...inlineNodes(text.slice(begin, close), depth + 1))], end: close + mark.length};
+  return {nodes: [element(EMPHASIS[mark], {}, inlineNodes(text.slice(begin, close), depth + 1))], end: close + mark.length};
 }
 
 function inlineNodes(text, depth = 0) {
@@ -142,9 +142,9 @@ function cells(line) {
 }
 
 function renderTable(lines) {
-  const row = (line, name) => element("tr", {}, ...cells(line).map((cell) => element(name, {}, ...inlineNodes(cell))));
+  const row = (line, name) => element("tr", {}, cells(line).map((cell) => element(name, {}, inlineNodes(cell))));
   const table = element("table", {}, element("thead", {}, row(lines[0], "th")),
-                        element("tbody", {}, ...lines.slice(2).map((line) => row(line, "td"))));
+                        element("tbody", {}, lines.slice(2).map((line) => row(line, "td"))));
   return element("div", {class: "table", role: "region", "aria-label": "Table", tabindex: "0"}, table);
 }
 
@@ -183,7 +183,7 @@ function renderList(lines, depth) {
   for (const item of items) {
     const blocks = blocksOf(item);
     const tight = blocks[0]?.kind === PARAGRAPH ? inlineNodes(blocks.shift().lines.join("\n")) : [];
-    list.append(element("li", {}, ...tight, ...blocks.map((block) => block.kind.render(block.lines, depth + 1))));
+    list.append(element("li", {}, tight, blocks.map((block) => block.kind.render(block.lines, depth + 1))));
   }
   return list;
 }
@@ -191,20 +191,20 @@ function renderList(lines, depth) {
 function renderQuote(lines, depth) {
   const inner = lines.map((line) => line.replace(QUOTE, ""));
   if (depth >= DEEPEST) return element("p", {}, inner.join("\n"));
-  return element("blockquote", {}, ...blocksOf(inner).map((block) => block.kind.render(block.lines, depth + 1)));
+  return element("blockquote", {}, blocksOf(inner).map((block) => block.kind.render(block.lines, depth + 1)));
 }
 
 const PARAGRAPH = {
   begins: () => true,
   end: (lines, at) => endWhile(lines, at, (line, i) => !isBlank(line) && kindAt(lines, i) === PARAGRAPH),
-  render: (lines) => element("p", {}, ...inlineNodes(lines.map((line) => line.trim()).join("\n"))),
+  render: (lines) => element("p", {}, inlineNodes(lines.map((line) => line.trim()).join("\n"))),
 };
 const KINDS = [
   {begins: (lines, at) => FENCE.test(lines[at]), end: codeEnd, render: renderCode},
   {
     begins: (lines, at) => HEADING.test(lines[at]),
     end: (lines, at) => at + 1,
-    render: ([line]) => element(`h${HEADING.exec(line)[1].length}`, {}, ...inlineNodes(HEADING.exec(line)[2])),
+    render: ([line]) => element(`h${HEADING.exec(line)[1].length}`, {}, inlineNodes(HEADING.exec(line)[2])),
   },
   {begins: (lines, at) => RULE.test(lines[at]), end: (lines, at) => at + 1, render: () => element("hr")},
   {
