@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/chat_format.h"
 #include "model/describe.h"
+#include "server/chat_page.h"
 #include "server/generation.h"
 #include "server/metrics.h"
 #include "server/openai.h"
@@ -160,7 +161,7 @@ struct Service::Parts {
         throw ApiError(403, "requests from pages of " + printable(origin) + " are not allowed");
       }
     }
-    if (options.api_keys.empty() || request.path == "/health") return;
+    if (options.api_keys.empty() || needs_no_key(request.path)) return;
     const std::string& given = request.header("authorization");
     const std::string_view key = given.rfind("Bearer ", 0) == 0 ? std::string_view(given).substr(7) : "";
     bool right = false;
@@ -169,12 +170,19 @@ struct Service::Parts {
   }
 
   using Route = void (Parts::*)(const HttpRequest&, std::shared_ptr<HttpReply>);
+  enum class Access { kKey, kAnybody };
   struct Entry {
     const char* method;
     const char* path;
     Route route;
+    Access access = Access::kKey;
   };
   static const std::vector<Entry>& routes();
+
+  static bool needs_no_key(const std::string& path) {
+    return std::any_of(routes().begin(), routes().end(),
+                       [&](const Entry& entry) { return path == entry.path && entry.access == Access::kAnybody; });
+  }
 
   void dispatch(const HttpRequest& request, const std::shared_ptr<HttpReply>& reply) {
     std::string allowed;
@@ -196,6 +204,15 @@ struct Service::Parts {
       throw ApiError(405, fmt::format("{} {}: expected {}", request.method, request.path, allowed));
     }
     throw ApiError(404, "no such path: " + printable(request.path));
+  }
+
+  // It holds no secret and asks for the key itself.
+  void page(const HttpRequest&, std::shared_ptr<HttpReply> reply) {
+    reply->send(200, "text/html; charset=utf-8", std::string(chat_page()),
+                {{"Content-Security-Policy", std::string(chat_page_policy())},
+                 {"X-Content-Type-Options", "nosniff"},
+                 {"Referrer-Policy", "no-referrer"},
+                 {"Cache-Control", "no-cache"}});
   }
 
   void health(const HttpRequest&, std::shared_ptr<HttpReply> reply) { send_json(*reply, {{"status", "ok"}}); }
@@ -457,7 +474,8 @@ struct Service::Parts {
 
 const std::vector<Service::Parts::Entry>& Service::Parts::routes() {
   static const std::vector<Entry> entries = {
-      {"GET", "/health", &Parts::health},
+      {"GET", "/", &Parts::page, Access::kAnybody},
+      {"GET", "/health", &Parts::health, Access::kAnybody},
       {"GET", "/ready", &Parts::ready},
       {"GET", "/v1/models", &Parts::models},
       {"GET", "/models", &Parts::models},

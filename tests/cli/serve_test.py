@@ -349,7 +349,7 @@ class OtherServers(unittest.TestCase):
             server.stop()
 
     def test_a_full_queue_a_small_cache_and_time(self):
-        server = Server(self.model, "--parallel", 1, "--max-queue", 2, "--timeout", 20)
+        server = Server(self.model, "--parallel", 1, "--max-queue", 2, "--timeout", 600)
         try:
             statuses = []
 
