@@ -8,9 +8,10 @@ namespace {
 using Edge = Grammar::Edge;
 
 constexpr size_t kMostWords = size_t{1} << 22;  // 4 bytes each
-constexpr size_t kMostPlaces = 512;             // of a state
-constexpr size_t kMostSeen = size_t{1} << 14;   // on the way to a state
-constexpr uint32_t kDeepest = 4096;             // frames
+constexpr size_t kMostPlaces = 4096;            // of a state
+constexpr size_t kMostSeen = size_t{1} << 16;   // on the way to a state
+constexpr size_t kMostWork = size_t{1} << 20;   // places seen between two calls of tidy()
+constexpr uint32_t kDeepest = 2048;             // frames
 
 }  // namespace
 
@@ -35,18 +36,17 @@ size_t GrammarMatcher::words() const {
 }
 
 GrammarMatcher::State GrammarMatcher::find_next(State state, uint8_t byte) {
-  State next = kNowhere;
-  if (words() < kMostWords) {
-    const StateInfo info = states_[state];
-    for (size_t i = info.first_place; i < info.first_place + info.places; ++i) {
-      const Place place = places_[i];
-      for (const Edge& edge : grammar_.edges_of(place.node)) {
-        const bool takes = edge.kind == Edge::Kind::kByte && edge.first <= byte && byte <= edge.last;
-        if (takes) follow({edge.to, place.frame});
-      }
+  if (words() > kMostWords || work_ > kMostWork) return kNowhere;
+  const StateInfo info = states_[state];
+  for (size_t i = info.first_place; i < info.first_place + info.places; ++i) {
+    const Place place = places_[i];
+    for (const Edge& edge : grammar_.edges_of(place.node)) {
+      const bool takes = edge.kind == Edge::Kind::kByte && edge.first <= byte && byte <= edge.last;
+      if (takes) follow({edge.to, place.frame});
     }
-    next = intern();
   }
+  work_ += info.places + seen_.size();
+  const State next = intern();
   table_[state * grammar_.byte_classes + grammar_.byte_class[byte]] = next;
   return next;
 }
@@ -117,6 +117,7 @@ GrammarMatcher::State GrammarMatcher::intern() {
 }
 
 GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {
+  work_ = 0;
   forgot = words() > kMostWords / 2;
   if (!forgot) return state;
   const StateInfo info = states_[state];
@@ -125,6 +126,7 @@ GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {
   const std::vector<Frame> old = std::exchange(frames_, {});
   clear();
   for (const Place& place : kept) {
+    if (words() > kMostWords / 4) break;
     std::vector<uint32_t> below;  // the place's frames, the uppermost first
     for (uint32_t frame = place.frame; frame != kBottom; frame = old[frame].back.frame) below.push_back(frame);
     uint32_t frame = kBottom;

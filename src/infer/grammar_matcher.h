@@ -13,9 +13,9 @@
 
 namespace tern {
 
-// Memory is bounded: of states that would need more, of places beyond some hundreds in one state, and of rules within
-// rules beyond some thousands, nothing is known, and bytes that lead there are refused. What is let pass is always the
-// beginning of something that the grammar describes.
+// Memory and work are bounded: of states that would need more, of places beyond some thousands in one state, and of
+// rules within rules beyond two thousand, nothing is known, and bytes that lead there are refused. What is let pass is
+// always the beginning of something that the grammar describes.
 class GrammarMatcher {
  public:
   using State = uint32_t;
@@ -31,7 +31,8 @@ class GrammarMatcher {
   bool can_end(State state) const { return states_[state].can_end; }
   bool can_go_on(State state) const { return states_[state].places > 0; }
 
-  // Forgets all other states when they have become many; the state's new number. True in `forgot` when it did.
+  // To be called after every token. Forgets all other states when they have become many; the state's new number. True
+  // in `forgot` when it did.
   State tidy(State state, bool& forgot);
 
  private:
@@ -67,6 +68,7 @@ class GrammarMatcher {
   State start_ = kNowhere;
   std::vector<uint32_t> table_;  // (states, byte classes)
   std::vector<StateInfo> states_;
+  size_t work_ = 0;
   std::vector<Place> places_;  // of all states, one after the other
   std::unordered_multimap<uint64_t, State> by_hash_;
   std::vector<Frame> frames_;

@@ -108,7 +108,7 @@ TEST(Grammar, DeepAndAmbiguousTexts) {
   GrammarMatcher ambiguous(grammar);
   GrammarMatcher::State state = ambiguous.start();
   bool forgot = false, ever = false;
-  for (int i = 0; i < 3000 && state != GrammarMatcher::kNowhere; ++i) {
+  for (int i = 0; i < 800 && state != GrammarMatcher::kNowhere; ++i) {
     state = ambiguous.tidy(ambiguous.next(state, 'a'), forgot);
     ever = ever || forgot;
   }
