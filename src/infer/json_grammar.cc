@@ -48,9 +48,9 @@ std::string_view json_rules() {
   // \u escapes are whole: halves of a surrogate pair by themselves are no text.
   return R"(
 value ::= object | array | string | number | boolean | null
-object ::= "{" ws (member ("," ws member)*)? "}"
-member ::= string ws ":" ws value ws
-array ::= "[" ws (value ws ("," ws value ws)*)? "]"
+object ::= "{" ws (member ("," ws member)* ws)? "}"
+member ::= string ":" " "? value
+array ::= "[" ws (value ("," ws value)* ws)? "]"
 string ::= "\"" char* "\""
 char ::= plain-char | "\\" (["\\/bfnrt] | "u" code-unit)
 plain-char ::= [^"\\\x00-\x1F]

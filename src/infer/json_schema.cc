@@ -300,7 +300,7 @@ class SchemaCompiler {
     const std::string some = counts(schema, "minItems", "maxItems", 1, path);
     if (schema.contains("maxItems") && count(schema, "maxItems", 0, path) == 0) return R"("[" ws "]")";
     const std::string item = schema.contains("items") ? value_of(schema["items"], path + "/items") : "value";
-    const std::string list = fmt::format(R"({} ws ("," ws {} ws){})", item, item, some);
+    const std::string list = fmt::format(R"({} ("," ws {}){} ws)", item, item, some);
     const char* may_lack = count(schema, "minItems", 0, path) == 0 ? "?" : "";
     return add_rule("array", fmt::format(R"("[" ws ({}){} "]")", list, may_lack));
   }
@@ -356,7 +356,7 @@ class SchemaCompiler {
     std::vector<Property> properties;
     const auto add = [&](const std::string& name, const std::string& value, bool needed) {
       taken.push_back(name);
-      properties.push_back({fmt::format(R"({} ws ":" ws {} ws)", gbnf_literal(Json(name).dump()), value), needed});
+      properties.push_back({fmt::format(R"({} ":" " "? {})", gbnf_literal(Json(name).dump()), value), needed});
     };
     for (const auto& [name, property] : listed.items()) {
       add(name, value_of(property, path + "/properties/" + name), requires_property(schema, name));
@@ -370,9 +370,9 @@ class SchemaCompiler {
     std::string more;
     if (!other.empty()) {
       const std::string key = taken.empty() ? "string" : other_names(taken);
-      more = add_rule("other", fmt::format(R"({} ws ":" ws {} ws)", key, other));
+      more = add_rule("other", fmt::format(R"({} ":" " "? {})", key, other));
     }
-    return add_rule("object", fmt::format(R"("{{" ws {} "}}")", members(properties, more)));
+    return add_rule("object", fmt::format(R"("{{" ws {} ws "}}")", members(properties, more)));
   }
 
   // From the last to the first: what may follow when no member came yet, and what when one did.
