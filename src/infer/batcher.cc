@@ -33,6 +33,20 @@ struct Batcher::Sequence {
   Sequence(Request& request_, size_t choice_, const SamplerOptions& sampling)
       : request(&request_), choice(choice_), tokens(request_.options.prompt), sampler(sampling) {}
 
+  // The filter is made when it is needed: of what waits there may be much.
+  void sample(std::span<const float> row) {
+    const BatchRequest& options = request->options;
+    std::span<const uint64_t> allowed;
+    if (options.format.grammar != nullptr) {
+      if (!filter) filter.emplace(options.format, options.stop_tokens, row.size());
+      allowed = filter->allowed();
+    }
+    const bool none =
+        !allowed.empty() && std::all_of(allowed.begin(), allowed.end(), [](uint64_t word) { return word == 0; });
+    sampled = none ? -1 : sampler.sample(row, tokens, allowed);
+    if (options.logprobs && !none) sampled_logprobs = token_logprobs(row, sampled, options.top_logprobs);
+  }
+
   Request* request;
   size_t choice;
   size_t slot = SIZE_MAX;  // the cache's sequence; none while it waits
@@ -42,12 +56,13 @@ struct Batcher::Sequence {
   std::vector<uint32_t> pages;
   std::vector<TokenScore> scores;  // of the first tokens, when the prompt's are wanted
   Sampler sampler;
+  std::optional<TokenFilter> filter;
   // Of the pass under way: how many tokens it reads, and its rows of the batch and of the logits.
   size_t piece = 0;
   size_t first_row = 0;
   size_t first_logits = 0;
   size_t logits = 0;
-  int32_t sampled = -1;
+  int32_t sampled = -1;  // also where no token may come
   TokenLogprobs sampled_logprobs;
 
   size_t prompt_size() const { return request->options.prompt.size(); }
@@ -361,10 +376,7 @@ void Batcher::sample(MatView<const float> logits) {
   threads_.for_ranges(ready.size(), 1, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       Sequence& sequence = *ready[i];
-      const BatchRequest& options = sequence.request->options;
-      const auto row = logits.row_view(sequence.first_logits + sequence.logits - 1);
-      sequence.sampled = sequence.sampler.sample(row, sequence.tokens);
-      if (options.logprobs) sequence.sampled_logprobs = token_logprobs(row, sequence.sampled, options.top_logprobs);
+      sequence.sample(logits.row_view(sequence.first_logits + sequence.logits - 1));
     }
   });
 }
@@ -372,6 +384,8 @@ void Batcher::sample(MatView<const float> logits) {
 void Batcher::accept(Sequence& sequence) {
   const BatchRequest& options = sequence.request->options;
   if (options.max_tokens == 0) return end(sequence, BatchEnd::kLength);
+  if (sequence.sampled < 0)
+    return end(sequence, sequence.filter->can_end() ? BatchEnd::kStopToken : BatchEnd::kNoToken);
   ++counts_.generated_tokens;
   BatchEvent event;
   event.kind = BatchEvent::Kind::kToken;
@@ -384,6 +398,10 @@ void Batcher::accept(Sequence& sequence) {
   if (std::find(stops.begin(), stops.end(), sequence.sampled) != stops.end())
     return end(sequence, BatchEnd::kStopToken);
   sequence.tokens.push_back(sequence.sampled);
+  if (sequence.filter) {
+    sequence.filter->accept(sequence.sampled);
+    if (sequence.filter->complete()) return end(sequence, BatchEnd::kStopToken);
+  }
   if (sequence.tokens.size() - sequence.prompt_size() == options.max_tokens) return end(sequence, BatchEnd::kLength);
   if (sequence.tokens.size() > context_) end(sequence, BatchEnd::kContext);
 }

@@ -14,6 +14,7 @@
 #include "base/threads.h"
 #include "infer/page_pool.h"
 #include "infer/sampler.h"
+#include "infer/token_filter.h"
 #include "infer/token_logprobs.h"
 #include "model/activations.h"
 #include "model/batch.h"
@@ -28,12 +29,20 @@ struct BatchRequest {
   size_t max_tokens = 0;             // of an answer; 0: only the prompt's scores are wanted
   size_t choices = 1;                // answers, the k-th with seed + k
   SamplerOptions sampling;
+  AnswerFormat format;           // of each answer
   bool logprobs = false;         // of the answer's tokens
   bool prompt_logprobs = false;  // of the prompt's tokens too
   size_t top_logprobs = 0;       // beside each of them
 };
 
-enum class BatchEnd : uint8_t { kStopToken, kLength, kContext, kDeadline, kFailed };  // the last two: server/engine.h
+enum class BatchEnd : uint8_t {
+  kStopToken,  // or the answer's format is complete
+  kLength,
+  kContext,
+  kNoToken,   // the vocabulary has none that its format lets come next
+  kDeadline,  // this and the next: server/engine.h
+  kFailed,
+};
 
 // What a pass brought one request.
 struct BatchEvent {

@@ -27,17 +27,19 @@ void validate(const SamplerOptions& o) {
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options) { validate(options); }
 
-int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
+int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent,
+                        std::span<const uint64_t> allowed) {
   candidates_.resize(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i)};
   bias();
-  const int32_t token = choose(recent);
+  penalize(recent);
+  keep_allowed(allowed);
+  const int32_t token = choose();
   if (options_.presence_penalty != 0 || options_.frequency_penalty != 0) ++times_[token];
   return token;
 }
 
-int32_t Sampler::choose(std::span<const int32_t> recent) {
-  penalize(recent);
+int32_t Sampler::choose() {
   const uint64_t index = drawn_++;
   if (options_.temperature == 0) {
     return std::max_element(candidates_.begin(), candidates_.end(),
@@ -85,6 +87,15 @@ void Sampler::penalize(std::span<const int32_t> recent) {
     float& logit = candidates_[static_cast<size_t>(token)].logit;
     logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
   }
+}
+
+// The others are out before any choice: a bias cannot bring one back.
+void Sampler::keep_allowed(std::span<const uint64_t> allowed) {
+  if (allowed.empty()) return;
+  std::erase_if(candidates_, [&](const Candidate& candidate) {
+    const auto token = static_cast<size_t>(candidate.token);
+    return (allowed[token / 64] >> token % 64 & 1) == 0;
+  });
 }
 
 // Sorts the best k to the front, the better first, equal logits by token; drops the others.

@@ -35,8 +35,10 @@ class Sampler {
   explicit Sampler(const SamplerOptions& options);
 
   // `recent`: prompt and answer so far, the last ones count. Applies bias and penalties, top-k, temperature, top-p,
-  // min-p, in this order (that of llama.cpp). Error for a bias of a token that there is no logit of.
-  int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
+  // min-p, in this order (that of llama.cpp). Error for a bias of a token that there is no logit of. `allowed`: a bit
+  // for each token that may be chosen, at least one (token_filter.h); all may when it is empty.
+  int32_t sample(std::span<const float> logits, std::span<const int32_t> recent,
+                 std::span<const uint64_t> allowed = {});
 
  private:
   struct Candidate {
@@ -44,9 +46,10 @@ class Sampler {
     int32_t token = 0;
   };
 
-  int32_t choose(std::span<const int32_t> recent);
+  int32_t choose();
   void bias();
   void penalize(std::span<const int32_t> recent);
+  void keep_allowed(std::span<const uint64_t> allowed);
   void keep_top_k();
   size_t nucleus(const std::vector<double>& probabilities) const;
 

@@ -106,6 +106,7 @@ class Running : public std::enable_shared_from_this<Running> {
     request.max_tokens = std::min(request.max_tokens, context_.engine.context());
     request.choices = spec_.best_of;
     request.sampling = options.sampling;
+    request.format = spec_.format;
     request.logprobs = options.logprobs || spec_.best_of > options.choices;
     request.prompt_logprobs = spec_.echo && options.logprobs;
     request.top_logprobs = options.top_logprobs;

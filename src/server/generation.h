@@ -39,6 +39,8 @@ struct GenerationSpec {
   bool echo = false;
   size_t best_of = 1;  // answers made of each prompt, of which options.choices are given
   std::vector<int32_t> stop_tokens;
+  std::shared_ptr<const Grammar> grammar;  // kept until the engine has forgotten the request
+  AnswerFormat format;
 };
 
 // Begins it; throws ApiError when it cannot be had (the engine is full: 429), having sent nothing.

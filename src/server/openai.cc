@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "infer/json_schema.h"
 #include "server/answer_text.h"
 
 namespace tern {
@@ -108,6 +109,53 @@ void parse_biases(const Fields& fields, const ApiLimits& limits, SamplerOptions&
   }
 }
 
+void set_structure(const Fields& fields, const ApiLimits& limits, const char* name, StructuredOutput::Kind kind,
+                   std::string text, StructuredOutput& structure) {
+  if (structure.kind != StructuredOutput::Kind::kNone) fields.refuse(name, "none beside " + structure.param);
+  if (text.size() > limits.longest_grammar)
+    fields.refuse(name, fmt::format("at most {} bytes", limits.longest_grammar));
+  structure = {kind, std::move(text), name};
+}
+
+// OpenAI's {"type": "json_schema", "json_schema": {"schema": ...}}, and llama.cpp's with the schema beside the type.
+void parse_response_format(const Fields& fields, const ApiLimits& limits, StructuredOutput& structure) {
+  const Json* format = fields.find("response_format");
+  if (format == nullptr) return;
+  const char* expected = "{\"type\": \"text\"}, \"json_object\" or \"json_schema\" with its schema";
+  if (!format->is_object()) fields.refuse("response_format", expected);
+  const Fields inner(*format);
+  const Json* type = inner.find("type");
+  if (type == nullptr) fields.refuse("response_format", expected);
+  if (*type == "text") return;
+  const Json* named = inner.find("json_schema");
+  if (named != nullptr && !named->is_object()) fields.refuse("response_format", expected);
+  const Json* schema = named != nullptr ? Fields(*named).find("schema") : inner.find("schema");
+  const bool any_object = *type == "json_object" && schema == nullptr;
+  if ((*type != "json_schema" && *type != "json_object") || (schema == nullptr && !any_object)) {
+    fields.refuse("response_format", expected);
+  }
+  set_structure(fields, limits, "response_format", StructuredOutput::Kind::kSchema,
+                any_object ? std::string(kAnyObjectSchema) : schema->dump(), structure);
+}
+
+void parse_structure(const Fields& fields, const ApiLimits& limits, StructuredOutput& structure) {
+  for (const char* name : {"guided_regex", "guided_grammar", "guided_choice", "structured_outputs"}) {
+    if (fields.find(name) == nullptr) continue;
+    throw ApiError(400, fmt::format("{}: is not supported, expected response_format, json_schema or grammar", name),
+                   name);
+  }
+  parse_response_format(fields, limits, structure);
+  for (const char* name : {"json_schema", "guided_json"}) {
+    const Json* schema = fields.find(name);
+    if (schema == nullptr) continue;
+    set_structure(fields, limits, name, StructuredOutput::Kind::kSchema, schema->dump(), structure);
+  }
+  if (const Json* grammar = fields.find("grammar"); grammar != nullptr && *grammar != "") {
+    if (!grammar->is_string()) fields.refuse("grammar", "a text");
+    set_structure(fields, limits, "grammar", StructuredOutput::Kind::kGrammar, grammar->get<std::string>(), structure);
+  }
+}
+
 void parse_options(const Fields& fields, const ApiLimits& limits, GenerationOptions& options) {
   SamplerOptions& sampling = options.sampling;
   sampling.temperature = 1;
@@ -150,17 +198,7 @@ void parse_options(const Fields& fields, const ApiLimits& limits, GenerationOpti
     if (!ids->is_array()) fields.refuse("stop_token_ids", "a list of token ids");
     options.stop_tokens = token_list(fields, "stop_token_ids", *ids);
   }
-  for (const char* name : {"grammar", "json_schema", "guided_json", "guided_regex", "guided_grammar", "guided_choice",
-                           "structured_outputs"}) {
-    if (fields.find(name) != nullptr)
-      throw ApiError(400, fmt::format("{}: this server has no structured output", name), name);
-  }
-  if (const Json* format = fields.find("response_format")) {
-    if (!format->is_object() || !format->contains("type")) fields.refuse("response_format", "an object with a type");
-    if ((*format)["type"] != "text") {
-      throw ApiError(400, "response_format: this server gives \"text\" only", "response_format");
-    }
-  }
+  parse_structure(fields, limits, options.structure);
 }
 
 void parse_max_tokens(const Fields& fields, const char* name, GenerationOptions& options) {

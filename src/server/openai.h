@@ -39,10 +39,19 @@ struct ApiLimits {
   size_t longest_stop = 1024;  // bytes
   size_t most_biases = 1024;
   size_t most_logprobs = 100;
+  size_t longest_grammar = 65536;  // bytes, of a schema too
 };
 
 // A body as JSON: an object, with at most some levels. ApiError 400 otherwise.
 Json parse_body(const std::string& body);
+
+// What answers must look like, as the request says it.
+struct StructuredOutput {
+  enum class Kind : uint8_t { kNone, kGrammar, kSchema };
+  Kind kind = Kind::kNone;
+  std::string text;   // GBNF, or a JSON schema
+  std::string param;  // the field that it came from
+};
 
 // What completions and chats have in common.
 struct GenerationOptions {
@@ -52,6 +61,7 @@ struct GenerationOptions {
   bool seeded = false;
   std::vector<std::string> stops;
   std::vector<int32_t> stop_tokens;
+  StructuredOutput structure;
   bool ignore_eos = false;
   bool stream = false;
   bool include_usage = false;

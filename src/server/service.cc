@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/chat_format.h"
 #include "model/describe.h"
+#include "server/answer_formats.h"
 #include "server/chat_page.h"
 #include "server/generation.h"
 #include "server/metrics.h"
@@ -75,6 +76,7 @@ struct Service::Parts {
         chat_template(std::move(chat_template_)),
         options(options_),
         threads(threads_),
+        formats(tokenizer),
         engine(loaded.model, options.batch, options.batch.sequences + options.most_waiting, threads),
         created(std::time(nullptr)),
         turn_ends(turn_end_tokens(tokenizer)) {}
@@ -347,6 +349,8 @@ struct Service::Parts {
                                  head_kind_name(loaded.model.logit_head.kind)),
                      "logprobs");
     }
+    spec.grammar = formats.grammar(spec.options.structure);
+    if (spec.grammar) spec.format = {spec.grammar.get(), &formats.trie(), spec.kind == ApiKind::kChat};
     ++running;
     const GenerationContext context{tokenizer,
                                     engine,
@@ -464,6 +468,7 @@ struct Service::Parts {
   HttpServer* server = nullptr;
   Metrics metrics;
   std::optional<Embedder> embedder;  // the engine's thread
+  AnswerFormats formats;             // which requests in the engine look into
   Engine engine;
   std::time_t created;
   std::vector<int32_t> turn_ends;

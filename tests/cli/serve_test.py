@@ -244,7 +244,14 @@ class Serve(unittest.TestCase):
                               ({"prompt": "a", "suffix": "b"}, "suffix"), ({"prompt": [[-1]]}, "prompt"),
                               ({"prompt": [[999999]]}, "prompt"), ({"prompt": "a", "best_of": 1, "n": 2}, "best_of"),
                               ({"prompt": "a", "stream": "yes"}, "stream"), ({"prompt": "a", "seed": 1.5}, "seed"),
-                              ({"prompt": "a", "response_format": {"type": "json_object"}}, "response_format")):
+                              ({"prompt": "a", "response_format": {"type": "xml"}}, "response_format"),
+                              ({"prompt": "a", "response_format": "text"}, "response_format"),
+                              ({"prompt": "a", "response_format": {"type": "json_schema"}}, "response_format"),
+                              ({"prompt": "a", "json_schema": 3}, "json_schema"), ({"prompt": "a", "grammar": 3}, "grammar"),
+                              ({"prompt": "a", "grammar": "root ::= x"}, "grammar"),
+                              ({"prompt": "a", "grammar": "a" * 100000}, "grammar"),
+                              ({"prompt": "a", "json_schema": {}, "grammar": "root ::= [a]"}, "grammar"),
+                              ({"prompt": "a", "guided_regex": "a"}, "guided_regex")):
             param = self.assert_error(400, "/v1/completions", body, message)["param"]
             self.assertEqual(param, message, body)
         self.assert_error(400, "/v1/chat/completions", {"messages": []}, "messages")
@@ -258,6 +265,46 @@ class Serve(unittest.TestCase):
         self.assert_error(404, "/v1/nothing", {}, "no such path")
         self.assertEqual(self.server.request("/v1/completions")[0], 405)
         self.complete(prompt="a", max_tokens=1, unknown_field=[1], logprobs=None, stop=None, user="x")
+
+    def test_structured_answers(self):
+        def answers(chat=False, **options):
+            body = {"n": 20, "seed": 3, "temperature": 1.2, "max_tokens": 50, **options}
+            if chat:
+                given = self.server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "?"}], **body})
+                texts = [(c["message"]["content"], c["finish_reason"]) for c in given["choices"]]
+            else:
+                texts = [(c["text"], c["finish_reason"]) for c in self.server.post("/v1/completions", {"prompt": "The ", **body})["choices"]]
+            whole = [text for text, reason in texts if reason == "stop"]
+            self.assertTrue(whole, texts)
+            return whole
+
+        for chat in (False, True):
+            for text in answers(chat, response_format={"type": "json_object"}):
+                self.assertIsInstance(json.loads(text), dict)
+            schema = {"type": "object", "required": ["kind", "size"], "additionalProperties": False,
+                      "properties": {"kind": {"enum": ["cat", "dog"]}, "size": {"type": "integer", "minimum": -3, "maximum": 120},
+                                     "tags": {"type": "array", "items": {"type": "string", "maxLength": 2}, "maxItems": 2}}}
+            for options in ({"response_format": {"type": "json_schema", "json_schema": {"name": "pet", "strict": True, "schema": schema}}},
+                            {"json_schema": schema}, {"guided_json": schema}):
+                for text in answers(chat, **options):
+                    pet = json.loads(text)
+                    self.assertLessEqual({"kind", "size"}, set(pet))
+                    self.assertLessEqual(set(pet), {"kind", "size", "tags"})
+                    self.assertIn(pet["kind"], ("cat", "dog"))
+                    self.assertTrue(-3 <= pet["size"] <= 120)
+                    self.assertTrue(all(len(tag) <= 2 for tag in pet.get("tags", [])))
+            for text in answers(chat, grammar='root ::= "yes" | "no" (" " [a-f]{3}){1,2}'):
+                self.assertRegex(text, "^(yes|no( [a-f]{3}){1,2})$")
+        greedy = {"prompt": "The ", "temperature": 0, "max_tokens": 50, "grammar": 'root ::= "<" [a-zé]{4,9} ">"'}
+        text = self.server.post("/v1/completions", greedy)["choices"][0]["text"]
+        self.assertRegex(text, "^<[a-zé]{4,9}>$")
+        pieces = self.server.stream("/v1/completions", greedy)
+        self.assertEqual("".join(c["text"] for p in pieces for c in p["choices"]), text)
+        self.assertEqual(pieces[-1]["choices"][0]["finish_reason"], "stop")
+        for schema, keyword in (({"type": "string", "pattern": "a+"}, "pattern"), ({"type": "object", "minProperties": 1}, "minProperties"),
+                                ({"properties": {"x": {"multipleOf": 3}}}, "multipleOf")):
+            error = self.assert_error(400, "/v1/completions", {"prompt": "a", "json_schema": schema}, keyword + ": is not supported")
+            self.assertEqual(error["param"], "json_schema")
 
     def test_fifty_requests_alone_and_together(self):
         choose = random.Random(4)

@@ -113,6 +113,64 @@ TEST_F(BatcherTest, AnswersAsASessionDoes) {
   }
 }
 
+// A model that knows nothing follows a grammar, greedily or not, and says the same when it has to make room and begins
+// again; its neighbours are as free as before.
+TEST_F(BatcherTest, AnswersHaveTheirFormats) {
+  const Tokenizer tokenizer(byte_vocabulary());
+  const TokenTrie trie(tokenizer);
+  const Grammar letters = compile_grammar("root ::= \"[\" [a-c]{1,40} \"]\"");
+  const Grammar crosses = compile_grammar("root ::= \"\" | \"x\" root");
+  std::vector<BatchRequest> requests;
+  for (uint64_t i = 0; i < 24; ++i) {
+    BatchRequest r = request(random_prompt(i, 1 + i * 7 % 40), 50, i);
+    r.stop_tokens = {256};
+    if (i % 4 < 2) r.format = {i % 4 == 0 ? &letters : &crosses, &trie, false};
+    requests.push_back(std::move(r));
+  }
+  Batcher batcher(model_, {8, 0, 7, 16, 9, kInferenceKvType, true}, threads_);
+  std::vector<uint64_t> ids;
+  for (const BatchRequest& r : requests) ids.push_back(batcher.add(r));
+  auto together = run(batcher);
+  EXPECT_GT(batcher.state().preemptions, 0u);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Answer& answer = together[{ids[i], 0}];
+    const Answer alone = run_alone(requests[i]);
+    EXPECT_EQ(answer.tokens, alone.tokens);
+    EXPECT_EQ(answer.end, alone.end);
+    if (!answer.tokens.empty() && answer.tokens.back() == 256) answer.tokens.pop_back();
+    const std::string text = tokenizer.decode(answer.tokens);
+    if (i % 4 == 0) {
+      EXPECT_EQ(answer.end, BatchEnd::kStopToken);
+      EXPECT_EQ(text.find_first_not_of("abc", 1), text.size() - 1);
+      EXPECT_EQ(text.front(), '[');
+      EXPECT_EQ(text.back(), ']');
+    } else if (i % 4 == 1) {
+      EXPECT_EQ(text, std::string(text.size(), 'x'));
+    }
+  }
+}
+
+// A vocabulary that lacks what has to come.
+TEST_F(BatcherTest, AFormatThatNoTokenCanFollow) {
+  Vocabulary v = byte_vocabulary();
+  v.tokens[200].type = TokenType::kUnused;
+  v.tokens[200].bytes = "unused";
+  v.algorithm = TokenAlgorithm::kSpm;
+  v.merges.clear();
+  const Tokenizer tokenizer(std::move(v));
+  const TokenTrie trie(tokenizer);
+  for (const auto& [grammar, size, reason] :
+       {std::tuple{"root ::= \"a\\u0208\"", size_t{1}, BatchEnd::kNoToken},
+        std::tuple{"root ::= \"\" | \"\\u0208\"", size_t{0}, BatchEnd::kStopToken}}) {
+    BatchRequest r = request({65, 66}, 10);
+    const Grammar compiled = compile_grammar(grammar);
+    r.format = {&compiled, &trie, false};
+    const Answer answer = run_alone(r);
+    EXPECT_EQ(answer.tokens.size(), size);
+    EXPECT_EQ(answer.end, reason);
+  }
+}
+
 // Whatever is beside a request, however its prompt is cut, with few pages (so that some make room for others), kept
 // beginnings or not.
 TEST_F(BatcherTest, AnswersDoNotDependOnTheCompany) {

@@ -4,6 +4,7 @@
 
 #include "support/errors.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -116,6 +117,28 @@ TEST(Sampler, PresenceFrequencyAndBiasMoveLogits) {
   EXPECT_EQ(Sampler(o).sample(logits, {}), 3);
   o.logit_bias = {{4, 1.0f}};
   test::expect_error([&] { Sampler(o).sample(logits, {}); }, "token 4");
+}
+
+TEST(Sampler, OnlyAllowedTokensComeWhateverTheOptionsSay) {
+  std::vector<float> logits(130);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i % 7);
+  std::vector<uint64_t> allowed(3);
+  for (const size_t token : {3, 64, 129}) allowed[token / 64] |= uint64_t{1} << token % 64;
+  SamplerOptions o;
+  o.top_p = 1;
+  o.top_k = 0;
+  o.logit_bias = {{5, 100.0f}, {3, -100.0f}, {64, -100.0f}, {129, -100.0f}};
+  o.repetition_penalty = 1.5f;
+  o.presence_penalty = 0.5f;
+  for (const float temperature : {0.0f, 1.0f, 50.0f}) {
+    o.temperature = temperature;
+    Sampler sampler(o);
+    std::vector<int32_t> answer;
+    for (int i = 0; i < 60; ++i) answer.push_back(sampler.sample(logits, answer, allowed));
+    for (const int32_t token : {3, 64, 129})
+      EXPECT_GE(std::count(answer.begin(), answer.end(), token), temperature > 1 ? 5 : 0);
+    for (const int32_t token : answer) EXPECT_TRUE(token == 3 || token == 64 || token == 129) << token;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,141 @@
+#include "infer/grammar_matcher.h"
+
+#include <algorithm>
+
+namespace tern {
+namespace {
+
+using Edge = Grammar::Edge;
+
+constexpr size_t kMostWords = size_t{1} << 22;  // 4 bytes each
+constexpr size_t kMostPlaces = 4096;            // of a state
+constexpr size_t kMostSeen = size_t{1} << 16;   // on the way to a state
+constexpr size_t kMostWork = size_t{1} << 20;   // places seen between two calls of tidy()
+constexpr uint32_t kDeepest = 2048;             // frames
+
+}  // namespace
+
+GrammarMatcher::GrammarMatcher(const Grammar& grammar) : grammar_(grammar) {
+  clear();
+  follow({grammar_.start, kBottom});
+  start_ = intern();
+}
+
+// Leaves kNowhere and the frame that a text ends on.
+void GrammarMatcher::clear() {
+  table_.assign(grammar_.byte_classes, kNowhere);
+  states_.assign(1, {});
+  places_.clear();
+  by_hash_.clear();
+  frames_.assign(1, {});
+  by_place_.clear();
+}
+
+size_t GrammarMatcher::words() const {
+  return table_.size() + 2 * places_.size() + 16 * states_.size() + 8 * frames_.size();
+}
+
+GrammarMatcher::State GrammarMatcher::find_next(State state, uint8_t byte) {
+  if (words() > kMostWords || work_ > kMostWork) return kNowhere;
+  const StateInfo info = states_[state];
+  for (size_t i = info.first_place; i < info.first_place + info.places; ++i) {
+    const Place place = places_[i];
+    for (const Edge& edge : grammar_.edges_of(place.node)) {
+      const bool takes = edge.kind == Edge::Kind::kByte && edge.first <= byte && byte <= edge.last;
+      if (takes) follow({edge.to, place.frame});
+    }
+  }
+  work_ += info.places + seen_.size();
+  const State next = intern();
+  table_[state * grammar_.byte_classes + grammar_.byte_class[byte]] = next;
+  return next;
+}
+
+// Adds to the state that is being made where one gets from a place without a byte: all nodes that take one.
+void GrammarMatcher::follow(Place place) {
+  const auto visit = [this](Place reached) {
+    if (seen_.size() < kMostSeen && seen_.insert(reached.key()).second) todo_.push_back(reached);
+  };
+  visit(place);
+  while (!todo_.empty()) {
+    const Place at = todo_.back();
+    todo_.pop_back();
+    if (grammar_.ends[at.node]) {
+      if (at.frame == kBottom) {
+        made_can_end_ = true;
+      } else {
+        visit(frames_[at.frame].back);
+      }
+    }
+    bool takes = false;
+    for (const Edge& edge : grammar_.edges_of(at.node)) {
+      if (edge.kind == Edge::Kind::kByte) {
+        takes = true;
+      } else if (edge.kind == Edge::Kind::kEmpty) {
+        visit({edge.to, at.frame});
+      } else if (!edge.returns) {
+        visit({edge.rule, at.frame});
+      } else if (frames_[at.frame].depth < kDeepest) {
+        visit({edge.rule, frame_of({edge.to, at.frame})});
+      }
+    }
+    if (takes && made_.size() < kMostPlaces) made_.push_back(at);
+  }
+}
+
+uint32_t GrammarMatcher::frame_of(Place back) {
+  const auto [entry, added] = by_place_.emplace(back.key(), static_cast<uint32_t>(frames_.size()));
+  if (added) frames_.push_back({back, frames_[back.frame].depth + 1});
+  return entry->second;
+}
+
+// The number of the state that was made, which may have been there before.
+GrammarMatcher::State GrammarMatcher::intern() {
+  std::sort(made_.begin(), made_.end(), [](Place a, Place b) { return a.key() < b.key(); });
+  uint64_t hash = made_can_end_ ? 1 : 0;
+  for (const Place place : made_) hash = (hash ^ place.key()) * 0x9E3779B97F4A7C15u + (hash >> 29);
+  State state = made_.empty() && !made_can_end_ ? kNowhere : kUnknown;
+  const auto [begin, end] = by_hash_.equal_range(hash);
+  for (auto it = begin; it != end && state == kUnknown; ++it) {
+    const StateInfo& info = states_[it->second];
+    const auto first = places_.begin() + static_cast<std::ptrdiff_t>(info.first_place);
+    const bool same =
+        info.can_end == made_can_end_ && info.places == made_.size() && std::equal(made_.begin(), made_.end(), first);
+    if (same) state = it->second;
+  }
+  if (state == kUnknown) {
+    state = static_cast<State>(states_.size());
+    states_.push_back({places_.size(), made_.size(), made_can_end_});
+    places_.insert(places_.end(), made_.begin(), made_.end());
+    table_.insert(table_.end(), grammar_.byte_classes, kUnknown);
+    by_hash_.emplace(hash, state);
+  }
+  seen_.clear();
+  made_.clear();
+  made_can_end_ = false;
+  return state;
+}
+
+GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {
+  work_ = 0;
+  forgot = words() > kMostWords / 2;
+  if (!forgot) return state;
+  const StateInfo info = states_[state];
+  const std::vector<Place> kept(places_.begin() + static_cast<std::ptrdiff_t>(info.first_place),
+                                places_.begin() + static_cast<std::ptrdiff_t>(info.first_place + info.places));
+  const std::vector<Frame> old = std::exchange(frames_, {});
+  clear();
+  for (const Place& place : kept) {
+    if (words() > kMostWords / 4) break;
+    std::vector<uint32_t> below;  // the place's frames, the uppermost first
+    for (uint32_t frame = place.frame; frame != kBottom; frame = old[frame].back.frame) below.push_back(frame);
+    uint32_t frame = kBottom;
+    for (auto it = below.rbegin(); it != below.rend(); ++it) frame = frame_of({old[*it].back.node, frame});
+    made_.push_back({place.node, frame});
+  }
+  made_can_end_ = info.can_end;
+  start_ = kNowhere;  // is behind
+  return intern();
+}
+
+}  // namespace tern
