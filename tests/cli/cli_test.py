@@ -524,9 +524,9 @@ class Case(unittest.TestCase):
             (["--data", self.dir], "--data: expected a --model"),
             (["--from", self.dir / "text.txt"], "text.txt: "),
         ):
-            self.assertIn(message, error("report", "--quick", "--out", self.dir / "no", *arguments))
+            self.assertIn(message, error("report", "--quick", "--out", self.dir / "no-report", *arguments))
         self.assertIn("text.txt", error("report", "--quick", "--out", self.dir / "text.txt/x"))
-        self.assertFalse((self.dir / "no").exists())
+        self.assertFalse((self.dir / "no-report").exists())
 
     def test_bench_reports_every_field(self):
         tests = json.loads(tern("bench", "--shape", "tiny", "-p", "20,600", "-n", 4, "-b", "1,3", "-r", 2, "-t", 2,
