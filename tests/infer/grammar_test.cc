@@ -157,7 +157,7 @@ TEST(Grammar, WhatIsNoGrammar) {
            {"root ::= \"a\" root", "rule 'root' never ends"},
            {"root ::= \"b\" | \"a\" x\nx ::= \"c\" x", "rule 'x' never ends"},
        }) {
-    test::expect_error([&] { compile_grammar(text); }, message);
+    test::expect_error([&, source = text] { compile_grammar(source); }, message);
   }
 }
 
