@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 
+#include "base/markup.h"
 #include "base/plot.h"
 #include "base/plot_axes.h"
 
@@ -24,28 +25,7 @@ constexpr double kLine = 18;        // pixels a line of the legend
 constexpr double kSign = 30;        // pixels of the piece of curve before a label
 constexpr double kMargin = 14;
 
-std::string escape(std::string_view text) {
-  std::string escaped;
-  for (char c : plot_label(text)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
+std::string escape(std::string_view text) { return escape_markup(plot_label(text)); }
 
 // Classes stand for the colours, so that a media query can change them; programs that know none show the light ones.
 std::string style_sheet() {

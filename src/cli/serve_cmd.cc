@@ -45,7 +45,7 @@ std::vector<std::string> read_keys(const std::string& path) {
   return keys;
 }
 
-// The pages that the memory holds, or enough for all sequences.
+// The pages that the memory holds; 0: enough for all sequences.
 size_t page_count(const ServeArguments& args, const ModelConfig& config, size_t context) {
   const Batcher::Options& batch = args.service.batch;
   if (args.kv_memory_gib <= 0) return 0;
@@ -96,9 +96,11 @@ void serve(ServeArguments args) {
   LoadedModel loaded = load_model(args.model, threads, form_chooser(args.head, 64, args.layout), LoadText::kTokenizer);
   const Tokenizer tokenizer = require_tokenizer(loaded, args.model);
   const ModelConfig& config = loaded.model.config;
-  const size_t context = std::min(config.context, batch.context == 0 ? kLongestDefaultContext : batch.context);
-  batch.context = context;
+  size_t context = std::min(config.context, batch.context == 0 ? kLongestDefaultContext : batch.context);
   batch.pages = page_count(args, config, context);
+  // A sequence is no longer than all pages, so that no request is refused for what its answer might grow to.
+  if (batch.pages > 0) context = std::min(context, batch.pages * batch.page_size);
+  batch.context = context;
   std::optional<ChatTemplate> chat_template;
   if (loaded.chat_template || !args.chat_template.empty()) {
     chat_template =

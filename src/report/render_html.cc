@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "base/markup.h"
 #include "base/text.h"
 #include "report/render.h"
 
@@ -33,31 +34,7 @@ figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 )";
 
 // For text and for attributes; controls and invalid UTF-8 as \xNN.
-std::string escape(std::string_view text) {
-  std::string escaped;
-  for (const char c : printable(text, SIZE_MAX)) {
-    switch (c) {
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
-}
+std::string escape(std::string_view text) { return escape_markup(printable(text, SIZE_MAX)); }
 
 std::string_view origin_class(Origin origin) {
   return origin == Origin::kNotMeasured ? "missing" : origin_name(origin);

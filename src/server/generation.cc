@@ -76,6 +76,13 @@ class Running : public std::enable_shared_from_this<Running> {
     if (spec_.options.seconds) {
       deadline = Engine::Clock::now() + std::chrono::microseconds(static_cast<int64_t>(*spec_.options.seconds * 1e6));
     }
+    for (const EncodedPrompt& prompt : spec_.prompts) {
+      if (prompt.tokens.size() <= context_.engine.context()) continue;
+      throw ApiError(400,
+                     fmt::format("the prompt has {} tokens, the context holds {}", prompt.tokens.size(),
+                                 context_.engine.context()),
+                     "prompt", "context_length_exceeded");
+    }
     try {
       for (size_t p = 0; p < spec_.prompts.size(); ++p) {
         const auto id =
@@ -90,9 +97,7 @@ class Running : public std::enable_shared_from_this<Running> {
       throw;
     } catch (const Error& error) {
       cancel_all();
-      const std::string what = error.what();
-      const bool length = what.find("context holds") != std::string::npos || what.find("pages") != std::string::npos;
-      throw ApiError(400, what, length ? "prompt" : "", length ? "context_length_exceeded" : "");
+      throw ApiError(400, error.what());
     }
   }
 

@@ -417,6 +417,21 @@ class OtherServers(unittest.TestCase):
         finally:
             server.stop()
 
+    def test_little_memory_shortens_the_context(self):
+        # What an answer might grow to is no reason to refuse its request.
+        shape = [4096 if option == 32 else option for option in SHAPE]
+        tern("train", "--data", self.dir / "text.txt", *shape, "--steps", 1, "--out", self.dir / "long")
+        # 4 heads of 64 in bf16: 2^10 bytes a token and layer.
+        server = Server(self.dir / "long", "--kv-memory", 2100 * 1024 / 2**30, "--chat-template", self.dir / "template.jinja")
+        try:
+            self.assertEqual(server.request("/props")[2]["context"], 2048)
+            answer = server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "stop": ["e", "a", " "]})
+            self.assertEqual(len(answer["choices"]), 1)
+            status, _, answer = server.request("/v1/completions", {"prompt": "a" * 3000})
+            self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
+        finally:
+            server.stop()
+
     def test_sigterm_lets_what_is_under_way_end(self):
         server = Server(self.model)
         answers = []
