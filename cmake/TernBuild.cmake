@@ -29,6 +29,8 @@ target_compile_options(tern_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -f
 # Tests are let off: GoogleTest's macros are not written for these two.
 target_compile_options(tern_flags INTERFACE
                        "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:TERN_IS_TEST>>>:-Wconversion;-Wsign-conversion>")
+# In a unity build (CMakePresets.json) a class of a source looks as if it were a header's.
+target_compile_options(tern_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 if(TERN_WERROR)
   target_compile_options(tern_flags INTERFACE -Werror)
 endif()
@@ -74,9 +76,6 @@ function(tern_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tern_flags tern_test_paths ${ARG_DEPS} GTest::gtest GTest::gtest_main)
   tern_test_options(${name})
-  if(TARGET tern_test_headers)
-    target_precompile_headers(${name} REUSE_FROM tern_test_headers)
-  endif()
   set(properties TIMEOUT 600)
   if(ARG_SLOW)
     list(APPEND properties LABELS slow)

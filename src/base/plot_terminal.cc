@@ -10,8 +10,8 @@
 namespace tern {
 namespace {
 
-constexpr std::array<std::string_view, 6> kColours = {"\x1b[36m", "\x1b[33m", "\x1b[32m",
-                                                      "\x1b[35m", "\x1b[34m", "\x1b[31m"};
+constexpr std::array<std::string_view, 6> kColourCodes = {"\x1b[36m", "\x1b[33m", "\x1b[32m",
+                                                          "\x1b[35m", "\x1b[34m", "\x1b[31m"};
 constexpr std::string_view kPlain = "\x1b[0m";
 constexpr std::u32string_view kAsciiLines = U"*+x~%&";
 constexpr std::u32string_view kAsciiMarks = U"O#@XHN";
@@ -61,8 +61,8 @@ class Canvas {
     for (size_t column = 0; column < columns_; ++column) {
       const Cell& cell = cells_[row * columns_ + column];
       const bool empty = cell.dots == 0 && cell.character == 0;
-      if (colour && !empty && style != kColours[cell.curve % kColours.size()]) {
-        style = kColours[cell.curve % kColours.size()];
+      if (colour && !empty && style != kColourCodes[cell.curve % kColourCodes.size()]) {
+        style = kColourCodes[cell.curve % kColourCodes.size()];
         text += style;
       }
       append_utf8(text,
@@ -119,7 +119,7 @@ std::vector<std::string> draw_legend(const PlotShape& shape, const TerminalStyle
   size_t used = 0;
   for (size_t i = 0; i < shape.curves.size(); ++i) {
     const PlotCurve& curve = shape.curves[i];
-    std::string sign = style.colour ? std::string(kColours[i % kColours.size()]) : "";
+    std::string sign = style.colour ? std::string(kColourCodes[i % kColourCodes.size()]) : "";
     size_t sign_columns = 0;
     if (!curve.line.empty()) {
       for (int k = 0; k < 2; ++k) append_utf8(sign, braille ? U'⠒' : pick(kAsciiLines, i));

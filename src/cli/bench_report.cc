@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/build_info.h"
 #include "kernels/kernels.h"
@@ -102,7 +103,7 @@ Json describe(const BenchRun& run, const BenchResult& result) {
 // RFC 4180: text in quotes, quotes doubled.
 std::string csv_cell(const Json& value) {
   if (value.is_null()) return "";
-  if (!value.is_string()) return value.dump();
+  if (!value.is_string()) return json_text(value);
   std::string cell = "\"";
   for (const char c : value.get<std::string>()) cell.append(c == '"' ? 2 : 1, c);
   return cell.append("\"");
@@ -129,7 +130,7 @@ std::string csv_report(const BenchRun& run) {
 std::string json_report(const BenchRun& run) {
   Json json = Json::array();
   for (const BenchResult& result : run.results) json.push_back(describe(run, result));
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::string size_text(size_t bytes) {

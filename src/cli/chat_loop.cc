@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/chat_settings.h"
 #include "cli/line_editor.h"
@@ -66,10 +67,10 @@ Json messages_json(const Conversation& conversation) {
   return messages;
 }
 
-std::string dumped(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dumped(const Json& json) { return json_text(json, 2) + "\n"; }
 
 void load_messages(const std::string& path, Conversation& conversation) {
-  const Json json = Json::parse(read_file(path), nullptr, false);
+  const Json json = try_parse_ordered_json(read_file(path));
   const Json list = json.is_object() && json.contains("messages") ? json["messages"] : json;
   if (!list.is_array()) fail("{}: expected a JSON object with \"messages\", or a list of messages", path);
   std::string system;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -76,7 +77,7 @@ void convert(const ConvertArguments& args) {
                                          {"parameters", parameter_count(loaded.model.config)},
                                          {"bytes", bytes},
                                          {"seconds", now_s() - start}};
-    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
   } else {
     log_info("{} -> {}: {} bytes in {:.1f} s", args.in, args.out, bytes, now_s() - start);
   }

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "infer/embedder.h"
@@ -86,7 +87,7 @@ void embed(const EmbedArguments& args) {
   const nlohmann::ordered_json report = {{"model", args.model},     {"pooling", pooling_name(pooling)},
                                          {"normalized", !args.raw}, {"dimensions", loaded.model.config.dim},
                                          {"tokens", total},         {"data", std::move(data)}};
-  std::fputs((report.dump() + "\n").c_str(), stdout);
+  std::fputs((json_text(report) + "\n").c_str(), stdout);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/eval_compare.h"
@@ -58,7 +59,7 @@ void eval_perplexity(const PerplexityArguments& args) {
                                    {"tokens_per_second", static_cast<double>(r.tokens) / seconds}};
     if (r.word_perplexity) json["word_perplexity"] = *r.word_perplexity;
     if (r.byte_perplexity) json["byte_perplexity"] = *r.byte_perplexity;
-    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
     return;
   }
   fmt::print("loss            {:.6f} nats/token\n", r.loss);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/common.h"
 #include "eval/compare.h"
 #include "eval/perplexity.h"
@@ -62,7 +63,7 @@ void print_json(const CompareArguments& args, const Comparison& c, size_t contex
                                        {"kl_divergence_99", c.divergence_99},
                                        {"kl_divergence_largest", c.divergence_largest},
                                        {"same_top", to_json(c.same_top)}};
-  std::fputs((json.dump(2) + "\n").c_str(), stdout);
+  std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
 }
 
 void eval_compare(const CompareArguments& args) {

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/common.h"
 #include "infer/decoder.h"
 
@@ -29,7 +30,7 @@ void eval_logits(const LogitsArguments& args) {
     const VecView<const float> row = logits.row_view(n);
     const nlohmann::ordered_json json = {{"token", args.tokens[n]},
                                          {"logits", std::vector<float>(row.begin(), row.end())}};
-    std::fputs((json.dump() + "\n").c_str(), stdout);
+    std::fputs((json_text(json) + "\n").c_str(), stdout);
   }
 }
 

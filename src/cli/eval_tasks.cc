@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/progress.h"
 #include "cli/common.h"
 #include "eval/score_cache.h"
@@ -56,7 +57,7 @@ std::string sample_lines(const TaskDefinition& task, const TaskData& data,
     } else {
       line["acc"] = scores[q][0].is_greedy ? 1 : 0;
     }
-    lines += line.dump() + "\n";
+    lines += json_text(line) + "\n";
   }
   return lines;
 }
@@ -97,7 +98,7 @@ std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, 
       {"kernel", kernels().name},
       {"head", head_kind_name(head)},
       {"tokens_per_second", tokens_per_s}};
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 void print_table(std::span<const Evaluated> all) {

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -55,7 +56,7 @@ Json describe_tokenizer(const Vocabulary& vocabulary) {
 Json describe(const std::string& path, const ModelDescription& d) {
   const ModelConfig& c = d.config;
   Json json = {{"model", path}, {"format", d.source}, {"name", d.name}, {"architecture", d.architecture}};
-  json["config"] = Json::parse(config_to_json(c));
+  json["config"] = parse_ordered_json(config_to_json(c));
   json["parameters"] = d.parameters;
   json["linear_parameters"] = d.linear_parameters;
   json["ternary_share"] = d.ternary_share.value_or(0.0);
@@ -82,15 +83,13 @@ void print_value(const std::string& name, const Json& value, const std::string& 
     for (const auto& [key, inner] : value.items()) print_value(key, inner, indent + "  ");
     return;
   }
-  const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+  const std::string text = value.is_string() ? value.get<std::string>() : json_text(value);
   const int width = std::max(20 - static_cast<int>(indent.size()), static_cast<int>(name.size()));
   fmt::print("{}{:<{}} {}\n", indent, name, width, printable(text, SIZE_MAX));
 }
 
 // Names in files need not be UTF-8, JSON must.
-void print_json(const Json& json) {
-  std::fputs((json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n").c_str(), stdout);
-}
+void print_json(const Json& json) { std::fputs((json_text(json, 2) + "\n").c_str(), stdout); }
 
 void list_tensors(const InfoArguments& args) {
   const StoredModel stored = open_model(args.model);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/plot.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -105,7 +106,7 @@ void print_json(const PlotArguments& args, const std::vector<PlottedRun>& runs) 
                             {"training", points_json(smooth(run.curve.training(), args.smooth))},
                             {"validation", points_json(run.curve.validation())}});
   }
-  std::fputs((json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str(), stdout);
+  std::fputs((json_text(json) + "\n").c_str(), stdout);
 }
 
 // A picture that takes the place of the last one, or a line now and then where there is no terminal.

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -49,7 +50,7 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
       {"drafted_tokens", g.drafted},
       {"accepted_tokens", g.accepted},
   };
-  std::fputs((json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n").c_str(), stdout);
+  std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
 }
 
 void run(RunArguments args) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "model/load.h"
@@ -81,7 +82,7 @@ void run_train(const CLI::App& command) {
                                  {"merges", merges},   {"bytes", bytes},
                                  {"seconds", seconds}, {"hash", fmt::format("{:016x}", tokenizer.hash())},
                                  {"out", out}};
-    write_stdout(report.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+    write_stdout(json_text(report) + "\n");
     return;
   }
   write_stdout(fmt::format("{}: {} tokens, {} merges, from {} bytes in {:.2f} s\n", out, tokenizer.vocab_size(), merges,
@@ -128,7 +129,7 @@ void run_encode(const CLI::App& command) {
   }
   const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, parse_special);
   if (command.count("--json") > 0) {
-    write_stdout(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}.dump() + "\n");
+    write_stdout(json_text(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}) + "\n");
     return;
   }
   write_ids(ids);

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
@@ -176,7 +177,7 @@ void print_report(const TrainArguments& args, const TrainReport& r) {
                                          {"sent_bytes_per_step", r.sent_bytes},
                                          {"zeros", r.trits.zero_fraction()},
                                          {"kernel", kernels().name}};
-    std::fputs((json.dump(2) + "\n").c_str(), stdout);
+    std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
     return;
   }
   fmt::print("steps             {}{}\n", r.steps, r.interrupted ? " (interrupted; go on with --resume)" : "");

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/plot.h"
 #include "base/progress.h"
@@ -79,7 +80,7 @@ void print_json(const TrainPlan& p) {
                                        {"seconds", p.total_seconds()},
                                        {"schedule", curve},
                                        {"kernel", kernels().name}};
-  std::fputs((json.dump(2) + "\n").c_str(), stdout);
+  std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
 }
 
 }  // namespace

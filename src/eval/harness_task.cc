@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "tokenizer/json_fields.h"
 
@@ -83,7 +84,7 @@ class HarnessTask {
   // A field's name means the field, a number itself.
   std::string template_at(const char* key) const {
     const json& value = require(object_, key, where_);
-    if (value.is_number_integer()) return value.dump();
+    if (value.is_number_integer()) return json_text(value);
     const std::string& text = expect_text(value, where_ + "." + key);
     return is_name(text) ? "{{" + text + "}}" : text;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "template/interpreter.h"
 #include "template/json_value.h"
@@ -72,7 +73,7 @@ ChoiceText make_choice(const TaskDefinition& task, const Compiled& context, cons
 
 // What `each` says: the elements that choices are made of.
 jinja::List elements(const Compiled& each, jinja::Heap& heap, const jinja::Map& fields) {
-  const auto list = ordered_json::parse(render(heap, each, fields), nullptr, false);
+  const auto list = try_parse_ordered_json(render(heap, each, fields));
   if (!list.is_array()) fail("{}: expected a list of choices, found {}", each.where, list.type_name());
   if (list.size() < 2) fail("{}: expected at least two choices, found {}", each.where, list.size());
   return jinja::from_json(list, heap).items();

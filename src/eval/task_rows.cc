@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "formats/byte_stream.h"
 
@@ -16,7 +17,7 @@ constexpr size_t kLargestFile = size_t{1} << 30;
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
 ordered_json parse_object(std::string_view text) {
-  ordered_json row = ordered_json::parse(text, nullptr, false);
+  ordered_json row = try_parse_ordered_json(text);
   if (row.is_discarded()) fail("expected a JSON object, it is not valid JSON");
   if (!row.is_object()) fail("expected a JSON object, it is {}", row.type_name());
   return row;
@@ -34,7 +35,7 @@ TaskRows rows_of_json_lines(std::string_view text) {
 }
 
 TaskRows rows_of_json_array(std::string_view text) {
-  ordered_json array = ordered_json::parse(text, nullptr, false);
+  ordered_json array = try_parse_ordered_json(text);
   if (array.is_discarded()) fail("expected a JSON array, it is not valid JSON");
   if (!array.is_array()) fail("expected a JSON array, it is {}", array.type_name());
   TaskRows rows;

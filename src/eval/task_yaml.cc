@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace tern {
@@ -64,7 +65,7 @@ class Converter {
     }
     if (!is_plain) return text;
     if (text == "~") return nullptr;
-    const ordered_json value = ordered_json::parse(text, nullptr, false);
+    const ordered_json value = try_parse_ordered_json(text);
     return value.is_null() || value.is_boolean() || value.is_number() ? value : ordered_json(text);
   }
 
@@ -78,7 +79,7 @@ std::string json_of_yaml(std::string_view text, const std::string& where) {
   if (!is_valid_utf8(text)) fail("{}: expected UTF-8, it has other bytes", where);
   return with_context(where, [&] {
     try {
-      return Converter().convert(YAML::Load(std::string(text))).dump();
+      return json_text(Converter().convert(YAML::Load(std::string(text))));
     } catch (const YAML::Exception& error) {
       fail("line {}: not valid YAML: {}", error.mark.line + 1, error.msg);
     }

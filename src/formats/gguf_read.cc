@@ -12,7 +12,7 @@ namespace tern {
 namespace {
 
 constexpr uint64_t kMaxMetadataEntries = 1u << 16;
-constexpr uint64_t kMaxTensors = 1u << 20;
+constexpr uint64_t kMaxGgufTensors = 1u << 20;
 constexpr size_t kMinAlignment = 8;  // docs/gguf.md: a multiple of 8
 constexpr size_t kMaxAlignment = size_t{1} << 20;
 // The fewest bytes that one entry can take: u64 length, one character, u32 type, one byte of value; and for a tensor
@@ -205,7 +205,7 @@ void GgufFile::parse() {
   with_context(name_, [&] {
     ByteReader reader(bytes_);
     version_ = read_version(reader);
-    const uint64_t tensor_count = read_count(reader, "number of tensors", kMaxTensors);
+    const uint64_t tensor_count = read_count(reader, "number of tensors", kMaxGgufTensors);
     const uint64_t entry_count = read_count(reader, "number of metadata entries", kMaxMetadataEntries);
     if (tensor_count * kMinTensorBytes + entry_count * kMinMetadataBytes > reader.remaining()) {
       fail("{} tensors and {} metadata entries cannot fit: {} bytes are left", tensor_count, entry_count,

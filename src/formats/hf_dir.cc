@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t kMaxDepth = 32;  // of "metadata", whose form is free
-constexpr size_t kMaxTensors = 1'000'000;
+constexpr size_t kMaxIndexedTensors = 1'000'000;
 
 void check_shard_name(const std::string& file) {
   if (file.empty() || file.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos ||
@@ -50,7 +50,7 @@ class IndexParser : public nlohmann::json_sax<json> {
   bool key(string_t& text) override {
     if (in_map_ || depth_ == 1) key_ = text;
     if (!in_map_) return true;
-    if (weight_map.size() == kMaxTensors) fail("more than {} tensors", kMaxTensors);
+    if (weight_map.size() == kMaxIndexedTensors) fail("more than {} tensors", kMaxIndexedTensors);
     if (!weight_map.emplace(text, "").second) fail("tensor {} appears twice", quote(text));
     return true;
   }

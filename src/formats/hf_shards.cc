@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "formats/hf_dir.h"
 #include "formats/safetensors.h"
 
@@ -54,7 +55,7 @@ std::string format_index(const std::vector<std::span<const OutputTensor>>& shard
     }
   }
   const nlohmann::ordered_json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
-  return index.dump(2) + "\n";
+  return json_text(index, 2) + "\n";
 }
 
 void remove_others(const std::filesystem::path& directory, const std::set<std::string>& written) {

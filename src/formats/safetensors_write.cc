@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "formats/safetensors.h"
 #include "formats/safetensors_types.h"
@@ -61,7 +62,7 @@ std::string header_text(const std::vector<const OutputTensor*>& order,
     fields.push_back({tensor->name, std::move(entry)});
     offset = end;
   }
-  std::string text = header.dump();
+  std::string text = json_text(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   if (text.size() > kSafetensorsMaxHeader) {
     fail("the header takes {} bytes, safetensors allows {}", text.size(), kSafetensorsMaxHeader);

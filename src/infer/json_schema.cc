@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "infer/json_grammar.h"
 
@@ -92,7 +93,7 @@ class SchemaCompiler {
     if (schema.is_boolean() && schema.get<bool>()) return "value";
     if (!schema.is_object())
       fail("JSON schema, {}: is {}, expected an object", path.empty() ? "at its root" : printable(path),
-           printable(schema.dump()));
+           printable(json_text(schema)));
     const std::vector<std::string> keys = constraints(schema);
     check_keywords(schema, keys, path);
     for (const char* whole : {"$ref", "anyOf", "oneOf", "allOf"}) {
@@ -135,7 +136,7 @@ class SchemaCompiler {
         const bool known =
             type.is_string() && std::find(kTypes.begin(), kTypes.end(), type.get<std::string>()) != kTypes.end();
         if (!known)
-          refuse(path, "type", fmt::format("is {}, expected {}", printable(type.dump()), fmt::join(kTypes, ", ")));
+          refuse(path, "type", fmt::format("is {}, expected {}", printable(json_text(type)), fmt::join(kTypes, ", ")));
         types.push_back(type.get<std::string>());
       }
       if (types.empty()) refuse(path, "type", "has no types");
@@ -269,7 +270,7 @@ class SchemaCompiler {
     for (const Json& value : values) {
       const bool right = types.empty() || std::any_of(types.begin(), types.end(),
                                                       [&](const std::string& type) { return has_type(value, type); });
-      if (right) choices.push_back(gbnf_literal(value.dump()));
+      if (right) choices.push_back(gbnf_literal(json_text(value)));
     }
     if (choices.empty()) refuse(path, keyword, "no value is of the type");
     return choice(choices);
@@ -281,7 +282,7 @@ class SchemaCompiler {
     const bool right =
         has_type(number, "integer") && number.get<double>() >= 0 && number.get<double>() <= kMostJsonRepetitions;
     if (!right)
-      refuse(path, keyword, fmt::format("is {}, expected 0 to {}", printable(number.dump()), kMostJsonRepetitions));
+      refuse(path, keyword, fmt::format("is {}, expected 0 to {}", printable(json_text(number)), kMostJsonRepetitions));
     return number.get<size_t>();
   }
 
@@ -315,9 +316,9 @@ class SchemaCompiler {
     for (const char* name : {"date", "time", "date-time", "uuid"}) {
       if (schema["format"] == name) return fmt::format(R"("\"" {} "\"")", name);
     }
-    refuse(
-        path, "format",
-        fmt::format("{} is not supported, expected date, time, date-time or uuid", printable(schema["format"].dump())));
+    refuse(path, "format",
+           fmt::format("{} is not supported, expected date, time, date-time or uuid",
+                       printable(json_text(schema["format"]))));
   }
 
   std::string integer(const Json& schema, const std::string& path) {
@@ -356,7 +357,7 @@ class SchemaCompiler {
     std::vector<Property> properties;
     const auto add = [&](const std::string& name, const std::string& value, bool needed) {
       taken.push_back(name);
-      properties.push_back({fmt::format(R"({} ":" " "? {})", gbnf_literal(Json(name).dump()), value), needed});
+      properties.push_back({fmt::format(R"({} ":" " "? {})", gbnf_literal(json_text(Json(name))), value), needed});
     };
     for (const auto& [name, property] : listed.items()) {
       add(name, value_of(property, path + "/properties/" + name), requires_property(schema, name));
@@ -446,17 +447,8 @@ class SchemaCompiler {
 }  // namespace
 
 std::string grammar_of_schema(std::string_view schema) {
-  const auto refuse_depth = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) fail("JSON schema: has more than {} levels", kDeepest);
-    return true;
-  };
   if (schema.size() > kMostBytes) fail("JSON schema: has {} bytes, expected at most {}", schema.size(), kMostBytes);
-  Json root;
-  try {
-    root = Json::parse(schema, refuse_depth);
-  } catch (const Json::exception&) {
-    fail("JSON schema: is no JSON");
-  }
+  const Json root = with_context("JSON schema", [&] { return parse_ordered_json(schema, kDeepest); });
   return SchemaCompiler(root).compile();
 }
 

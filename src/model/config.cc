@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "model/tensors.h"
 
@@ -25,7 +26,7 @@ T field(const nlohmann::json& value, const std::string& key, std::string_view wh
   try {
     return value.get<T>();
   } catch (const nlohmann::json::exception&) {
-    fail("{}: \"{}\" has the wrong type: {}", where, key, quote(value.dump()));
+    fail("{}: \"{}\" has the wrong type: {}", where, key, quote(json_text(value)));
   }
 }
 
@@ -38,7 +39,7 @@ auto name_field(const nlohmann::json& value, const std::string& key, std::string
 
 size_t size_field(const nlohmann::json& value, const std::string& key, std::string_view where) {
   if (!value.is_number_unsigned())
-    fail("{}: \"{}\": expected a whole number >= 0, got {}", where, key, quote(value.dump()));
+    fail("{}: \"{}\": expected a whole number >= 0, got {}", where, key, quote(json_text(value)));
   return value.get<size_t>();
 }
 
@@ -149,11 +150,11 @@ std::string config_to_json(const ModelConfig& c) {
                                        {"window_pattern", c.window_pattern},
                                        {"window_theta", c.window_theta},
                                        {"weights", weight_kind_name(c.weights)}};
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 ModelConfig config_from_json(std::string_view text, std::string_view where) {
-  const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+  const nlohmann::json json = try_parse_json(text);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   ModelConfig c;
   for (const auto& [key, value] : json.items()) {

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace tern {
@@ -63,11 +64,11 @@ void refuse(const Json& json, std::string_view where) {
     if (get_or<bool>(json, key, false, where)) fail("{}: \"{}\" is true, biases are not supported", where, key);
   }
   if (get_or<double>(json, "partial_rotary_factor", 1.0, where) != 1.0) {
-    fail("{}: \"partial_rotary_factor\" is {}, expected 1", where, printable(json["partial_rotary_factor"].dump()));
+    fail("{}: \"partial_rotary_factor\" is {}, expected 1", where, printable(json_text(json["partial_rotary_factor"])));
   }
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     if (find(json, key) != nullptr)
-      fail("{}: \"{}\" is {}, which is not supported", where, key, printable(json[key].dump()));
+      fail("{}: \"{}\" is {}, which is not supported", where, key, printable(json_text(json[key])));
   }
   if (get_or<bool>(json, "use_bidirectional_attention", false, where)) {
     fail("{}: \"use_bidirectional_attention\" is true: attention to later tokens is not supported", where);
@@ -289,7 +290,7 @@ void read_quantization(const Json& json, std::string_view where, HfModelConfig& 
   for (const Json& module : *real) {
     if (module != "lm_head" && module != "model.embed_tokens" && module != "embed_tokens") {
       fail("{}: quantization_config.modules_to_not_convert names {}, expected only lm_head", where,
-           printable(module.dump()));
+           printable(json_text(module)));
     }
   }
 }
@@ -324,7 +325,7 @@ void read_weights(const Json& json, const Family& family, std::string_view where
 
 HfModelConfig parse_hf_config(std::string_view text, std::string_view where) {
   check_depth(text, where);
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = try_parse_json(text);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   refuse(json, where);
   const Family family = read_family(json, where);
@@ -367,7 +368,7 @@ constexpr std::pair<const char*, Pooling> kPoolingKeys[] = {{"pooling_mode_lastt
 std::string format_hf_pooling(Pooling pooling, size_t dim) {
   nlohmann::ordered_json json = {{"word_embedding_dimension", dim}};
   for (const auto& [name, known] : kPoolingKeys) json[name] = known == pooling;
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 std::string format_hf_modules() {
@@ -379,12 +380,12 @@ std::string format_hf_modules() {
                     {"path", path},
                     {"type", std::string("sentence_transformers.models.") + type}});
   }
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 Pooling parse_hf_pooling(std::string_view text, std::string_view where) {
   check_depth(text, where);
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = try_parse_json(text);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   std::optional<Pooling> found;
   for (const auto& [key, value] : json.items()) {
@@ -400,7 +401,7 @@ Pooling parse_hf_pooling(std::string_view text, std::string_view where) {
 }
 
 bool has_key(std::string_view json_text, const char* key) {
-  const Json json = Json::parse(json_text, nullptr, false);
+  const Json json = try_parse_json(json_text);
   return json.is_object() && find(json, key) != nullptr;
 }
 
@@ -464,7 +465,7 @@ std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view
       json["quantization_config"]["rms_norm_eps"] = static_cast<double>(c.norm_eps);
     }
   }
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace tern

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "report/measurements.h"
 
 namespace tern {
@@ -159,13 +160,13 @@ std::string report_json(const ReportFile& file) {
     measured = {{"numbers", measurement.numbers}};
     if (!measurement.problem.empty()) measured["problem"] = measurement.problem;
   }
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 1) + "\n";
 }
 
 ReportFile parse_report_json(std::string_view text, const std::string& where) {
   return with_context(where, [&] {
     try {
-      return read_report(Json::parse(text));
+      return read_report(parse_ordered_json(text));
     } catch (const nlohmann::json::exception& error) {
       fail("{}", error.what());
     }

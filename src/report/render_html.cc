@@ -34,7 +34,7 @@ figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
 )";
 
 // For text and for attributes; controls and invalid UTF-8 as \xNN.
-std::string escape(std::string_view text) { return escape_markup(printable(text, SIZE_MAX)); }
+std::string escape_html(std::string_view text) { return escape_markup(printable(text, SIZE_MAX)); }
 
 std::string_view origin_class(Origin origin) {
   return origin == Origin::kNotMeasured ? "missing" : origin_name(origin);
@@ -45,7 +45,7 @@ std::string cell_html(const Cell& cell, size_t note) {
   if (cell.origin != Origin::kNone) {
     html += fmt::format(" class=\"{}\" title=\"{}\"", origin_class(cell.origin), origin_name(cell.origin));
   }
-  html += fmt::format(">{}", escape(cell.text));
+  html += fmt::format(">{}", escape_html(cell.text));
   if (note > 0) html += fmt::format(" <sup>{}</sup>", note);
   return html + "</td>";
 }
@@ -53,8 +53,8 @@ std::string cell_html(const Cell& cell, size_t note) {
 std::string table_html(const Table& table) {
   const NumberedNotes numbered = numbered_notes(table);
   std::string html =
-      fmt::format("<h3>{}</h3>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>", escape(table.title));
-  for (const std::string& column : table.columns) html += fmt::format("<th scope=\"col\">{}</th>", escape(column));
+      fmt::format("<h3>{}</h3>\n<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr>", escape_html(table.title));
+  for (const std::string& column : table.columns) html += fmt::format("<th scope=\"col\">{}</th>", escape_html(column));
   html += "</tr></thead>\n<tbody>\n";
   for (const std::vector<Cell>& row : table.rows) {
     html += "<tr>";
@@ -64,16 +64,16 @@ std::string table_html(const Table& table) {
   html += "</tbody></table></div>\n";
   if (!numbered.notes.empty()) {
     html += "<ol class=\"small\">\n";
-    for (const std::string& note : numbered.notes) html += fmt::format("<li>{}</li>\n", escape(note));
+    for (const std::string& note : numbered.notes) html += fmt::format("<li>{}</li>\n", escape_html(note));
     html += "</ol>\n";
   }
-  for (const std::string& note : table.notes) html += fmt::format("<p class=\"small\">{}</p>\n", escape(note));
+  for (const std::string& note : table.notes) html += fmt::format("<p class=\"small\">{}</p>\n", escape_html(note));
   return html;
 }
 
 std::string section_html(const Section& section) {
-  std::string html = fmt::format("<section>\n<h2>{}</h2>\n", escape(section.title));
-  for (const std::string& paragraph : section.paragraphs) html += fmt::format("<p>{}</p>\n", escape(paragraph));
+  std::string html = fmt::format("<section>\n<h2>{}</h2>\n", escape_html(section.title));
+  for (const std::string& paragraph : section.paragraphs) html += fmt::format("<p>{}</p>\n", escape_html(paragraph));
   for (const Plot& plot : section.plots) {
     html += fmt::format("<figure>{}</figure>\n", draw_svg(plot, kPlotWidth, kPlotHeight));
   }
@@ -89,13 +89,13 @@ std::string render_html(const Document& document) {
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
       "<meta name=\"color-scheme\" content=\"light dark\">\n<title>{0}</title>\n<style>{1}</style>\n</head>\n"
       "<body>\n<h1>{0}</h1>\n",
-      escape(document.title), kStyle);
+      escape_html(document.title), kStyle);
   if (!document.is_complete) {
     html += "<p class=\"warn\">This report was interrupted: what is missing below has not been measured yet.</p>\n";
   }
-  html += fmt::format("<dl class=\"facts\">\n<dt>started</dt><dd>{}</dd>\n", escape(document.started));
+  html += fmt::format("<dl class=\"facts\">\n<dt>started</dt><dd>{}</dd>\n", escape_html(document.started));
   for (const auto& [name, value] : document.facts) {
-    html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape(name), escape(value));
+    html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", escape_html(name), escape_html(value));
   }
   html +=
       "</dl>\n<p><span class=\"measured\">Bold</span> numbers were measured on this machine, <span "
@@ -105,7 +105,7 @@ std::string render_html(const Document& document) {
   for (const Section& section : document.sections) html += section_html(section);
   html += "<section>\n<h2>What was not measured</h2>\n<ul>\n";
   const std::vector<std::string> missing = not_measured(document);
-  for (const std::string& line : missing) html += fmt::format("<li>{}</li>\n", escape(line));
+  for (const std::string& line : missing) html += fmt::format("<li>{}</li>\n", escape_html(line));
   if (missing.empty()) html += "<li>Nothing is missing.</li>\n";
   return html + "</ul>\n</section>\n</body>\n</html>\n";
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
@@ -212,9 +213,7 @@ class Running : public std::enable_shared_from_this<Running> {
     return {{"id", id_}, {"object", object}, {"created", created_}, {"model", context_.model}};
   }
 
-  void send_event(const Json& json) {
-    reply_->write("data: " + json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n");
-  }
+  void send_event(const Json& json) { reply_->write("data: " + json_text(json) + "\n\n"); }
 
   // A piece of an answer: a chat's delta or a completion's text.
   void send_text(size_t index, const std::string& piece, const char* reason) {
@@ -272,7 +271,7 @@ class Running : public std::enable_shared_from_this<Running> {
     body["usage"] = usage();
     const double seconds = now_s() - start_s_;
     body["timings"] = {{"total_ms", seconds * 1e3}};
-    reply_->send(200, "application/json", body.dump(-1, ' ', false, Json::error_handler_t::replace));
+    reply_->send(200, "application/json", json_text(body));
     close();
   }
 
@@ -291,7 +290,7 @@ class Running : public std::enable_shared_from_this<Running> {
 
   void give_up(const ApiError& error, const char* reason) {
     if (done_) return;
-    const std::string body = error_object(error).dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string body = json_text(error_object(error));
     if (spec_.options.stream) {
       reply_->write("data: " + body + "\n\ndata: [DONE]\n\n");
       reply_->end();

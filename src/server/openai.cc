@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "infer/json_schema.h"
 #include "server/answer_text.h"
@@ -293,18 +294,14 @@ Json error_object(const ApiError& error) {
 }
 
 Json parse_body(const std::string& body) {
-  const auto refuse_depth = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) throw ApiError(400, fmt::format("the body has more than {} levels", kDeepest));
-    return true;
-  };
+  Json json;
   try {
-    Json json = Json::parse(body, refuse_depth);
-    if (!json.is_object()) throw ApiError(400, std::string("the body is ") + json.type_name() + ", expected an object");
-    return json;
-  } catch (const Json::exception& error) {
-    const std::string what = error.what();
-    throw ApiError(400, "the body is no JSON: " + printable(what.substr(what.find("] ") + 2), 200));
+    json = parse_ordered_json(body, kDeepest);
+  } catch (const Error& error) {
+    throw ApiError(400, std::string("the body is ") + error.what());
   }
+  if (!json.is_object()) throw ApiError(400, std::string("the body is ") + json.type_name() + ", expected an object");
+  return json;
 }
 
 CompletionRequest parse_completion(const Json& body, const ApiLimits& limits) {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "model/chat_format.h"
@@ -20,7 +21,7 @@
 namespace tern {
 namespace {
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) { return json_text(json); }
 
 // In time that does not depend on where two texts differ.
 bool same_secret(std::string_view a, std::string_view b) {

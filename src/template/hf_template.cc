@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -24,7 +25,7 @@ const std::string& text_of(const Json& entry, const char* key, std::string_view 
 }  // namespace
 
 std::optional<std::string> parse_hf_chat_template(std::string_view tokenizer_config, std::string_view where) {
-  const Json json = Json::parse(tokenizer_config, nullptr, false);
+  const Json json = try_parse_ordered_json(tokenizer_config);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   const auto found = json.find(kKey);
   if (found == json.end() || found->is_null()) return std::nullopt;
@@ -50,9 +51,9 @@ std::optional<std::string> read_hf_chat_template(const std::filesystem::path& di
 }
 
 std::string with_hf_chat_template(std::string_view tokenizer_config, const std::string& chat_template) {
-  Json json = Json::parse(tokenizer_config);
+  Json json = try_parse_ordered_json(tokenizer_config);
   json[kKey] = chat_template;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace tern

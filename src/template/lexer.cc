@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kNowhere = std::string_view::npos;
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_ascii_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<uint8_t>(c) >= 0x80;
@@ -54,7 +54,7 @@ class Lexer {
   bool looking_at(std::string_view text) const { return source_.substr(at_, text.size()) == text; }
   void skip_space() {
     size_t end = at_;
-    while (end < source_.size() && is_space(source_[end])) ++end;
+    while (end < source_.size() && is_ascii_space(source_[end])) ++end;
     move_to(end);
   }
 
@@ -68,11 +68,11 @@ class Lexer {
     const char kind = tag == kNowhere ? '\0' : source_[tag + 1];
     const char sign = tag + 2 < source_.size() && tag != kNowhere ? source_[tag + 2] : '\0';
     if (sign == '-' && kind != '\0') {
-      while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+      while (!text.empty() && is_ascii_space(text.back())) text.remove_suffix(1);
     } else if (sign != '+' && (kind == '%' || kind == '#')) {
       const size_t line = text.rfind('\n') + 1;  // 0 when there is none
       const bool at_line_start = line > 0 || at_ == 0 || source_[at_ - 1] == '\n';
-      if (at_line_start && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(line), text.end(), is_space))
+      if (at_line_start && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(line), text.end(), is_ascii_space))
         text = text.substr(0, line);
     }
     if (!text.empty()) add(TokenKind::kText, std::string(text));
@@ -106,10 +106,10 @@ class Lexer {
 
   bool is_raw() const {
     size_t at = at_;
-    while (at < source_.size() && is_space(source_[at])) ++at;
+    while (at < source_.size() && is_ascii_space(source_[at])) ++at;
     if (source_.substr(at, 3) != "raw") return false;
     at += 3;
-    while (at < source_.size() && is_space(source_[at])) ++at;
+    while (at < source_.size() && is_ascii_space(source_[at])) ++at;
     return source_.substr(at, 2) == "%}" || source_.substr(at, 3) == "-%}";
   }
 
@@ -124,15 +124,15 @@ class Lexer {
       size_t name = tag + 2;
       const char begin_sign = name < source_.size() ? source_[name] : '\0';
       if (begin_sign == '-' || begin_sign == '+') ++name;
-      while (name < source_.size() && is_space(source_[name])) ++name;
+      while (name < source_.size() && is_ascii_space(source_[name])) ++name;
       if (source_.substr(name, 6) != "endraw") continue;
       name += 6;
-      while (name < source_.size() && is_space(source_[name])) ++name;
+      while (name < source_.size() && is_ascii_space(source_[name])) ++name;
       const char end_sign = name < source_.size() ? source_[name] : '\0';
       if (end_sign == '-' || end_sign == '+') ++name;
       if (source_.substr(name, 2) != "%}") continue;
       std::string_view text = source_.substr(at_, tag - at_);
-      while (begin_sign == '-' && !text.empty() && is_space(text.back())) text.remove_suffix(1);
+      while (begin_sign == '-' && !text.empty() && is_ascii_space(text.back())) text.remove_suffix(1);
       if (!text.empty()) add(TokenKind::kText, std::string(text));
       move_to(name + 2);
       after_tag(end_sign);

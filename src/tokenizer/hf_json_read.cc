@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/hf_pipeline.h"

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
 #include "tokenizer/hf_json.h"
 #include "tokenizer/pretokenize.h"
 #include "tokenizer/spm.h"
@@ -23,11 +25,8 @@ bool is_added(const Token& token) {
 }
 
 std::string quoted(const std::string& text) {
-  try {
-    return json(text).dump();
-  } catch (const json::exception&) {
-    fail("tokenizer.json: expected a token of valid UTF-8, it is not ({} bytes)", text.size());
-  }
+  if (!is_valid_utf8(text)) fail("tokenizer.json: expected a token of valid UTF-8, it is not ({} bytes)", text.size());
+  return json_text(json(text));
 }
 
 ordered_json byte_level(bool add_prefix_space, bool use_regex) {
@@ -183,7 +182,7 @@ std::string format_merges(const Vocabulary& vocabulary) {
 
 // A field of the outermost object, indented as the rest of the file.
 std::string format_field(const char* key, const ordered_json& value) {
-  std::string text = ordered_json{{key, value}}.dump(2);
+  std::string text = json_text(ordered_json{{key, value}}, 2);
   return text.substr(2, text.size() - 4);  // without the braces and their line ends
 }
 
@@ -201,8 +200,9 @@ std::string format_hf_tokenizer(const Vocabulary& vocabulary) {
             format_field("pre_tokenizer", pre_tokenizer(vocabulary)) + ",\n" +
             format_field("post_processor", post_processor(vocabulary)) + ",\n" +
             format_field("decoder", decoder(vocabulary)) + ",\n";
-    text += "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": " + unk_token.dump() +
-            ",\n";
+    text +=
+        "  \"model\": {\n    \"type\": \"BPE\",\n    \"dropout\": null,\n    \"unk_token\": " + json_text(unk_token) +
+        ",\n";
   } catch (const json::exception&) {
     fail("tokenizer.json: expected added tokens of valid UTF-8, one is not");
   }
@@ -228,7 +228,7 @@ std::string format_hf_tokenizer_config(const Vocabulary& vocabulary) {
   config["clean_up_tokenization_spaces"] = false;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
   try {
-    return config.dump(2) + "\n";
+    return json_text(config, 2) + "\n";
   } catch (const json::exception&) {
     fail("tokenizer_config.json: expected special tokens of valid UTF-8, one is not");
   }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 
 namespace tern {
@@ -13,19 +14,8 @@ using nlohmann::json;
 
 std::string describe(const json& value) {
   if (value.is_string()) return quote(value.get_ref<const std::string&>());
-  if (value.is_number() || value.is_boolean()) return value.dump();
+  if (value.is_number() || value.is_boolean()) return json_text(value);
   return fmt::format("{}{}", value.is_array() || value.is_object() ? "an " : "", value.type_name());
-}
-
-json parse_json(std::string_view text) {
-  try {
-    return json::parse(text);
-  } catch (const json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, ...": without the library's number.
-    std::string_view message = error.what();
-    if (const size_t end = message.find("] "); end != std::string_view::npos) message.remove_prefix(end + 2);
-    fail("not valid JSON ({} bytes): {}", text.size(), printable(message));
-  }
 }
 
 const json& expect_object(const json& value, std::string_view where) {

@@ -12,9 +12,6 @@ namespace tern {
 // The value in messages.
 std::string describe(const nlohmann::json& value);
 
-// Error for what is not JSON. However deep it is nested, reading it and looking into it takes no stack; copying would.
-nlohmann::json parse_json(std::string_view text);
-
 const nlohmann::json& expect_object(const nlohmann::json& value, std::string_view where);
 const nlohmann::json& expect_array(const nlohmann::json& value, std::string_view where);
 const std::string& expect_text(const nlohmann::json& value, std::string_view where);

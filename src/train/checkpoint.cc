@@ -20,7 +20,7 @@ constexpr const char* kStepKey = "step";
 constexpr const char* kUpdatesKey = "updates";  // of the optimizer; skipped steps make none
 constexpr const char* kWatchKey = "watch";
 
-constexpr size_t kChunk = size_t{1} << 20;  // numbers that go over at once
+constexpr size_t kRequestedNumbers = size_t{1} << 20;  // numbers that go over at once
 constexpr uint64_t kDone = UINT64_MAX;
 
 // Numbers of a tensor, and where they begin in it.
@@ -97,8 +97,8 @@ void produce_entry(const std::vector<Entry>& entries, size_t index, const TrainS
         continue;
       }
       std::vector<float> values;
-      for (size_t begin = piece.begin; begin < piece.end; begin += kChunk) {
-        const Request request{index, begin, std::min(begin + kChunk, piece.end)};
+      for (size_t begin = piece.begin; begin < piece.end; begin += kRequestedNumbers) {
+        const Request request{index, begin, std::min(begin + kRequestedNumbers, piece.end)};
         values.resize(request.end - request.begin);
         send<Request>(r, std::span(&request, 1), processes);
         receive(r, std::span(values), processes);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "model/load.h"
 #include "train/options.h"
@@ -158,7 +159,7 @@ void RunCurve::take_steps(const Json& line) {
 
 void RunCurve::take_line(std::string_view text) {
   if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;
-  const Json line = Json::parse(text, nullptr, false);
+  const Json line = try_parse_json(text);
   if (!line.is_object()) fail("expected a JSON object, got {}", quote(text));
   take_steps(line);
   const std::optional<double> x = place(line);

@@ -5,27 +5,28 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-Json range_json(const ShardRange& range) {
+ordered_json range_json(const ShardRange& range) {
   return {{"file", range.file.string()},
           {"begin", range.begin},
           {"count", range.count},
           {"checksum", fmt::format("{:016x}", range.checksum)}};
 }
 
-Json ranges_json(const std::vector<ShardRange>& ranges) {
-  Json list = Json::array();
+ordered_json ranges_json(const std::vector<ShardRange>& ranges) {
+  ordered_json list = ordered_json::array();
   for (const ShardRange& range : ranges) list.push_back(range_json(range));
   return list;
 }
 
-uint64_t parse_number(const Json& value) {
-  if (!value.is_number_unsigned()) fail("expected a whole number, got {}", value.dump());
+uint64_t parse_number(const ordered_json& value) {
+  if (!value.is_number_unsigned()) fail("expected a whole number, got {}", json_text(value));
   return value.get<uint64_t>();
 }
 
@@ -36,9 +37,9 @@ uint64_t parse_checksum(const std::string& text) {
   return value;
 }
 
-std::vector<ShardRange> parse_ranges(const Json& list) {
+std::vector<ShardRange> parse_ranges(const ordered_json& list) {
   std::vector<ShardRange> ranges;
-  for (const Json& entry : list) {
+  for (const ordered_json& entry : list) {
     ranges.push_back({entry.at("file").get<std::string>(), parse_number(entry.at("begin")),
                       parse_number(entry.at("count")), parse_checksum(entry.at("checksum").get<std::string>())});
   }
@@ -48,24 +49,24 @@ std::vector<ShardRange> parse_ranges(const Json& list) {
 }  // namespace
 
 std::string manifest_to_json(const DataManifest& manifest) {
-  Json train = Json::array();
+  ordered_json train = ordered_json::array();
   for (const ManifestSource& source : manifest.train) {
     train.push_back({{"name", source.name}, {"weight", source.weight}, {"shards", ranges_json(source.shards)}});
   }
-  Json json = {{"train", train}, {"valid", ranges_json(manifest.valid)}};
+  ordered_json json = {{"train", train}, {"valid", ranges_json(manifest.valid)}};
   if (!manifest.train_marks.empty()) {
     json["train_marks"] = ranges_json(manifest.train_marks);
     json["valid_marks"] = ranges_json(manifest.valid_marks);
   }
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 DataManifest manifest_from_json(std::string_view text, std::string_view where) {
   return with_context(std::string(where), [&] {
     DataManifest manifest;
     try {
-      const Json json = Json::parse(text);
-      for (const Json& source : json.at("train")) {
+      const ordered_json json = try_parse_ordered_json(text);
+      for (const ordered_json& source : json.at("train")) {
         const auto weight = source.at("weight").get<double>();
         if (!(weight > 0)) fail("expected a weight above 0, got {}", weight);
         manifest.train.push_back({source.at("name").get<std::string>(), weight, parse_ranges(source.at("shards"))});
@@ -75,7 +76,7 @@ DataManifest manifest_from_json(std::string_view text, std::string_view where) {
         manifest.train_marks = parse_ranges(json.at("train_marks"));
         manifest.valid_marks = parse_ranges(json.at("valid_marks"));
       }
-    } catch (const Json::exception&) {
+    } catch (const ordered_json::exception&) {
       fail("expected the list of a run's token shards, it is something else");
     }
     return manifest;

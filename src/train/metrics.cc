@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
@@ -20,7 +21,7 @@ std::string kept_lines(std::string_view text, int64_t first_step, int64_t all_st
     if (end == std::string_view::npos) break;  // the writer was killed inside this line
     const std::string_view line = text.substr(0, end + 1);
     text.remove_prefix(end + 1);
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json json = try_parse_json(line);
     if (!json.is_object()) continue;
     const bool step_made =
         json.contains("step") && json["step"].is_number_integer() && json["step"].get<int64_t>() < first_step;
@@ -57,12 +58,12 @@ void MetricsLog::add(const StepMetrics& m) {
   if (m.divergence > 0) json["divergence"] = m.divergence;
   if (m.relations > 0) json["relations"] = m.relations;
   if (m.skipped) json["skipped"] = true;
-  write_line(json.dump());
+  write_line(json_text(json));
 }
 
 void MetricsLog::add_validation(int64_t steps, const LossSum& loss) {
   const nlohmann::ordered_json json = {{"steps", steps}, {"valid_loss", loss.mean()}, {"valid_tokens", loss.tokens}};
-  write_line(json.dump());
+  write_line(json_text(json));
 }
 
 void MetricsLog::write_line(const std::string& line) {

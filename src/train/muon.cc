@@ -17,11 +17,11 @@ namespace {
 constexpr float kA = 3.4445f, kB = -4.7750f, kC = 2.0315f;
 constexpr double kSmallestNorm = 1e-7;  // added to the norm that a matrix is divided by
 constexpr double kUpdateRms = 0.2;      // of AdamW's updates (Liu et al. 2025)
-constexpr size_t kChunk = 4096;         // numbers a thread goes through at once
+constexpr size_t kRange = 4096;         // numbers a thread goes through at once
 
 template <class Body>
 void for_elements(size_t count, Threads& threads, const Body& body) {
-  threads.for_ranges(count, kChunk, [&](size_t begin, size_t end) {
+  threads.for_ranges(count, kRange, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) body(i);
   });
 }

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
@@ -71,8 +72,8 @@ std::vector<Key> way_keys() {
 
 std::vector<Key> recipe_keys() {
   return {
-      {"model", [](const TrainOptions& o) { return Json::parse(config_to_json(o.model)); },
-       [](const Json& value, TrainOptions& o) { o.model = config_from_json(value.dump(), "model"); }},
+      {"model", [](const TrainOptions& o) { return parse_json(config_to_json(o.model)); },
+       [](const Json& value, TrainOptions& o) { o.model = config_from_json(json_text(value), "model"); }},
       key(
           "data", [](TrainOptions & o) -> auto& { return o.data; }),
       key(
@@ -272,11 +273,11 @@ void validate(const TrainOptions& o) {
 std::string options_to_json(const TrainOptions& options) {
   nlohmann::ordered_json json;
   for (const Key& key : keys()) json[key.name] = key.get(options);
-  return json.dump(2) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 TrainOptions options_from_json(std::string_view text, std::string_view where, const TrainOptions& base) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = try_parse_json(text);
   if (!json.is_object()) fail("{}: expected a JSON object", where);
   TrainOptions options = base;
   for (const auto& [name, value] : json.items()) {
@@ -287,7 +288,7 @@ TrainOptions options_from_json(std::string_view text, std::string_view where, co
       try {
         key.set(value, options);
       } catch (const Json::exception&) {
-        fail("{}: \"{}\" has the wrong type: {}", where, name, value.dump());
+        fail("{}: \"{}\" has the wrong type: {}", where, name, json_text(value));
       } catch (const Error& error) {
         fail("{}: {}", where, error.what());
       }

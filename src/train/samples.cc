@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
@@ -17,7 +18,7 @@ std::string lines_before(std::string_view text, int64_t steps) {
     const std::string_view line = text.substr(0, text.find('\n'));
     if (line.size() == text.size()) break;  // the writer was killed inside this line
     text.remove_prefix(line.size() + 1);
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+    const nlohmann::json json = try_parse_json(line);
     const bool counts = json.is_object() && json.contains("steps") && json["steps"].is_number_integer();
     if (counts && json["steps"].get<int64_t>() < steps) kept.append(line).append("\n");
   }
@@ -38,7 +39,7 @@ void SampleLog::add(const TrainingSample& s) {
   }
   const nlohmann::ordered_json json = {
       {"steps", s.steps}, {"prompt", s.prompt}, {"text", s.text}, {"tokens", s.tokens}, {"stop_reason", s.stop_reason}};
-  const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  const std::string line = json_text(json) + "\n";
   const bool written = std::fputs(line.c_str(), file_) >= 0 && std::fflush(file_) == 0;
   if (!written) fail("{}: write failed: {}", path_.string(), std::strerror(errno));
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "formats/token_file.h"
@@ -158,12 +159,7 @@ struct Encoder {
 }  // namespace
 
 std::vector<ChatMessage> parse_conversation(std::string_view line) {
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > kDeepest) fail("more than {} levels deep", kDeepest);
-    return true;
-  };
-  const Json json = Json::parse(line, shallow, false);
-  if (json.is_discarded()) fail("not valid JSON");
+  const Json json = parse_json(line, kDeepest);
   if (!json.is_object() || !json.contains("messages") || !json["messages"].is_array()) {
     fail("expected an object with a list of \"messages\", it is something else");
   }
@@ -171,7 +167,7 @@ std::vector<ChatMessage> parse_conversation(std::string_view line) {
   bool has_answer = false;
   for (const Json& message : json["messages"]) {
     const size_t number = messages.size() + 1;
-    if (!message.is_object()) fail("message {}: expected an object, got {}", number, quote(message.dump()));
+    if (!message.is_object()) fail("message {}: expected an object, got {}", number, quote(json_text(message)));
     messages.push_back({message_text(message, "role", number), message_text(message, "content", number)});
     has_answer = has_answer || messages.back().role == "assistant";
   }

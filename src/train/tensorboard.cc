@@ -12,6 +12,7 @@
 #include "base/crc32c.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 
 namespace tern {
 namespace {
@@ -149,7 +150,7 @@ EventLog::EventLog(const std::filesystem::path& directory) {
 EventLog::~EventLog() { std::fclose(file_); }
 
 void EventLog::add_line(std::string_view text) {
-  const nlohmann::json line = nlohmann::json::parse(text);
+  const nlohmann::json line = parse_json(text);
   const bool trained = line.contains("step");
   const int64_t steps = trained ? line["step"].get<int64_t>() + 1 : line["steps"].get<int64_t>();
   if (restarts_) write(restart_event(wall_time(), trained ? steps : steps + 1));

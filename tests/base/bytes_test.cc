@@ -6,20 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "support/errors.h"
+
 namespace tern {
 namespace {
 
-constexpr size_t kMax = std::numeric_limits<size_t>::max();
+using test::error_of;
 
-template <class Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
+constexpr size_t kMax = std::numeric_limits<size_t>::max();
 
 TEST(CheckedMath, ProductsAtTheBorderOf64Bits) {
   EXPECT_EQ(checked_mul(0, kMax, "size"), 0u);

@@ -14,8 +14,12 @@
 
 #include "base/memory.h"
 
+#include "support/errors.h"
+
 namespace tern {
 namespace {
+
+using test::error_of;
 
 namespace fs = std::filesystem;
 
@@ -41,16 +45,6 @@ class FileTest : public testing::Test {
 
   fs::path folder_;
 };
-
-template <class Body>
-std::string error_of(Body&& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // Runs `body` in a child process and returns its exit status: 0 when body returned true, 1 when false, 2 when it threw
 // something that is not an Error, 128 + n when signal n ended it. For what changes a whole process (limits, users).

@@ -68,7 +68,7 @@ ChoiceScore one_token_at_a_time(const Model& model, const ChoiceTokens& choice, 
 
 void expect_the_definition(const ModelConfig& config, KvType kv_type, size_t most = 6) {
   Threads one(1);
-  const Model model = random_model(config, 5, one);
+  const Model model = test_model(config, 5, one);
   const auto questions = make_questions(config.vocab, most);
   std::vector<std::vector<ChoiceScore>> expected;
   for (const auto& choices : questions) {
@@ -120,7 +120,7 @@ TEST(ChoiceScorer, WithEveryKindOfKeysAndValuesAndGraph) {
 TEST(ChoiceScorer, TheMostProbableTokensAreGreedy) {
   Threads threads(2);
   const ModelConfig config = small_configs().front().config;
-  const Model model = random_model(config, 5, threads);
+  const Model model = test_model(config, 5, threads);
   const std::vector<int32_t> context = random_tokens(6, config.vocab, 3);
   std::vector<ChoiceTokens> choices;
   for (size_t v = 0; v < config.vocab; ++v) choices.push_back({context, {static_cast<int32_t>(v)}});
@@ -140,7 +140,7 @@ TEST(ChoiceScorer, TheMostProbableTokensAreGreedy) {
 TEST(ChoiceScorer, LongContextsAreCutAtTheirBeginning) {
   Threads threads(1);
   const ModelConfig config = small_configs().front().config;
-  const Model model = random_model(config, 5, threads);
+  const Model model = test_model(config, 5, threads);
   const std::vector<int32_t> context = random_tokens(config.context + 9, config.vocab, 3);
   const std::vector<int32_t> continuation = random_tokens(4, config.vocab, 4);
   // 48 positions read 45 tokens of context and three of the continuation, whose last one is a target only.
@@ -158,7 +158,7 @@ TEST(ChoiceScorer, LongContextsAreCutAtTheirBeginning) {
 TEST(ChoiceScorer, RefusesWhatCannotBeScored) {
   Threads threads(1);
   const ModelConfig config = small_configs().front().config;
-  Model model = random_model(config, 5, threads);
+  Model model = test_model(config, 5, threads);
   const auto score = [&](const ChoiceTokens& choice) { scores_of({model, threads}, {choice}); };
   expect_error([&] { score({{}, {1}}); }, "a context of 0 tokens");
   expect_error([&] { score({{1}, {}}); }, "a continuation of 0");

@@ -188,7 +188,7 @@ TEST_F(RealTasks, ARandomModelGuesses) {
   ModelConfig config = small_configs().front().config;
   config.vocab = 257;
   config.context = 512;
-  const Model model = random_model(config, 3, threads);
+  const Model model = test_model(config, 3, threads);
   const Tokenizer tokenizer(byte_vocabulary());
   constexpr size_t kQuestions = 60;
   for (const char* name : kRealTasks) {

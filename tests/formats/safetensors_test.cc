@@ -13,7 +13,7 @@ using test::error_of;
 using test::ExactBytes;
 using test::expect_error;
 
-std::string file_of(std::string_view header, std::string_view data = "") {
+std::string file_with(std::string_view header, std::string_view data = "") {
   ByteWriter writer;
   writer.write(uint64_t{header.size()});
   writer.write_text(header);
@@ -21,28 +21,28 @@ std::string file_of(std::string_view header, std::string_view data = "") {
   return writer.text();
 }
 
-void open(std::string_view content) {
+void read(std::string_view content) {
   const ExactBytes exact(content);
   SafetensorsFile file(exact.bytes(), "test.safetensors");
 }
 
-void expect_refused(std::string_view header, std::string_view data, std::string_view part) {
-  const std::string content = file_of(header, data);
-  expect_error([&] { open(content); }, part);
-  EXPECT_TRUE(error_of([&] { open(content); }).starts_with("test.safetensors: "));
+void expect_header_refused(std::string_view header, std::string_view data, std::string_view part) {
+  const std::string content = file_with(header, data);
+  expect_error([&] { read(content); }, part);
+  EXPECT_TRUE(error_of([&] { read(content); }).starts_with("test.safetensors: "));
 }
 
 // Three tensors, one of them empty and one a scalar, not in the order of their data.
-std::string small_file() {
-  return file_of(R"({"__metadata__":{"format":"pt","note":"a\nb"},)"
-                 R"("b":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]},)"
-                 R"("a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
-                 R"("none":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]}}   )",
-                 "\1\2\3\4\5\6\7\1\2\3\4\5\6\7\1\2");
+std::string three_tensors() {
+  return file_with(R"({"__metadata__":{"format":"pt","note":"a\nb"},)"
+                   R"("b":{"dtype":"BF16","shape":[2,3],"data_offsets":[4,16]},)"
+                   R"("a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},)"
+                   R"("none":{"dtype":"I64","shape":[0,5],"data_offsets":[4,4]}}   )",
+                   "\1\2\3\4\5\6\7\1\2\3\4\5\6\7\1\2");
 }
 
 TEST(Safetensors, ReadsTensorsAndMetadata) {
-  const std::string text = small_file();
+  const std::string text = three_tensors();
   const SafetensorsFile file(as_bytes(text), "test.safetensors");
   ASSERT_EQ(file.tensors().size(), 3u);
   EXPECT_EQ(file.tensors()[0].name, "a");
@@ -60,11 +60,11 @@ TEST(Safetensors, ReadsTensorsAndMetadata) {
 }
 
 TEST(Safetensors, EveryPrefixIsRefused) {
-  test::expect_prefixes_fail(small_file(), [](Bytes bytes) { SafetensorsFile file(bytes, "test"); });
+  test::expect_prefixes_fail(three_tensors(), [](Bytes bytes) { SafetensorsFile file(bytes, "test"); });
 }
 
 TEST(Safetensors, EveryBitFlipIsRefusedOrReadable) {
-  const size_t refused = test::refused_bit_flips(small_file(), [](Bytes bytes) {
+  const size_t refused = test::refused_bit_flips(three_tensors(), [](Bytes bytes) {
     const SafetensorsFile file(bytes, "test");
     for (const NamedTensor& tensor : file.tensors()) {
       ASSERT_EQ(tensor.data.size(), dtype_bytes(tensor.type, tensor.elements()));
@@ -75,55 +75,58 @@ TEST(Safetensors, EveryBitFlipIsRefusedOrReadable) {
 }
 
 TEST(Safetensors, HeaderLength) {
-  expect_error([] { open("\1\2\3"); }, "header length: expected 8 bytes");
+  expect_error([] { read("\1\2\3"); }, "header length: expected 8 bytes");
   ByteWriter huge;
   huge.write(~uint64_t{0});
   huge.write_text("{}");
-  expect_error([&] { open(huge.text()); }, "header length 18446744073709551615: expected at most 100000000");
+  expect_error([&] { read(huge.text()); }, "header length 18446744073709551615: expected at most 100000000");
   ByteWriter longer;
   longer.write(uint64_t{3});
   longer.write_text("{}");
-  expect_error([&] { open(longer.text()); }, "at most the 2 bytes left");
+  expect_error([&] { read(longer.text()); }, "at most the 2 bytes left");
 }
 
 TEST(Safetensors, HeaderForm) {
-  EXPECT_NO_THROW(open(file_of("{}")));
-  EXPECT_NO_THROW(open(file_of("{}      ")));
-  expect_refused("", "", "expected the header to begin with '{'");
-  expect_refused(" {}", "", "expected the header to begin with '{'");
-  expect_refused("[]", "", "expected the header to begin with '{', got '['");
-  expect_refused("{}x", "", "not valid JSON");
-  expect_refused("{", "", "not valid JSON");
-  expect_refused(std::string_view("{}\0x", 4), "", "zero byte");
-  expect_refused("{\"\xFF\":{}}", "", "not valid JSON");
-  expect_refused(R"({"a":1})", "", "header entry 'a': did not expect a number");
-  expect_refused(R"({"a":[]})", "", "header entry 'a': did not expect an array");
-  expect_refused(R"({"a":null})", "", "did not expect null");
-  expect_refused(R"({"a":{}})", "", "tensor 'a': expected dtype, shape and two data_offsets");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[0]}})", "", "expected dtype, shape and two data_offsets");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0]}})", "", "two data_offsets");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}})", "", "more than 2 numbers");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}})", "", "expected only dtype");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[[0]],"data_offsets":[0,0]}})", "",
-                 "did not expect an array in 'shape'");
-  expect_refused(R"({"a":{"dtype":"U8","shape":["0"],"data_offsets":[0,0]}})", "", "did not expect a string");
-  expect_refused(R"({"a":{"dtype":"U8","shape":7,"data_offsets":[0,0]}})", "", "did not expect a number in 'shape'");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}})", "", "a negative number");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,0]}})", "", "a fraction");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0]}})", "", "beyond 64 bits");
-  expect_refused(R"({"a":{"dtype":["U8"],"shape":[0],"data_offsets":[0,0]}})", "",
-                 "did not expect an array in 'dtype'");
-  expect_refused(R"({"__metadata__":{"a":1}})", "", "header entry '__metadata__': did not expect a number");
-  expect_refused(R"({"__metadata__":{"a":{}}})", "", "did not expect an object");
+  EXPECT_NO_THROW(read(file_with("{}")));
+  EXPECT_NO_THROW(read(file_with("{}      ")));
+  expect_header_refused("", "", "expected the header to begin with '{'");
+  expect_header_refused(" {}", "", "expected the header to begin with '{'");
+  expect_header_refused("[]", "", "expected the header to begin with '{', got '['");
+  expect_header_refused("{}x", "", "not valid JSON");
+  expect_header_refused("{", "", "not valid JSON");
+  expect_header_refused(std::string_view("{}\0x", 4), "", "zero byte");
+  expect_header_refused("{\"\xFF\":{}}", "", "not valid JSON");
+  expect_header_refused(R"({"a":1})", "", "header entry 'a': did not expect a number");
+  expect_header_refused(R"({"a":[]})", "", "header entry 'a': did not expect an array");
+  expect_header_refused(R"({"a":null})", "", "did not expect null");
+  expect_header_refused(R"({"a":{}})", "", "tensor 'a': expected dtype, shape and two data_offsets");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[0]}})", "", "expected dtype, shape and two data_offsets");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0]}})", "", "two data_offsets");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0,0]}})", "", "more than 2 numbers");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}})", "", "expected only dtype");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[[0]],"data_offsets":[0,0]}})", "",
+                        "did not expect an array in 'shape'");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":["0"],"data_offsets":[0,0]}})", "", "did not expect a string");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":7,"data_offsets":[0,0]}})", "",
+                        "did not expect a number in 'shape'");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}})", "", "a negative number");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,0]}})", "", "a fraction");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,0]}})", "",
+                        "beyond 64 bits");
+  expect_header_refused(R"({"a":{"dtype":["U8"],"shape":[0],"data_offsets":[0,0]}})", "",
+                        "did not expect an array in 'dtype'");
+  expect_header_refused(R"({"__metadata__":{"a":1}})", "", "header entry '__metadata__': did not expect a number");
+  expect_header_refused(R"({"__metadata__":{"a":{}}})", "", "did not expect an object");
 }
 
 TEST(Safetensors, DuplicateKeys) {
   const std::string a = R"("a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
-  expect_refused("{" + a + "," + a + "}", "", "header key 'a' appears twice");
-  expect_refused(R"({"__metadata__":{},"__metadata__":{}})", "", "header key '__metadata__' appears twice");
-  expect_refused(R"({"__metadata__":{"k":"1","k":"2"}})", "", "'__metadata__' key 'k' appears twice");
-  expect_refused(R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", "", "dtype twice");
-  expect_refused(R"({"a":{"dtype":"U8","shape":[0],"shape":[0],"data_offsets":[0,0]}})", "", "shape appears twice");
+  expect_header_refused("{" + a + "," + a + "}", "", "header key 'a' appears twice");
+  expect_header_refused(R"({"__metadata__":{},"__metadata__":{}})", "", "header key '__metadata__' appears twice");
+  expect_header_refused(R"({"__metadata__":{"k":"1","k":"2"}})", "", "'__metadata__' key 'k' appears twice");
+  expect_header_refused(R"({"a":{"dtype":"U8","dtype":"U8","shape":[0],"data_offsets":[0,0]}})", "", "dtype twice");
+  expect_header_refused(R"({"a":{"dtype":"U8","shape":[0],"shape":[0],"data_offsets":[0,0]}})", "",
+                        "shape appears twice");
 }
 
 TEST(Safetensors, DeepNestingIsRefusedWithoutRecursion) {
@@ -131,10 +134,10 @@ TEST(Safetensors, DeepNestingIsRefusedWithoutRecursion) {
     for (int i = 0; i < 1'000'000; ++i) header += level;
     return header;
   };
-  expect_refused(nested("{\"a\":", "["), "", "header entry 'a': did not expect an array");
-  expect_refused(nested("{\"a\":{\"shape\":", "["), "", "did not expect an array in 'shape'");
-  expect_refused(nested("{\"a\":{\"dtype\":", "{\"a\":"), "", "did not expect an object in 'dtype'");
-  expect_refused(nested("{\"__metadata__\":", "{\"a\":"), "", "did not expect an object in 'a'");
+  expect_header_refused(nested("{\"a\":", "["), "", "header entry 'a': did not expect an array");
+  expect_header_refused(nested("{\"a\":{\"shape\":", "["), "", "did not expect an array in 'shape'");
+  expect_header_refused(nested("{\"a\":{\"dtype\":", "{\"a\":"), "", "did not expect an object in 'dtype'");
+  expect_header_refused(nested("{\"__metadata__\":", "{\"a\":"), "", "did not expect an object in 'a'");
 }
 
 TEST(Safetensors, Offsets) {
@@ -142,30 +145,33 @@ TEST(Safetensors, Offsets) {
     return R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + std::string(a) +
            R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + std::string(b) + "}}";
   };
-  EXPECT_NO_THROW(open(file_of(header("[0,4]", "[4,8]"), "01234567")));
-  expect_refused(header("[1,5]", "[5,9]"), "012345678", "tensor 'a': data_offsets [1, 5]: expected to begin at 0");
-  expect_refused(header("[0,4]", "[5,9]"), "012345678", "tensor 'b': data_offsets [5, 9]: expected to begin at 4");
-  expect_refused(header("[0,4]", "[2,6]"), "012345", "tensor 'b': data_offsets [2, 6]: expected to begin at 4");
-  expect_refused(header("[0,4]", "[0,4]"), "01234567", "expected to begin at 4");
-  expect_refused(header("[0,4]", "[4,9]"), "012345678", "tensor 'b': expected 4 bytes for its shape");
-  expect_refused(header("[0,4]", "[8,4]"), "01234567", "end before they begin");
-  expect_refused(header("[0,4]", "[4,8]"), "0123456", "is the file truncated?");
-  expect_refused(header("[0,4]", "[4,8]"), "012345678", "expected 8 bytes of data, as the header says, got 9");
-  expect_refused(header("[0,4]", "[4,18446744073709551615]"), "01234567", "is the file truncated?");
+  EXPECT_NO_THROW(read(file_with(header("[0,4]", "[4,8]"), "01234567")));
+  expect_header_refused(header("[1,5]", "[5,9]"), "012345678",
+                        "tensor 'a': data_offsets [1, 5]: expected to begin at 0");
+  expect_header_refused(header("[0,4]", "[5,9]"), "012345678",
+                        "tensor 'b': data_offsets [5, 9]: expected to begin at 4");
+  expect_header_refused(header("[0,4]", "[2,6]"), "012345", "tensor 'b': data_offsets [2, 6]: expected to begin at 4");
+  expect_header_refused(header("[0,4]", "[0,4]"), "01234567", "expected to begin at 4");
+  expect_header_refused(header("[0,4]", "[4,9]"), "012345678", "tensor 'b': expected 4 bytes for its shape");
+  expect_header_refused(header("[0,4]", "[8,4]"), "01234567", "end before they begin");
+  expect_header_refused(header("[0,4]", "[4,8]"), "0123456", "is the file truncated?");
+  expect_header_refused(header("[0,4]", "[4,8]"), "012345678", "expected 8 bytes of data, as the header says, got 9");
+  expect_header_refused(header("[0,4]", "[4,18446744073709551615]"), "01234567", "is the file truncated?");
 }
 
 TEST(Safetensors, ShapeOverflow) {
-  expect_refused(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", "",
-                 "tensor 'a': number of elements");
-  expect_refused(R"({"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}})", "",
-                 "tensor 'a': tensor size");
-  expect_refused(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})", "0123",
-                 "shape has more than 16 numbers");
+  expect_header_refused(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", "",
+                        "tensor 'a': number of elements");
+  expect_header_refused(R"({"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}})", "",
+                        "tensor 'a': tensor size");
+  expect_header_refused(R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}})",
+                        "0123", "shape has more than 16 numbers");
 }
 
 TEST(Safetensors, UnknownTypeIsNamed) {
-  expect_refused(R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "0",
-                 "tensor 'a': type 'F8_E4M3' is not supported, expected one of I64, F32, U32, I32, BF16, F16, I8, U8");
+  expect_header_refused(
+      R"({"a":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}})", "0",
+      "tensor 'a': type 'F8_E4M3' is not supported, expected one of I64, F32, U32, I32, BF16, F16, I8, U8");
 }
 
 TEST(Safetensors, WritesAsTheReferenceDoes) {
@@ -186,10 +192,10 @@ TEST(Safetensors, WritesAsTheReferenceDoes) {
                              R"("z":{"dtype":"U8","shape":[3],"data_offsets":[16,19]}})";
   std::string padded = header;
   while (padded.size() % 8 != 0) padded += ' ';
-  EXPECT_EQ(read_file(directory / "m.safetensors"), file_of(padded,
-                                                            "012345670123"
-                                                            "0123"
-                                                            "012"));
+  EXPECT_EQ(read_file(directory / "m.safetensors"), file_with(padded,
+                                                              "012345670123"
+                                                              "0123"
+                                                              "012"));
 
   const SafetensorsFile file(directory / "m.safetensors");
   EXPECT_EQ(file.tensors().size(), 5u);

@@ -14,7 +14,7 @@
 namespace tern {
 namespace {
 
-ModelConfig config() {
+ModelConfig batcher_config() {
   ModelConfig c;
   c.vocab = 257;
   c.dim = 32;
@@ -93,7 +93,7 @@ class BatcherTest : public testing::Test {
   }
 
   Threads threads_{2};
-  Model model_ = test::random_model(config(), 5, threads_);
+  Model model_ = test::test_model(batcher_config(), 5, threads_);
 };
 
 TEST_F(BatcherTest, AnswersAsASessionDoes) {

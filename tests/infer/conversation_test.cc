@@ -47,7 +47,7 @@ class ConversationTest : public testing::Test {
 
   Threads threads_{2};
   Tokenizer tokenizer_{chat_vocabulary()};
-  Model model_ = test::random_model(config(tokenizer_.vocab_size()), 5, threads_);
+  Model model_ = test::test_model(config(tokenizer_.vocab_size()), 5, threads_);
   Conversation::Options options_ = [] {
     Conversation::Options options;
     options.max_tokens = 8;

@@ -12,7 +12,7 @@
 namespace tern {
 namespace {
 
-constexpr size_t kContext = kPrefillTokens + 40;
+constexpr size_t kEmbedderContext = kPrefillTokens + 40;
 
 class EmbedderTest : public testing::Test {
  protected:
@@ -30,7 +30,7 @@ class EmbedderTest : public testing::Test {
     c.kv_heads = 2;
     c.head_dim = 8;
     c.ffn = 48;
-    c.context = kContext;
+    c.context = kEmbedderContext;
     return c;
   }
 
@@ -40,13 +40,13 @@ class EmbedderTest : public testing::Test {
   }
 
   Threads threads_{2};
-  Model model_ = test::random_model(config(), 5, threads_);
-  std::vector<int32_t> tokens_ = std::vector<int32_t>(kContext);
+  Model model_ = test::test_model(config(), 5, threads_);
+  std::vector<int32_t> tokens_ = std::vector<int32_t>(kEmbedderContext);
 };
 
 // What the head makes of the last state is what the decoder says after the same tokens, in one pass or in two.
 TEST_F(EmbedderTest, TheHeadOfTheLastStateIsTheLogits) {
-  for (const size_t count : {size_t{1}, size_t{17}, kPrefillTokens, kContext}) {
+  for (const size_t count : {size_t{1}, size_t{17}, kPrefillTokens, kEmbedderContext}) {
     const std::vector<float> state = embed(count, Pooling::kLast);
     std::vector<float> logits(model_.config.vocab);
     dense_forward(model_.head(), MatView<const float>(state.data(), 1, state.size()), threads_,
@@ -75,8 +75,8 @@ TEST_F(EmbedderTest, PoolingTakesTheStatesItNames) {
 }
 
 TEST_F(EmbedderTest, ThreadsAndEarlierTextsChangeNothing) {
-  const std::vector<float> expected = embed(kContext, Pooling::kMean);
-  EXPECT_EQ(embed(kContext, Pooling::kMean, 3), expected);
+  const std::vector<float> expected = embed(kEmbedderContext, Pooling::kMean);
+  EXPECT_EQ(embed(kEmbedderContext, Pooling::kMean, 3), expected);
   Embedder embedder(model_, 0, threads_);
   embedder.embed(std::span(tokens_).last(33), Pooling::kLast);
   EXPECT_EQ(embedder.embed(tokens_, Pooling::kMean), expected);

@@ -213,9 +213,9 @@ TEST_F(JsonSchemaTest, RefusesWhatItDoesNotKnowByName) {
            {R"({"properties":{"a":{}},"required":"a"})", "required: expected a list"},
            {R"({"properties":[]})", "properties: expected an object"},
            {R"({"items":false})", "/items: is false, expected an object"},
-           {"[1", "is no JSON"},
+           {"[1", "not valid JSON"},
            {"3", "is 3, expected an object"},
-           {std::string(1000, '['), "more than 64 levels"},
+           {std::string(1000, '['), "more than 64 levels deep"},
            {R"({"$defs":{"x":1},"title":3,"type":"string","x":1})", "x: is not supported"},
        }) {
     test::expect_error([&, text = schema] { compile_grammar(grammar_of_schema(text)); }, message);

@@ -39,7 +39,7 @@ class SessionTest : public testing::Test {
   }
 
   Threads threads_{2};
-  Model model_ = test::random_model(config(), 5, threads_);
+  Model model_ = test::test_model(config(), 5, threads_);
   Tokenizer tokenizer_{byte_vocabulary()};
   std::vector<int32_t> prompt_ = {10, 20, 30};
   std::vector<int32_t> streamed_;
@@ -100,7 +100,7 @@ TEST_F(SessionTest, TheScreenedHeadSaysTheSame) {
   ModelConfig large = config();
   large.vocab = 900;
   for (const uint64_t seed : {1, 2, 3, 4, 5, 6}) {
-    model_ = test::random_model(large, seed, threads_);
+    model_ = test::test_model(large, seed, threads_);
     const Generation exact = generate(30);
     set_head({HeadKind::kScreened, 0}, threads_, model_);
     EXPECT_EQ(generate(30).tokens, exact.tokens);

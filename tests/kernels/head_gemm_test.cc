@@ -5,7 +5,7 @@
 namespace tern {
 namespace {
 
-struct Problem {
+struct HeadProblem {
   size_t rows, k, m;
   std::vector<int> w;     // (rows, k): int8 weights, or levels -3, -1, 1, 3
   std::vector<int8_t> q;  // (m, k)
@@ -14,7 +14,7 @@ struct Problem {
   size_t panels() const { return (rows + 15) / 16; }
 };
 
-std::vector<int8_t> pack_int8(const Problem& p) {
+std::vector<int8_t> pack_int8(const HeadProblem& p) {
   std::vector<int8_t> panels(p.panels() * p.blocks() * kInt8BlockBytes);
   for (size_t r = 0; r < p.rows; ++r) {
     for (size_t column = 0; column < p.k; ++column) {
@@ -26,7 +26,7 @@ std::vector<int8_t> pack_int8(const Problem& p) {
   return panels;
 }
 
-std::vector<uint8_t> pack_screen(const Problem& p) {
+std::vector<uint8_t> pack_screen(const HeadProblem& p) {
   std::vector<uint8_t> panels(p.panels() * p.blocks() * kScreenBlockBytes, 0xFF);  // what is missing must not matter
   for (size_t r = 0; r < p.rows; ++r) {
     for (size_t column = 0; column < p.k; ++column) {
@@ -39,8 +39,8 @@ std::vector<uint8_t> pack_screen(const Problem& p) {
   return panels;
 }
 
-Problem random_problem(size_t rows, size_t k, size_t m, bool screen) {
-  Problem p{rows, k, m, std::vector<int>(rows * k), std::vector<int8_t>(m * k)};
+HeadProblem random_problem(size_t rows, size_t k, size_t m, bool screen) {
+  HeadProblem p{rows, k, m, std::vector<int>(rows * k), std::vector<int8_t>(m * k)};
   Rng rng(rows, k, m);
   for (int& w : p.w) w = screen ? 2 * static_cast<int>(rng.below(4)) - 3 : static_cast<int>(rng.below(255)) - 127;
   for (int8_t& q : p.q) q = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
@@ -49,7 +49,7 @@ Problem random_problem(size_t rows, size_t k, size_t m, bool screen) {
 
 class HeadGemm : public KernelTest {
  protected:
-  void expect_exact(const Problem& p, bool screen) {
+  void expect_exact(const HeadProblem& p, bool screen) {
     const size_t q_stride = p.blocks() * 16 + 7;
     const size_t out_stride = p.rows + 5;
     std::vector<int8_t> q(p.m == 0 ? 0 : (p.m - 1) * q_stride + p.blocks() * 16, 0);
@@ -113,7 +113,7 @@ TEST_P(HeadGemm, ExtremeRowsDoNotOverflow) {
   for (const bool screen : {false, true}) {
     const int largest = screen ? 3 : 127;
     for (const size_t k : Sizes{4, 64, 160, 176, 1008, 2560, 20000}) {
-      Problem p{17, k, 5, std::vector<int>(17 * k), std::vector<int8_t>(5 * k)};
+      HeadProblem p{17, k, 5, std::vector<int>(17 * k), std::vector<int8_t>(5 * k)};
       for (size_t column = 0; column < k; ++column) {
         const bool odd = column % 2 != 0;
         for (size_t r = 0; r < 17; ++r) p.w[r * k + column] = r % 3 == 0 || (r % 3 == 1 && odd) ? largest : -largest;

@@ -5,14 +5,14 @@
 namespace tern {
 namespace {
 
-struct Problem {
+struct TernaryProblem {
   size_t rows, k, m;
   std::vector<int8_t> trits;  // (rows, k)
   std::vector<int8_t> q;      // (m, k)
 };
 
-Problem random_problem(size_t rows, size_t k, size_t m) {
-  Problem p{rows, k, m, std::vector<int8_t>(rows * k), std::vector<int8_t>(m * k)};
+TernaryProblem random_problem(size_t rows, size_t k, size_t m) {
+  TernaryProblem p{rows, k, m, std::vector<int8_t>(rows * k), std::vector<int8_t>(m * k)};
   Rng rng(rows, k, m);
   for (int8_t& t : p.trits) t = static_cast<int8_t>(static_cast<int>(rng.below(3)) - 1);
   for (int8_t& q : p.q) q = static_cast<int8_t>(static_cast<int>(rng.below(256)) - 128);
@@ -21,7 +21,7 @@ Problem random_problem(size_t rows, size_t k, size_t m) {
 
 class TernaryGemm : public KernelTest {
  protected:
-  void expect_exact(const Problem& p) {
+  void expect_exact(const TernaryProblem& p) {
     const size_t blocks = (p.k + 15) / 16;
     const size_t q_stride = blocks * 16 + 7;
     const size_t out_stride = p.rows + 5;
@@ -75,7 +75,7 @@ TEST_P(TernaryGemm, LengthsAroundTheWideningInterval) {
 TEST_P(TernaryGemm, ExtremeRowsDoNotOverflow) {
   for (const size_t k : Sizes{64, 240, 256, 1008, 1024, 6912, 20000}) {
     for (const int trit : {-1, 0, 1}) {
-      Problem p{17, k, 5, std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), std::vector<int8_t>(5 * k)};
+      TernaryProblem p{17, k, 5, std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), std::vector<int8_t>(5 * k)};
       for (size_t column = 0; column < k; ++column) {
         const bool odd = column % 2 != 0;
         p.q[column] = 127;
@@ -107,10 +107,10 @@ TEST_P(TernaryGemm, VeryLongRowsDoNotOverflow) {
 }
 
 TEST_P(TernaryGemm, TokensAreIndependentOfTheBatch) {
-  const Problem all = random_problem(48, 700, 11);
+  const TernaryProblem all = random_problem(48, 700, 11);
   expect_exact(all);
   for (size_t t = 0; t < all.m; ++t) {
-    Problem one = all;
+    TernaryProblem one = all;
     one.m = 1;
     const auto begin = all.q.begin() + static_cast<ptrdiff_t>(t * all.k);
     one.q.assign(begin, begin + static_cast<ptrdiff_t>(all.k));

@@ -68,7 +68,7 @@ TEST_P(Invariance, LogitsDoNotDependOnTheBatch) {
   for (const KvType type : {KvType::kF32, KvType::kBF16, KvType::kInt8}) {
     SCOPED_TRACE(kv_type_name(type));
     expect_same_everywhere([&](Threads& threads) {
-      Model model = random_model(GetParam().config, 3, threads);
+      Model model = test_model(GetParam().config, 3, threads);
       const Matrix expected = run(model, 0, at_once, type, Kept::kOneLayer, false, threads);
       EXPECT_TRUE(same_bits(expected, run(model, 0, at_once, type, Kept::kAllLayers, true, threads)))
           << "all layers, used cache";
@@ -98,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(InferenceOnly, Invariance, testing::ValuesIn(inference_
 TEST(Forward, IsCausal) {
   Threads threads(2);
   for (const NamedConfig& named : small_configs()) {
-    const Model model = random_model(named.config, 4, threads);
+    const Model model = test_model(named.config, 4, threads);
     std::vector<int32_t> tokens = random_tokens(kLength, model.config.vocab, 5);
     const auto logits_of = [&] {
       KvCache cache(model.config, 1, kLength);

@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(Models, ForwardFixture, testing::ValuesIn(model_fixture
 // A model with room for 8 tokens of 2 sequences of 32 positions; the model's own context is 48.
 struct SmallRun {
   Threads threads{2};
-  Model model = random_model(small_configs().front().config, 1, threads);
+  Model model = test_model(small_configs().front().config, 1, threads);
   KvCache cache{model.config, 2, 32};
   Activations activations{model.config, 8, Kept::kOneLayer};
   Batch batch;

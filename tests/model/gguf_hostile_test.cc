@@ -16,7 +16,7 @@ class GgufHostileModel : public testing::Test {
  protected:
   GgufHostileModel() {
     const Vocabulary vocabulary = byte_vocabulary();
-    const Model model = random_model(block_config(), 1, threads_);
+    const Model model = test_model(block_config(), 1, threads_);
     save_gguf(model, folder_ / "good.gguf", {.type = DType::kI2S, .vocabulary = &vocabulary});
   }
 
@@ -276,7 +276,7 @@ TEST_F(GgufHostileModel, WhatFollowsAScaleMeansNothing) {
 class GgufHostileDetails : public testing::TestWithParam<NamedConfig> {
  protected:
   GgufHostileDetails() {
-    const Model model = random_model(GetParam().config, 1, threads_);
+    const Model model = test_model(GetParam().config, 1, threads_);
     save_gguf(model, folder_ / "good.gguf", {.type = DType::kBF16});
   }
 

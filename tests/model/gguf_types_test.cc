@@ -55,7 +55,7 @@ class GgufTypes : public testing::Test {
 };
 
 TEST_F(GgufTypes, ATokenizerMadeWhileLoadingIsThatOfTheVocabulary) {
-  const std::filesystem::path path = save(random_model(block_config(), 1, threads_), DType::kTQ2_0);
+  const std::filesystem::path path = save(test_model(block_config(), 1, threads_), DType::kTQ2_0);
   for (const int count : {1, 2}) {
     Threads threads(count);
     const LoadedModel loaded = load_model(path, threads, plain_form, LoadText::kTokenizer);
@@ -67,7 +67,7 @@ TEST_F(GgufTypes, ATokenizerMadeWhileLoadingIsThatOfTheVocabulary) {
 
 TEST_F(GgufTypes, EveryTypeHoldsTheTritsExactly) {
   for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kBinary}) {
-    const Model model = random_model(block_config(kind), 1, threads_);
+    const Model model = test_model(block_config(kind), 1, threads_);
     for (const auto& [type, number] : {std::pair{DType::kTQ1_0, 36u},
                                        {DType::kTQ2_0, 37u},
                                        {DType::kI2S, 40u},
@@ -89,7 +89,7 @@ TEST_F(GgufTypes, EveryTypeHoldsTheTritsExactly) {
 
 // bitnet.cpp's scales are any f32, not only bfloat16 as tern's own are.
 TEST_F(GgufTypes, ScalesOfOthersAreKeptExactly) {
-  Model model = random_model(block_config(), 1, threads_);
+  Model model = test_model(block_config(), 1, threads_);
   for (const auto& [scale, holders] :
        {std::pair{0.1f, std::set{DType::kI2S, DType::kF32}},
         // A number of f16 that is no bfloat16.
@@ -107,7 +107,7 @@ TEST_F(GgufTypes, ScalesOfOthersAreKeptExactly) {
 }
 
 TEST_F(GgufTypes, AMatrixOfZerosSurvives) {
-  Model model = random_model(block_config(), 1, threads_);
+  Model model = test_model(block_config(), 1, threads_);
   TernaryMatrix& matrix = model.weights.layers[0].down.ternary;
   for (size_t r = 0; r < matrix.rows; ++r) matrix.set_row(r, std::vector<int8_t>(matrix.cols));
   expect_same_layers(model, load_model(save(model, DType::kI2S), threads_).model);
@@ -116,7 +116,7 @@ TEST_F(GgufTypes, AMatrixOfZerosSurvives) {
 TEST_F(GgufTypes, EmbeddingTypes) {
   ModelConfig config = block_config();
   config.tied_head = false;
-  const Model model = random_model(config, 2, threads_);
+  const Model model = test_model(config, 2, threads_);
   const std::vector<float> own = rows_of(model.weights.token_embedding);
   for (const DType type : {DType::kF32, DType::kBF16, DType::kF16, DType::kQ8_0}) {
     const std::filesystem::path path = save(model, DType::kI2S, type);
@@ -145,7 +145,7 @@ TEST_F(GgufTypes, EmbeddingTypes) {
 }
 
 TEST_F(GgufTypes, FullModelsInQ8) {
-  const Model model = random_model(block_config(WeightKind::kFull), 3, threads_);
+  const Model model = test_model(block_config(WeightKind::kFull), 3, threads_);
   const std::filesystem::path path = save(model, DType::kQ8_0);
   const GgufFile file(path);
   EXPECT_EQ(file.u32("general.file_type"), 7u);
@@ -157,14 +157,14 @@ TEST_F(GgufTypes, FullModelsInQ8) {
     if (!spec.is_linear()) continue;
     EXPECT_EQ(rows_of(loaded.model.weights.linear(spec).dense), values_of(tensor));
   }
-  expect_error([&] { save(random_model(block_config(), 1, threads_), DType::kQ8_0); },
+  expect_error([&] { save(test_model(block_config(), 1, threads_), DType::kQ8_0); },
                "--type q8_0: does not hold trits exactly; use tq1_0, tq2_0 or i2_s, and --embedding q8_0");
   expect_error([&] { save(model, DType::kI2S); }, "--type i2_s: the model's weights are full precision");
   expect_error([&] { save(model, DType::kQ4_0); }, "--type q4_0: expected tq1_0, tq2_0, i2_s, f16, bf16, f32 or q8_0");
 }
 
 TEST_F(GgufTypes, FullModelsInQ4AreRead) {
-  const Model model = random_model(block_config(WeightKind::kFull), 3, threads_);
+  const Model model = test_model(block_config(WeightKind::kFull), 3, threads_);
   std::vector<std::byte> bytes(dtype_bytes(DType::kQ4_0, 256 * 256));
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 251);
   const uint16_t half = to_float16(0.0123f).bits;
@@ -176,7 +176,7 @@ TEST_F(GgufTypes, FullModelsInQ4AreRead) {
 }
 
 TEST_F(GgufTypes, NumbersBeyondHalfPrecisionAreRefused) {
-  Model model = random_model(block_config(WeightKind::kFull), 3, threads_);
+  Model model = test_model(block_config(WeightKind::kFull), 3, threads_);
   std::vector<float> row(model.config.dim, 1e5f);
   std::vector<float> panel(16 * model.config.dim, 1e5f);
   model.weights.layers[0].up.dense.set_panel(0, MatView<const float>(panel.data(), 16, model.config.dim));
@@ -189,7 +189,7 @@ TEST_F(GgufTypes, TheMetadataOfPublishedFiles) {
   ModelConfig config = block_config();
   config.activation = Activation::kRelu2;
   config.rope_theta = 500000;
-  const Model model = random_model(config, 4, threads_);
+  const Model model = test_model(config, 4, threads_);
   save_gguf(model, folder_ / "own.gguf",
             {.type = DType::kI2S, .vocabulary = &vocabulary_, .embedding_type = DType::kF16});
   const size_t vocab = vocabulary_.tokens.size();
@@ -246,7 +246,7 @@ TEST_F(GgufTypes, Architectures) {
     ModelConfig config = block_config();
     config.activation = activation;
     config.sub_norms = sub_norms;
-    const Model model = random_model(config, 5, threads_);
+    const Model model = test_model(config, 5, threads_);
     for (const DType type : {DType::kI2S, DType::kTQ2_0, DType::kF16}) {
       const std::filesystem::path path = save(model, type);
       EXPECT_EQ(GgufFile(path).string("general.architecture"), name);
@@ -258,7 +258,7 @@ TEST_F(GgufTypes, Architectures) {
   ModelConfig none = block_config();
   none.activation = Activation::kRelu2;
   none.sub_norms = false;
-  expect_error([&] { save(random_model(none, 5, threads_), DType::kI2S); }, "GGUF has no architecture");
+  expect_error([&] { save(test_model(none, 5, threads_), DType::kI2S); }, "GGUF has no architecture");
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ TEST(ModelHead, DefaultGoesByTheVocabulary) {
 TEST(ModelHead, ScreenedHasTheLogitOfTheBestTokenBitForBitAndExactComesBack) {
   for (const bool tied : {true, false}) {
     Threads threads(2);
-    Model model = random_model(config(700, tied), 6, threads);
+    Model model = test_model(config(700, tied), 6, threads);
     const Matrix exact = logits_of(model, threads);
     set_head({HeadKind::kScreened, 0}, threads, model);
     const Matrix screened = logits_of(model, threads);
@@ -74,7 +74,7 @@ TEST(ModelHead, RowsOfAScreenedHeadStayInTheMappedFile) {
     for (const char* name : {"model.gguf", "hf"}) {
       SCOPED_TRACE(fmt::format("{}, tied head: {}", name, tied));
       Threads threads(2);
-      Model model = random_model(config(700, tied), 6, threads);
+      Model model = test_model(config(700, tied), 6, threads);
       // Beside gains that bf16 does not hold, a Hugging Face directory's embedding is f32.
       for (const TensorSpec& spec : model_tensors(model.config)) {
         if (spec.is_norm()) std::fill_n(model.weights.norm(spec).data(), spec.cols, 1.0f);
@@ -99,7 +99,7 @@ TEST(ModelHead, RowsOfAScreenedHeadStayInTheMappedFile) {
 TEST(ModelHead, ANumberThatIsNotFiniteIsNamedWhereRowsStayInTheFile) {
   const TemporaryDirectory folder;
   Threads threads(2);
-  Model model = random_model(config(700, true), 6, threads);
+  Model model = test_model(config(700, true), 6, threads);
   model.weights.token_embedding.bf16[0] = 0x7FC0;
   save_gguf(model, folder / "model.gguf", {.type = DType::kBF16, .name = "small"});
   expect_error([&] { load_model(folder / "model.gguf", threads, screened_form); },
@@ -110,7 +110,7 @@ TEST(ModelHead, ANumberThatIsNotFiniteIsNamedWhereRowsStayInTheFile) {
 // of x. The weights have the deviation 1 / sqrt(D), the normalized x about 1. Eight deviations of the sum.
 TEST(ModelHead, Int8IsCloseToExact) {
   Threads threads(2);
-  Model model = random_model(config(700, true), 7, threads);
+  Model model = test_model(config(700, true), 7, threads);
   const Matrix exact = logits_of(model, threads);
   set_head({HeadKind::kInt8, 0}, threads, model);
   const double D = 24.0, w = 1.0 / std::sqrt(D), largest_w = 3.0 * w, largest_x = 4.0;
@@ -120,7 +120,7 @@ TEST(ModelHead, Int8IsCloseToExact) {
 
 TEST(ModelHead, OneThatAModelCannotHaveIsAnErrorAndChangesNothing) {
   Threads threads(2);
-  Model model = random_model(small_configs().front().config, 8, threads);
+  Model model = test_model(small_configs().front().config, 8, threads);
   const Matrix exact = logits_of(model, threads);
   expect_error([&] { set_head({HeadKind::kScreened, 0}, threads, model); }, "the model's has 37");
   EXPECT_EQ(model.logit_head.kind, HeadKind::kExact);
@@ -130,7 +130,7 @@ TEST(ModelHead, OneThatAModelCannotHaveIsAnErrorAndChangesNothing) {
 TEST(ModelHead, EveryKindGivesTheSameBitsEverywhere) {
   for (const HeadKind kind : {HeadKind::kInt8, HeadKind::kScreened}) {
     expect_same_everywhere([&](Threads& threads) {
-      Model model = random_model(config(700, true), 9, threads);
+      Model model = test_model(config(700, true), 9, threads);
       set_head({kind, 0}, threads, model);
       return logits_of(model, threads).values;
     });

@@ -154,7 +154,7 @@ TEST(HfFamilies, ScalesThatNoBlockHoldsSurviveGguf) {
   config.heads = 4;
   config.head_dim = 64;
   config.ffn = 256;
-  Model model = random_model(config, 3, threads);
+  Model model = test_model(config, 3, threads);
   const float scale = 1.0f / 43.25f;
   for (LayerWeights& layer : model.weights.layers) layer.q.ternary.scale = layer.down.ternary.scale = scale;
   const std::vector<int32_t> tokens = {1, 5, 9, 30};

@@ -34,7 +34,7 @@ LossSum score_alone(const Model& model, size_t context, std::span<const int32_t>
 TEST(Scorer, IsTheSumOverWindowsBitForBit) {
   const NamedConfig named = small_configs()[3];
   Threads threads(2);
-  const Model model = random_model(named.config, 1, threads);
+  const Model model = test_model(named.config, 1, threads);
   const std::vector<int32_t> tokens = random_tokens(2500, model.config.vocab, 2);
   for (const size_t context : {size_t{17}, size_t{48}}) {
     Scorer scorer(model.config, context);
@@ -51,7 +51,7 @@ TEST(Scorer, IsTheSumOverWindowsBitForBit) {
 // Predictions that are skipped have no part in the sum, in any window.
 TEST(Scorer, SkipsTheFirstPredictionsOfEachWindow) {
   Threads threads(2);
-  const Model model = random_model(small_configs().front().config, 1, threads);
+  const Model model = test_model(small_configs().front().config, 1, threads);
   const std::vector<int32_t> tokens = random_tokens(100, model.config.vocab, 2);
   Scorer scorer(model.config, 32);
   const LossSum all = scorer.score(model, tokens, threads);
@@ -72,7 +72,7 @@ TEST(Scorer, IsTheSameEverywhere) {
   const ModelConfig config = small_configs().front().config;
   const std::vector<int32_t> tokens = random_tokens(150, config.vocab, 3);
   expect_same_everywhere([&](Threads& threads) {
-    const Model model = random_model(config, 2, threads);
+    const Model model = test_model(config, 2, threads);
     std::vector<float> all;
     append(Scorer(config, 32).score(model, tokens, threads).nats, all);
     return all;
@@ -82,7 +82,7 @@ TEST(Scorer, IsTheSameEverywhere) {
 TEST(Scorer, RefusesWhatItCannotScore) {
   const ModelConfig config = small_configs().front().config;
   Threads threads(1);
-  const Model model = random_model(config, 3, threads);
+  const Model model = test_model(config, 3, threads);
   EXPECT_EQ(error_of([&] { Scorer(config, 0); }), "window of 0 tokens, expected 1 to the model's context of 48");
   EXPECT_EQ(error_of([&] { Scorer(config, 49); }), "window of 49 tokens, expected 1 to the model's context of 48");
   Scorer scorer(config, 48);

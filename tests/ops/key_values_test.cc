@@ -13,7 +13,7 @@
 namespace tern::test {
 namespace {
 
-constexpr KvType kTypes[] = {KvType::kF32, KvType::kBF16, KvType::kInt8};
+constexpr KvType kKvTypes[] = {KvType::kF32, KvType::kBF16, KvType::kInt8};
 
 struct Heads {
   Buffer<std::byte> keys, values;
@@ -39,7 +39,7 @@ float largest_of(std::span<const float> x) { return static_cast<float>(max_abs(x
 
 // Positions set one by one, in whole blocks and across their borders, from rows with gaps between them.
 TEST(KeyValueHead, GivesBackWhatWasSet) {
-  for (const KvType type : kTypes) {
+  for (const KvType type : kKvTypes) {
     for (const size_t E : {1, 5, 16, 21, 32, 100}) {
       for_each_machine([&](Threads& threads) {
         if (threads.count() > 1) return;
@@ -97,7 +97,7 @@ TEST(KeyValueHead, RoundsByAtMostHalfAStep) {
 }
 
 TEST(KvType, HasNames) {
-  for (const KvType type : kTypes) EXPECT_EQ(parse_kv_type(kv_type_name(type)), type);
+  for (const KvType type : kKvTypes) EXPECT_EQ(parse_kv_type(kv_type_name(type)), type);
   EXPECT_EQ(error_of([] { parse_kv_type("fp8"); }),
             "unknown type 'fp8' of keys and values, expected f32, bf16 or int8");
 }

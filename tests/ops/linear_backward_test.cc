@@ -25,17 +25,17 @@ LinearBackwardScratch scratch_of(GradientPrecision precision) {
   return scratch;
 }
 
-struct Gradients {
+struct LinearGradients {
   Matrix dx, dw;
 };
 
-Gradients backward_of(WeightKind kind, GradientPrecision precision, const Matrix& w, const Matrix& x, const Matrix& dy,
-                      Threads& threads) {
+LinearGradients backward_of(WeightKind kind, GradientPrecision precision, const Matrix& w, const Matrix& x,
+                            const Matrix& dy, Threads& threads) {
   const Linear linear = make_linear(kind, w.view(), threads);
   LinearInput input(kind, x.rows, x.cols);
   set_input(x.view(), input);
   LinearBackwardScratch scratch = scratch_of(precision);
-  Gradients g{stale_matrix(x.rows, x.cols), Matrix(w.rows, w.cols)};
+  LinearGradients g{stale_matrix(x.rows, x.cols), Matrix(w.rows, w.cols)};
   pack_backward_input(input, x.rows, threads, scratch);
   linear_backward(linear, input, dy.view(), false, threads, scratch, g.dx.view(), g.dw.view());
   return g;
@@ -47,8 +47,8 @@ TEST(LinearBackward, IsTheOracles) {
     SCOPED_TRACE(names[i]);
     const Fixture fixture(names[i]);
     for_each_machine([&](Threads& threads) {
-      const Gradients g = backward_of(kKinds[i], GradientPrecision::kFloat32, fixture.floats("W"), fixture.floats("X"),
-                                      fixture.floats("dY"), threads);
+      const LinearGradients g = backward_of(kKinds[i], GradientPrecision::kFloat32, fixture.floats("W"),
+                                            fixture.floats("X"), fixture.floats("dY"), threads);
       expect_near(fixture, "dX", g.dx);
       expect_near(fixture, "dW", g.dw);
     });
@@ -100,12 +100,12 @@ void expect_product(size_t terms, A a, B b, double start, double step, float act
 // How far dY is from integers up to `most`: half a step, and what the two roundings of x * (most / a) add to it.
 double half_step(double largest, double most) { return largest / most * (0.5 + most * 2 * kUnit); }
 
-struct Shape {
+struct LinearShape {
   size_t tokens, outputs, inputs;
 };
-constexpr Shape kShapes[] = {{1, 1, 1}, {7, 17, 33}, {50, 20, 37}, {100, 35, 18}, {1100, 150, 5}};
+constexpr LinearShape kLinearShapes[] = {{1, 1, 1}, {7, 17, 33}, {50, 20, 37}, {100, 35, 18}, {1100, 150, 5}};
 
-void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecision precision) {
+void expect_right_products(const LinearShape& shape, WeightKind kind, GradientPrecision precision) {
   Threads threads(3);
   const Linear linear = make_linear(kind, random_matrix(shape.outputs, shape.inputs, 1).view(), threads);
   LinearInput input(kind, shape.tokens, shape.inputs);
@@ -155,7 +155,7 @@ void expect_right_products(const Shape& shape, WeightKind kind, GradientPrecisio
 }
 
 TEST(LinearBackward, IsTheProductWithinRounding) {
-  for (const Shape& shape : kShapes) {
+  for (const LinearShape& shape : kLinearShapes) {
     for (const WeightKind kind : kKinds) {
       for (const GradientPrecision precision : kPrecisions) {
         SCOPED_TRACE(testing::Message() << shape.tokens << " tokens, kind " << static_cast<int>(kind) << ", "
@@ -174,7 +174,7 @@ TEST(LinearBackward, IsTheSameEverywhere) {
       const Matrix x = random_matrix(540, 51, 7);
       const Matrix dy = random_matrix(540, 45, 8);
       expect_same_everywhere([&](Threads& threads) {
-        const Gradients g = backward_of(kind, precision, w, x, dy, threads);
+        const LinearGradients g = backward_of(kind, precision, w, x, dy, threads);
         std::vector<float> all = g.dx.values;
         append(g.dw.row(), all);
         return all;
@@ -212,7 +212,7 @@ TEST(LinearBackward, WhatIsNotFiniteShows) {
     Threads threads(2);
     Matrix dy = random_matrix(600, 18, 11);
     dy.view().row(550)[3] = std::numeric_limits<float>::quiet_NaN();
-    const Gradients g =
+    const LinearGradients g =
         backward_of(WeightKind::kTernary, precision, random_matrix(18, 20, 8), random_matrix(600, 20, 9), dy, threads);
     EXPECT_TRUE(std::isnan(g.dx.at(550, 0)));
     EXPECT_TRUE(std::isfinite(g.dx.at(549, 0)));

@@ -103,16 +103,16 @@ TEST(FullLinear, ForwardIsTheOracles) {
   });
 }
 
-struct Shape {
+struct ProductShape {
   size_t tokens, outputs, inputs;
 };
 // Few and many tokens: both ways of splitting a product among threads; sizes around blocks of 16 and tiles of tokens.
-constexpr Shape kShapes[] = {{1, 1, 1}, {1, 40, 100}, {1, 300, 48},  {2, 17, 33},
-                             {5, 3, 7}, {13, 64, 31}, {13, 200, 31}, {100, 35, 18}};
+constexpr ProductShape kProductShapes[] = {{1, 1, 1}, {1, 40, 100}, {1, 300, 48},  {2, 17, 33},
+                                           {5, 3, 7}, {13, 64, 31}, {13, 200, 31}, {100, 35, 18}};
 
 // y = (sum of q * trit) * (g * scale), each of them by the scalar definition: equal, not close.
 TEST(TernaryLinear, IsTheScalarDefinitionBitForBit) {
-  for (const Shape shape : kShapes) {
+  for (const ProductShape shape : kProductShapes) {
     const Matrix w = random_matrix(shape.outputs, shape.inputs, 4, 0.1);
     const Matrix x = random_matrix(shape.tokens, shape.inputs, 5, 3.0);
     const float gamma = absmean_gamma(w.view());
@@ -153,7 +153,7 @@ TEST(BinaryLinear, IsTheScalarDefinition) {
 
 // One chain of k fused multiply-adds: |error| <= k * 2^-24 * sum |x w|, to first order.
 TEST(DenseForward, IsTheProductWithinRounding) {
-  for (const Shape shape : kShapes) {
+  for (const ProductShape shape : kProductShapes) {
     const Matrix w = random_matrix(shape.outputs, shape.inputs, 7);
     const Matrix x = random_matrix(shape.tokens, shape.inputs, 8);
     for (const DType type : {DType::kF32, DType::kBF16}) {

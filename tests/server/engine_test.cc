@@ -22,7 +22,7 @@ class EngineTest : public testing::Test {
     c.head_dim = 16;
     c.ffn = 32;
     c.context = 256;
-    model_ = test::random_model(c, 3, threads_);
+    model_ = test::test_model(c, 3, threads_);
   }
 
   static BatchRequest request(size_t max_tokens, size_t choices = 1) {

@@ -111,7 +111,7 @@ Matrix random_weights(const TensorSpec& spec, uint64_t seed) {
   return random_matrix(spec.rows, spec.cols, key, 1.0 / std::sqrt(static_cast<double>(spec.cols)));
 }
 
-Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads) {
+Model test_model(const ModelConfig& config, uint64_t seed, Threads& threads) {
   Model model = make_model(config, DType::kBF16);
   for (const TensorSpec& spec : model_tensors(config)) {
     set_tensor(spec, random_weights(spec, seed).view(), threads, model);

@@ -32,7 +32,7 @@ std::vector<NamedConfig> small_configs();
 std::vector<NamedConfig> inference_configs();
 
 // Random weights: matrices of a deviation that keeps the activations' size, norms around 1.
-Model random_model(const ModelConfig& config, uint64_t seed, Threads& threads);
+Model test_model(const ModelConfig& config, uint64_t seed, Threads& threads);
 // The values of one tensor of random_model.
 Matrix random_weights(const TensorSpec& spec, uint64_t seed);
 

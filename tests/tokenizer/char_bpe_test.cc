@@ -37,7 +37,7 @@ Vocabulary random_scored(std::mt19937& random, size_t count) {
 }
 
 // The definition: of all neighbours that together are a token, join those of the best score, the leftmost of equals.
-Ids encode_by_definition(const Vocabulary& vocabulary, std::string_view text) {
+Ids merge_by_definition(const Vocabulary& vocabulary, std::string_view text) {
   std::map<std::string, std::pair<float, int32_t>> tokens;
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
     const Token& token = vocabulary.tokens[id];
@@ -79,7 +79,7 @@ TEST(CharBpe, ScoresMeanWhatTheDefinitionSays) {
     for (int i = 0; i < 20; ++i) {
       std::string text;
       for (size_t size = random() % 60; size > 0; --size) text += kPieces[random() % kPieces.size()];
-      ASSERT_EQ(tokenizer.encode(text, false, false), encode_by_definition(vocabulary, text)) << text;
+      ASSERT_EQ(tokenizer.encode(text, false, false), merge_by_definition(vocabulary, text)) << text;
       compared += text.size();
     }
   }

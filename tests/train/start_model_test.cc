@@ -163,7 +163,7 @@ TEST_F(Start, StoredTritsStayAsTheyAre) {
     ModelConfig config = options.model;
     config.weights = kind;
     config.heads = config.kv_heads = 4;  // the packed form wants whole bytes
-    const Model model = random_model(config, 3, threads);
+    const Model model = test_model(config, 3, threads);
     const std::filesystem::path saved = directory / std::string(weight_kind_name(kind));
     save_hf(model, saved, {});
     const StoredModel stored = open_model(saved);
@@ -210,7 +210,7 @@ TEST_F(Start, RefusesWhatDoesNotFit) {
   EXPECT_NO_THROW(complete_options(next));
 
   for (const NamedConfig& named : inference_configs()) {
-    save_hf(random_model(named.config, 1, threads), directory / named.name, {});
+    save_hf(test_model(named.config, 1, threads), directory / named.name, {});
     TrainOptions wrong = next;
     wrong.from = (directory / named.name).string();
     wrong.model = start_config(wrong.from);

@@ -1,0 +1,49 @@
+#include "base/json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace tern {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+namespace {
+
+template <class Json>
+Json parse(std::string_view text, int deepest) {
+  const auto refuse_depth = [deepest](int depth, typename Json::parse_event_t, Json&) {
+    if (depth > deepest) fail("more than {} levels deep", deepest);
+    return true;
+  };
+  try {
+    return deepest == kAnyDepth ? Json::parse(text) : Json::parse(text, refuse_depth);
+  } catch (const typename Json::exception& error) {
+    // "[json.exception.parse_error.101] parse error at line 1, ...": without the library's number.
+    std::string_view message = error.what();
+    if (const size_t end = message.find("] "); end != std::string_view::npos) message.remove_prefix(end + 2);
+    fail("not valid JSON ({} bytes): {}", text.size(), printable(message));
+  }
+}
+
+}  // namespace
+
+json parse_json(std::string_view text, int deepest) { return parse<json>(text, deepest); }
+
+ordered_json parse_ordered_json(std::string_view text, int deepest) { return parse<ordered_json>(text, deepest); }
+
+json try_parse_json(std::string_view text) { return json::parse(text, nullptr, false); }
+
+ordered_json try_parse_ordered_json(std::string_view text) { return ordered_json::parse(text, nullptr, false); }
+
+std::string json_text(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+std::string json_text(const ordered_json& value, int indent) {
+  return value.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace tern

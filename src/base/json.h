@@ -1,0 +1,28 @@
+// JSON from text and to text. A file that does either itself compiles nlohmann's parser or serializer again, which
+// takes longer than all else in it: here they are compiled once.
+#pragma once
+
+#include <limits>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+namespace tern {
+
+inline constexpr int kAnyDepth = std::numeric_limits<int>::max();
+
+// The value of a JSON text. Error for what is not JSON and for more than `deepest` levels. However deep the text is
+// nested, reading it and looking into it takes no stack; copying would. An
+// ordered_json keeps the order of an object's fields.
+nlohmann::json parse_json(std::string_view text, int deepest = kAnyDepth);
+nlohmann::ordered_json parse_ordered_json(std::string_view text, int deepest = kAnyDepth);
+
+// The same without a reason: a discarded value (is_discarded()) for what is not JSON.
+nlohmann::json try_parse_json(std::string_view text);
+nlohmann::ordered_json try_parse_ordered_json(std::string_view text);
+
+// On one line without spaces, or indented by so many. Bytes that are not UTF-8 become U+FFFD.
+std::string json_text(const nlohmann::json& value, int indent = -1);
+std::string json_text(const nlohmann::ordered_json& value, int indent = -1);
+
+}  // namespace tern
