@@ -250,6 +250,7 @@ TEST(Safetensors, WriterRefuses) {
   expect_error([&] { write({{"__metadata__", DType::kU8, {2}, good.produce}}); }, "cannot be a tensor's name");
   expect_error([&] { write({{"a", DType::kTQ1_0, {256}, good.produce}}); }, "type tq1_0 cannot be stored");
   expect_error([&] { write({good}, {{"k", "\xFF"}}); }, "metadata 'k' is not UTF-8");
+  expect_error([&] { write({{"\xFF", DType::kU8, {2}, good.produce}}); }, "cannot be a tensor's name");
   expect_error([&] { write({{"a", DType::kU8, {3}, good.produce}}); }, "tensor 'a': expected 3 bytes, got 2");
   expect_error([&] { write({{"a", DType::kU8, {1}, good.produce}}); }, "expected 1 bytes, got at least 2");
   EXPECT_EQ(read_file(path), "earlier");
