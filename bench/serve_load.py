@@ -3,9 +3,13 @@
 of all together, time to the first token and between tokens (50th and 99th percentile), as a table or JSON.
 
 usage: bench/serve_load.py URL [--clients 1 4 16] [--requests N a client] [--tokens N] [--prompt-tokens N] [--json]
+       bench/serve_load.py URL --first-token [--piece 256] [--requests N]
        bench/serve_load.py URL --leaks PID [--idle 500] [--short 10000]
 
 URL is the server's root, such as http://127.0.0.1:8080. Prompts differ, so that no server can take them from a cache.
+With --first-token: the time to the first token of a prompt of 16 tokens alone, and of one that comes while a prompt of 2,000
+tokens is read; of a prompt of one piece (tern serve --prompt-piece), which is the unit of that reading; of a prompt of 1,008
+tokens, and of another one with the same first 1,000. Medians and largest of N.
 With --leaks: idle streams that are opened and left, then short requests, twice, and what the process holds after each.
 """
 import argparse
@@ -86,6 +90,57 @@ def measure(options, clients):
             "between_tokens_p50_s": percentile(between, .5), "between_tokens_p99_s": percentile(between, .99)}
 
 
+def first_token(url, tokens, answer=1):
+    """Seconds to the first token of a prompt of token ids."""
+    connection = connect(url)
+    begin = time.monotonic()
+    connection.request("POST", "/v1/completions", json.dumps({
+        "prompt": tokens, "max_tokens": answer, "temperature": 0, "stream": True, "ignore_eos": True}))
+    response = connection.getresponse()
+    if response.status != 200:
+        raise SystemExit(f"serve_load: status {response.status}: {response.read()[:300]}")
+    response.readline()  # the first event: what follows is not waited for, but read
+    seconds = time.monotonic() - begin
+    response.read()
+    connection.close()
+    return seconds
+
+
+def first_tokens(options):
+    choose = random.Random(1)
+
+    def ids(count):
+        return [choose.randrange(300, 3000) for _ in range(count)]
+
+    def of(measured):
+        values = [measured(k) for k in range(options.requests)]
+        return {"median_s": percentile(values, .5), "most_s": max(values)}
+
+    def beside_a_long_prompt(k):
+        long = threading.Thread(target=first_token, args=(options.url, ids(2000)))
+        long.start()
+        time.sleep(0.3 + 0.13 * k)  # at different moments of a piece
+        seconds = first_token(options.url, ids(16))
+        if not long.is_alive():
+            raise SystemExit("serve_load: the long prompt was read before the short one had its first token")
+        long.join()
+        return seconds
+
+    def twice(_):
+        prefix = ids(1000)
+        cold.append(first_token(options.url, prefix + ids(8)))
+        return first_token(options.url, prefix + ids(8))
+
+    cold = []
+    first_token(options.url, ids(16))
+    report = {"alone": of(lambda _: first_token(options.url, ids(16))),
+              "one_piece": of(lambda _: first_token(options.url, ids(options.piece))),
+              "beside_2000_tokens": of(beside_a_long_prompt),
+              "cached_1000_tokens": of(twice)}
+    report["not_cached_1008_tokens"] = {"median_s": percentile(cold, .5), "most_s": max(cold)}
+    return report
+
+
 def held_by(pid):
     status = open(f"/proc/{pid}/status", encoding="ascii").read()
     rss = int(status.split("VmRSS:")[1].split()[0])
@@ -142,6 +197,8 @@ def main():
     parser.add_argument("--requests", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt-tokens", type=int, default=32)
+    parser.add_argument("--first-token", action="store_true")
+    parser.add_argument("--piece", type=int, default=256)
     parser.add_argument("--leaks", type=int, metavar="PID")
     parser.add_argument("--idle", type=int, default=500)
     parser.add_argument("--short", type=int, default=10000)
@@ -149,6 +206,9 @@ def main():
     options = parser.parse_args()
     if options.leaks:
         print(json.dumps(leaks(options), indent=2))
+        return
+    if options.first_token:
+        print(json.dumps(first_tokens(options), indent=2))
         return
     rows = [measure(options, clients) for clients in options.clients]
     if options.json:

@@ -41,5 +41,6 @@ done
 
 table "$OUT" full ternary | tee "$OUT/table.md"
 "$TERN" plot "$OUT/full" "$OUT/ternary" --svg "$OUT/loss.svg" --title "Stories, BPE 4096"
-"$TERN" convert "$OUT/ternary" "$OUT/tern-stories.gguf" --type tq1_0
+# What a chat says is gone on with: a model of stories knows no turns.
+"$TERN" convert "$OUT/ternary" "$OUT/tern-stories.gguf" --type tq1_0 --name tern-stories --chat-template plain
 samples "$OUT/tern-stories.gguf" -n 150 --temperature 0.7 | tee "$OUT/samples.txt"

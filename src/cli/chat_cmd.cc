@@ -26,12 +26,10 @@ struct ChatArguments {
   int threads = 0;
 };
 
-// Without --context: keys and values of very long contexts would fill the memory before the first word.
-constexpr size_t kLongestDefaultContext = 8192;
-
 void chat(ChatArguments args) {
   Conversation::Options& options = args.settings.options;
   validate(options.sampling);
+  args.model = chosen_model(args.model);
   if (options.max_tokens == 0) fail("--tokens is 0, expected at least 1");
   const KvType kv_type = kv_type_option(args.kv_type);
   Threads threads(make_threads(args.threads));
@@ -60,7 +58,7 @@ void add_chat_command(CLI::App& app) {
   auto args = std::make_shared<ChatArguments>();
   Conversation::Options& options = args->settings.options;
   CLI::App& command = *app.add_subcommand("chat", "Talk with a model");
-  command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
+  add_model_option(command, args->model);
   command.add_option("--chat-template", args->chat_template,
                      "A file, or one of " + template_names() + "; default: the model's own");
   command.add_option("--system", args->system, "What the model is told first");

@@ -4,12 +4,31 @@
 
 #include <array>
 #include <cstdio>
+#include <filesystem>
 
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
 
 namespace tern {
+
+void add_model_option(CLI::App& command, std::string& model) {
+  command.add_option("-m,--model", model,
+                     "GGUF file, Hugging Face directory or training directory; default: tern's own model of stories");
+}
+
+std::string chosen_model(const std::string& given) {
+  namespace fs = std::filesystem;
+  if (!given.empty()) return given;
+  const fs::path box = fs::path("models") / "tern-stories.gguf";
+  std::error_code error;  // where /proc is not mounted
+  for (fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path(); folder.has_relative_path();
+       folder = folder.parent_path()) {
+    if (fs::is_regular_file(folder / box, error)) return folder / box;
+  }
+  if (fs::is_regular_file(box, error)) return box;
+  fail("no model: expected -m MODEL, or {} in the working directory or a folder above the program's", box.string());
+}
 
 void add_threads_option(CLI::App& command, int& threads) {
   command.add_option("-t,--threads", threads, "Threads; 0: one for every available processor")->capture_default_str();

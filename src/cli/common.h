@@ -22,6 +22,16 @@ void apply(const std::optional<T>& given, U& target) {
   if (given) target = *given;
 }
 
+// Adds -m/--model, without which the model in the box is taken (chosen_model()).
+void add_model_option(CLI::App& command, std::string& model);
+
+// What -m names, else the ternary model of stories that comes with tern: models/tern-stories.gguf in a folder above the
+// program's, or in the working directory. Error when neither is there.
+std::string chosen_model(const std::string& given);
+
+// Without --context: keys and values of very long contexts would fill the memory before the first word.
+inline constexpr size_t kLongestDefaultContext = 8192;
+
 // Adds -t/--threads; 0 means one for every processor this process may use.
 void add_threads_option(CLI::App& command, int& threads);
 

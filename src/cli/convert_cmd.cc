@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "model/chat_format.h"
 #include "model/save.h"
+#include "template/named_templates.h"
 
 namespace tern {
 namespace {
@@ -19,6 +21,8 @@ struct ConvertArguments {
   std::string out;
   std::string type;
   std::string embedding;
+  std::string chat_template;
+  std::string name;
   uint64_t shard_bytes = kDefaultShardBytes;
   bool ternarize = false;
   bool json = false;
@@ -38,17 +42,20 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   SaveOptions options;
   options.type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
   options.vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
-  options.chat_template = loaded.chat_template;
+  options.chat_template = args.chat_template.empty()
+                              ? loaded.chat_template
+                              : choose_chat_template(std::nullopt, args.chat_template).source();
   options.embedding_hints = loaded.embedding;
   options.shard_bytes = args.shard_bytes;
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
-    options.name = loaded.name;
+    options.name = args.name.empty() ? loaded.name : args.name;
     if (!args.embedding.empty()) options.embedding_type = parse_dtype(args.embedding);
     save_gguf(loaded.model, out, options);
     return;
   }
   if (!args.embedding.empty()) fail("--embedding {}: only for GGUF files", args.embedding);
+  if (!args.name.empty()) fail("--name {}: only for GGUF files", args.name);
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
     save_hf(loaded.model, out, options);
@@ -96,6 +103,9 @@ void add_convert_command(CLI::App& app) {
                      "Face, else bf16");
   command.add_option("--embedding", args->embedding,
                      "Type of embedding and head in a GGUF file: bf16, f16, f32 or q8_0; default: as they are");
+  command.add_option("--name", args->name, "The model's name in a GGUF file; default: as it is");
+  command.add_option("--chat-template", args->chat_template,
+                     "A file, or one of " + template_names() + ", that the model is to have; default: as it is");
   command
       .add_option("--shard-size", args->shard_bytes,
                   "Hugging Face: begin another weights file above this size, e.g. 500MB (default: 5GB)")

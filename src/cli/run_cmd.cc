@@ -55,6 +55,7 @@ void print_json(const RunArguments& args, HeadKind head, const Generation& g, co
 
 void run(RunArguments args) {
   validate(args.sampling);
+  args.model = chosen_model(args.model);
   const KvType kv_type = kv_type_option(args.kv_type);
   const std::atomic<bool>& stop = catch_interrupts();
   Threads threads(make_threads(args.threads));
@@ -115,7 +116,7 @@ void run(RunArguments args) {
 void add_run_command(CLI::App& app) {
   auto args = std::make_shared<RunArguments>();
   CLI::App& command = *app.add_subcommand("run", "Generate text from a model");
-  command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
+  add_model_option(command, args->model);
   command.add_option("-p,--prompt", args->prompt, "The text to go on from");
   command.add_option("-n,--tokens", args->max_tokens, "The most tokens to generate")->capture_default_str();
   command.add_option("-c,--context", args->context, "Tokens of context; 0: the model's");

@@ -30,9 +30,6 @@ struct ServeArguments {
   int threads = 0;
 };
 
-// Without --context: the cache of very long contexts would fill the memory before the first request.
-constexpr size_t kLongestDefaultContext = 8192;
-
 std::vector<std::string> read_keys(const std::string& path) {
   std::ifstream file(path);
   if (!file) fail("{}: cannot be read", path);
@@ -78,6 +75,7 @@ class Signals {
 };
 
 void serve(ServeArguments args) {
+  args.model = chosen_model(args.model);
   Batcher::Options& batch = args.service.batch;
   if (batch.sequences == 0) fail("--parallel is 0, expected at least 1");
   if (batch.prompt_piece == 0) fail("--prompt-piece is 0, expected at least 1");
@@ -140,7 +138,7 @@ void add_serve_command(CLI::App& app) {
   auto args = std::make_shared<ServeArguments>();
   Batcher::Options& batch = args->service.batch;
   CLI::App& command = *app.add_subcommand("serve", "Serve a model over HTTP, as OpenAI's API");
-  command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
+  add_model_option(command, args->model);
   command.add_option("--host", args->http.address, "Address to listen on")->capture_default_str();
   command.add_option("--port", args->http.port, "0: one that is free")->capture_default_str();
   command.add_option("--alias", args->service.model_name, "The model's name for clients; default: its own");

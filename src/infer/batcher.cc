@@ -309,7 +309,15 @@ void Batcher::plan() {
 void Batcher::build_batch() {
   batch_.clear();
   pieces_.clear();
-  for (Sequence* sequence : in_order()) {
+  std::vector<Sequence*> sequences = in_order();
+  // Together at the end, so that each head reads its weights once.
+  const auto exact = std::stable_partition(sequences.begin(), sequences.end(), [](const Sequence* sequence) {
+    return !sequence->request->options.logprobs && !sequence->request->options.prompt_logprobs;
+  });
+  const size_t others = static_cast<size_t>(exact - sequences.begin());
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    Sequence* sequence = sequences[s];
+    if (s == others) batch_.first_exact = batch_.logit_rows.size();
     const size_t count = sequence->piece;
     if (count == 0) continue;
     sequence->first_row = batch_.size();

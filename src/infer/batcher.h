@@ -30,6 +30,7 @@ struct BatchRequest {
   size_t choices = 1;                // answers, the k-th with seed + k
   SamplerOptions sampling;
   AnswerFormat format;           // of each answer
+  // Scores come of the exact head, whatever the model's: so do then the tokens of this request.
   bool logprobs = false;         // of the answer's tokens
   bool prompt_logprobs = false;  // of the prompt's tokens too
   size_t top_logprobs = 0;       // beside each of them
@@ -144,7 +145,7 @@ class Batcher {
   std::deque<std::unique_ptr<Sequence>> waiting_;   // by order
   std::vector<std::unique_ptr<Sequence>> running_;  // by the cache's sequence
   Batch batch_;
-  std::vector<Sequence*> pieces_;  // of the batch, by order
+  std::vector<Sequence*> pieces_;  // of the batch
   std::vector<BatchEvent> events_;
   State counts_;
 };

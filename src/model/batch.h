@@ -14,6 +14,8 @@ struct Batch {
   std::vector<int32_t> positions;    // (N): place of the token in its sequence
   std::vector<AttentionSpan> spans;  // runs of consecutive positions of one sequence, covering the rows in order
   std::vector<size_t> logit_rows;    // the rows whose logits are wanted, ascending
+  // Of logit_rows: from this one on the exact head computes them, whatever the model's.
+  size_t first_exact = SIZE_MAX;
 
   size_t size() const { return tokens.size(); }
 

@@ -109,4 +109,9 @@ void head_forward(const Head& head, const DenseMatrix& weights, MatView<const fl
   }
 }
 
+void exact_head_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits) {
+  weights.layout == DenseLayout::kRows ? rows_forward(weights, x, threads, logits)
+                                       : dense_forward(weights, x, threads, logits);
+}
+
 }  // namespace tern

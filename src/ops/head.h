@@ -59,4 +59,7 @@ Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weight
 void head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
                   MatView<float> logits);
 
+// The same as the exact kind has it, to the bit, whatever kind the weights are laid out for.
+void exact_head_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits);
+
 }  // namespace tern

@@ -85,24 +85,33 @@ struct Token {
 // Exact logits of the rows row_of(0..count-1), 16 at a time: one chain of fused multiply-adds over k each, as in
 // dense_forward. A part of the columns at a time stays in the first-level cache.
 template <class RowOf>
-void score_exactly(const Token& token, size_t count, Threads& threads, const RowOf& row_of) {
+void score_exactly(const DenseMatrix& weights, MatView<const float> x, MatView<float> logits, size_t count,
+                   Threads& threads, const RowOf& row_of) {
   constexpr size_t kColumns = 256;
-  const size_t D = token.screen.cols;
+  const size_t D = weights.cols;
   threads.for_ranges(count, kPanel, [&](size_t begin, size_t end) {
     Buffer<float> rows(kPanel * D);
     Buffer<float> panel(kPanel * kColumns);
+    Buffer<float> exact(x.rows * kPanel);
     for (size_t first = begin; first < end; first += kPanel) {
       const size_t n = std::min(kPanel, end - first);
-      for (size_t i = 0; i < n; ++i) token.weights.get_row(row_of(first + i), {rows.data() + i * D, D});
-      float exact[kPanel];
+      for (size_t i = 0; i < n; ++i) weights.get_row(row_of(first + i), {rows.data() + i * D, D});
       for (size_t k = 0; k < D; k += kColumns) {
         const size_t columns = std::min(kColumns, D - k);
         kernels().pack_panel_transposed(rows.data() + k, D, columns, n, panel.data());
-        kernels().gemm_f32(token.x + k, 0, 1, panel.data(), 0, 1, n, columns, k != 0, exact, kPanel);
+        kernels().gemm_f32(x.data + k, x.stride, 1, panel.data(), 0, x.rows, n, columns, k != 0, exact.data(), kPanel);
       }
-      for (size_t i = 0; i < n; ++i) token.logits[row_of(first + i)] = exact[i];
+      for (size_t t = 0; t < x.rows; ++t) {
+        for (size_t i = 0; i < n; ++i) logits.row(t)[row_of(first + i)] = exact[t * kPanel + i];
+      }
     }
   });
+}
+
+template <class RowOf>
+void score_exactly(const Token& token, size_t count, Threads& threads, const RowOf& row_of) {
+  const size_t D = token.weights.cols, V = token.logits.size();
+  score_exactly(token.weights, {token.x, 1, D}, {token.logits.data(), 1, V}, count, threads, row_of);
 }
 
 size_t score_all(const Token& token, Threads& threads) {
@@ -251,6 +260,12 @@ size_t screened_forward(const Screen& screen, const DenseMatrix& weights, MatVie
     exact += rescore(token, deviations, threads);
   }
   return exact;
+}
+
+void rows_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits) {
+  assert(weights.layout == DenseLayout::kRows && x.cols == weights.cols && logits.cols == weights.rows);
+  assert(x.rows == logits.rows);
+  score_exactly(weights, x, logits, weights.rows, threads, [](size_t i) { return i; });
 }
 
 }  // namespace tern

@@ -61,4 +61,7 @@ double screen_deviations(size_t rows);
 size_t screened_forward(const Screen& screen, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
                         MatView<float> logits);
 
+// All logits exactly, of weights in rows: the bits that dense_forward gives with panels, if not as fast.
+void rows_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits);
+
 }  // namespace tern

@@ -344,12 +344,6 @@ struct Service::Parts {
                        "logit_bias");
       }
     }
-    if (spec.options.logprobs && loaded.model.logit_head.kind != HeadKind::kExact) {
-      throw ApiError(400,
-                     fmt::format("logprobs: the server runs with the {} head, expected --head exact",
-                                 head_kind_name(loaded.model.logit_head.kind)),
-                     "logprobs");
-    }
     spec.grammar = formats.grammar(spec.options.structure);
     if (spec.grammar) spec.format = {spec.grammar.get(), &formats.trie(), spec.kind == ApiKind::kChat};
     ++running;

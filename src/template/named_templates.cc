@@ -10,7 +10,7 @@ struct NamedTemplate {
   std::string_view source;
 };
 
-constexpr std::array<NamedTemplate, 6> kTemplates{{
+constexpr std::array<NamedTemplate, 7> kTemplates{{
     {"bitnet",
      "{% for m in messages %}{{ m.role | capitalize }}: {{ m.content | trim }}<|eot_id|>{% endfor %}"
      "{% if add_generation_prompt %}{{ 'Assistant: ' }}{% endif %}"},
@@ -35,6 +35,9 @@ constexpr std::array<NamedTemplate, 6> kTemplates{{
      "{% for m in messages %}{{ bos_token if loop.first }}"
      "{{ '<|start_header_id|>' ~ m.role ~ '<|end_header_id|>\\n\\n' ~ m.content | trim ~ '<|eot_id|>' }}{% endfor %}"
      "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}{% endif %}"},
+    // For models of texts, which know no turns: each message goes on with the text before it.
+    {"plain",
+     "{% for m in messages %}{{ '\\n\\n' if m.role != 'assistant' and not loop.first }}{{ m.content }}{% endfor %}"},
     {"qwen",
      "{% if not messages or messages[0].role != 'system' %}"
      "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}{% endif %}"

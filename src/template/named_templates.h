@@ -7,7 +7,7 @@
 
 namespace tern {
 
-// The template called `name`: bitnet, chatml, falcon3, llama2, llama3, qwen. Empty for another name.
+// The template called `name`: bitnet, chatml, falcon3, llama2, llama3, plain, qwen. Empty for another name.
 std::optional<std::string> find_named_template(std::string_view name);
 // "bitnet, chatml, ...".
 std::string template_names();

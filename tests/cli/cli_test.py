@@ -19,6 +19,7 @@ import unittest
 import xml.etree.ElementTree
 from pathlib import Path
 
+import program
 from program import SHAPE, TEXT, error, error_line, start, tern
 
 
@@ -40,7 +41,7 @@ class Case(unittest.TestCase):
             out, _ = tern(*command, "--help")
             self.assertIn("--help", out)
         self.assertIn("tern", tern("--version")[0])
-        for wrong in ([], ["nonsense"], ["run"], ["train", "--steps", "many", "--out", "x"], ["convert", "only-one"]):
+        for wrong in ([], ["nonsense"], ["run", "--tokens"], ["train", "--steps", "many", "--out", "x"], ["convert", "only-one"]):
             tern(*wrong, expect=2)
 
     def test_train_reports_json(self):
@@ -402,6 +403,30 @@ class Case(unittest.TestCase):
         self.assertEqual("the " + bare, out)
         # Without a prompt the text begins after the end-of-text token.
         tern("run", "-m", self.dir / "run", "-n", 2)
+
+    def test_without_a_model_the_one_in_the_box(self):
+        # A program alone, and then with the folder of models above it.
+        home = self.dir / "home"
+        (home / "build/bin").mkdir(parents=True)
+        alone = shutil.copy(program.TERN, home / "build/bin/tern")
+        question = ["-p", "Once upon a time", "-n", 24, "-s", 1, "--json"]
+
+        def told(*args, cwd=self.dir, **kwargs):
+            return subprocess.run([alone, *map(str, args)], capture_output=True, text=True, timeout=300, cwd=cwd, **kwargs)
+
+        for command in (["run", *question], ["chat", "--json"], ["serve", "--port", 0]):
+            refused = told(*command, input="")
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("no model: expected -m MODEL, or models/tern-stories.gguf in the working directory", error_line(refused.stderr))
+        box = Path(__file__).resolve().parents[2] / "models"
+        named = json.loads(tern("run", "-m", box / "tern-stories.gguf", *question)[0])
+        self.assertEqual(len(named["tokens"]), 24)
+        self.assertEqual(json.loads(told("run", *question, cwd=box.parent).stdout)["tokens"], named["tokens"])
+        (home / "models").symlink_to(box)
+        self.assertEqual(json.loads(told("run", *question).stdout)["tokens"], named["tokens"])
+        talk = json.loads(told("chat", "--json", "-s", 1, "-n", 24, input="Once upon a time\nThe dog\n").stdout)
+        self.assertEqual([message["role"] for message in talk["messages"]], ["user", "assistant"] * 2)
+        self.assertEqual(talk["messages"][1]["content"], named["text"])  # the template adds nothing
 
     def test_tokenizer_round_trip(self):
         tern("tokenizer", "train", "--vocab", 300, "--out", self.dir / "tok.json", self.dir / "text.txt")

@@ -28,7 +28,8 @@ class Server:
     """A running `tern serve` on a port of its own."""
 
     def __init__(self, model, *args):
-        self.process = subprocess.Popen([program.TERN, "serve", "-m", model, "--port", "0", "-t", "2", *map(str, args)],
+        source = [] if model is None else ["-m", model]
+        self.process = subprocess.Popen([program.TERN, "serve", *source, "--port", "0", "-t", "2", *map(str, args)],
                                         stderr=subprocess.PIPE, text=True)
         self.lines = []
         for line in self.process.stderr:
@@ -429,6 +430,16 @@ class OtherServers(unittest.TestCase):
             self.assertEqual(len(answer["choices"]), 1)
             status, _, answer = server.request("/v1/completions", {"prompt": "a" * 3000})
             self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
+        finally:
+            server.stop()
+
+    def test_without_a_model_the_one_in_the_box(self):
+        server = Server(None)
+        try:
+            answer = server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": "Once upon a time"}],
+                                                          "temperature": 0, "max_tokens": 8})  # fmt: skip
+            self.assertEqual(answer["model"], "tern-stories")
+            self.assertEqual(answer["usage"]["completion_tokens"], 8)
         finally:
             server.stop()
 

@@ -273,6 +273,46 @@ TEST_F(BatcherTest, LogprobsAreTheDistributions) {
 }
 
 // A prompt's scores are the same when its beginning was scored before, and are kept for the next one.
+// Requests with scores have the exact head's, beside others that have the model's own head.
+TEST_F(BatcherTest, ScoresComeOfTheExactHead) {
+  ModelConfig config = batcher_config();
+  config.vocab = 600;
+  const Model exact = test::test_model(config, 5, threads_);
+  std::vector<BatchRequest> requests = many_requests(24);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].logprobs = i % 3 == 1;
+    requests[i].prompt_logprobs = i % 6 == 4;
+    requests[i].top_logprobs = i % 4;
+  }
+  const auto answers_of = [&](const Model& model, bool together) {
+    std::vector<Answer> answers;
+    Batcher batcher(model, {}, threads_);
+    std::vector<uint64_t> ids;
+    for (const BatchRequest& r : requests) {
+      ids.push_back(batcher.add(r));
+      if (!together) answers.push_back(run(batcher)[{ids.back(), 0}]);
+    }
+    if (!together) return answers;
+    auto all = run(batcher);
+    for (const uint64_t id : ids) answers.push_back(all[{id, 0}]);
+    return answers;
+  };
+  const std::vector<Answer> expected = answers_of(exact, false);
+  for (const HeadKind kind : {HeadKind::kInt8, HeadKind::kScreened}) {
+    Model model = test::test_model(config, 5, threads_);
+    set_head({kind, 0}, threads_, model);
+    const std::vector<Answer> alone = answers_of(model, false), together = answers_of(model, true);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      EXPECT_EQ(together[i].tokens, alone[i].tokens) << i;
+      EXPECT_EQ(together[i].logprobs, alone[i].logprobs) << i;
+      if (!requests[i].logprobs && !requests[i].prompt_logprobs) continue;
+      EXPECT_EQ(together[i].tokens, expected[i].tokens) << i;
+      EXPECT_EQ(together[i].logprobs, expected[i].logprobs) << i;
+      EXPECT_EQ(together[i].prompt, expected[i].prompt) << i;
+    }
+  }
+}
+
 TEST_F(BatcherTest, ScoresAreKept) {
   const auto scored = [](std::vector<int32_t> prompt) {
     BatchRequest r = request(std::move(prompt), 1, 3);

@@ -69,6 +69,22 @@ TEST(Head, ExactIsTheDenseProduct) {
   });
 }
 
+// Whatever head the weights are laid out for.
+TEST(Head, TheExactLogitsAreThereForEveryKind) {
+  const Matrix weights = random_matrix(kVocab, kDim, 1);
+  const Matrix x = random_matrix(37, kDim, 2);
+  for_each_machine([&](Threads& threads) {
+    const Matrix expected = logits_of({}, weights, DType::kBF16, x, threads);
+    for (const HeadKind kind : {HeadKind::kExact, HeadKind::kInt8, HeadKind::kScreened}) {
+      DenseMatrix matrix = dense(weights, DType::kBF16, threads);
+      const Head head = make_head({kind, 0}, threads, matrix);
+      Matrix logits = stale_matrix(x.rows, kVocab);
+      exact_head_forward(matrix, x.view(), threads, logits.view());
+      EXPECT_TRUE(same_bits(expected, logits)) << head_kind_name(kind);
+    }
+  });
+}
+
 TEST(Head, Int8IsAnExactSumOfInt8Products) {
   const Matrix weights = random_matrix(kVocab, kDim, 1);
   const Matrix x = random_matrix(5, kDim, 2);

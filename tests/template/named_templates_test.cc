@@ -51,6 +51,13 @@ TEST(NamedTemplates, RenderAsTheModelsTemplates) {
   }
 }
 
+TEST(NamedTemplates, PlainGoesOnWhereAMessageEnds) {
+  const ChatTemplate chat(find_named_template("plain").value());
+  const std::vector<ChatMessage> messages = {
+      {"system", "A tale."}, {"user", "Once "}, {"assistant", "upon a time.\n"}, {"user", "The dog"}};
+  EXPECT_EQ(chat.render(messages, {}), "A tale.\n\nOnce upon a time.\n\n\nThe dog");
+}
+
 TEST(NamedTemplates, TheFaultyOneIsKnown) {
   const Json golden = Json::parse(read_file(source_path("tests/golden/chat/cases.json")));
   for (const auto& entry : golden.at("models").items())

@@ -79,7 +79,7 @@ TEST(Sft, ATemplateThatForgetsMakesASampleOfEveryAnswer) {
 TEST(Sft, NamedTemplatesCountTheirAnswers) {
   const Tokenizer tokenizer(byte_vocabulary());
   const std::vector<ChatMessage> messages = {{"user", "Hi"}, {"assistant", "YES"}, {"user", "So"}, {"assistant", "NO"}};
-  for (const char* name : {"bitnet", "chatml", "falcon3", "llama2", "llama3", "qwen"}) {
+  for (const char* name : {"bitnet", "chatml", "falcon3", "llama2", "llama3", "plain", "qwen"}) {
     size_t answers = 0;
     for (const Sample& sample : encode_conversation(messages, ChatTemplate(*find_named_template(name)), tokenizer)) {
       const std::string text = counted_text(sample, tokenizer);

@@ -60,17 +60,9 @@ function moveAmongTokens(event) {
   next.focus();
 }
 
-// With probabilities where the server has them: a screened head has none, which it says.
-async function generateRaw(body, signal, onPiece) {
-  if (!$("raw-probabilities").checked) return generate("v1/completions", body, signal, onPiece);
-  try {
-    return await generate("v1/completions", {...body, logprobs: TOP}, signal, onPiece);
-  } catch (error) {
-    if (error.status !== 400 || error.param !== "logprobs") throw error;
-    note(`No token probabilities: ${error.message}`);
-    $("raw-probabilities").checked = false;
-    return generate("v1/completions", body, signal, onPiece);
-  }
+function generateRaw(body, signal, onPiece) {
+  const logprobs = $("raw-probabilities").checked ? {logprobs: TOP} : {};
+  return generate("v1/completions", {...body, ...logprobs}, signal, onPiece);
 }
 
 async function complete(event) {
