@@ -37,6 +37,7 @@ endif()
 if(TERN_SANITIZE)
   target_compile_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
+  target_compile_definitions(tern_flags INTERFACE TERN_SANITIZED)
 endif()
 
 # tern_library(NAME SOURCES a.cc ... DEPS tern_base ...)

@@ -20,7 +20,7 @@ import xml.etree.ElementTree
 from pathlib import Path
 
 import program
-from program import SHAPE, TEXT, error, error_line, start, tern
+from program import SHAPE, TEXT, error, error_line, slow, start, tern
 
 
 class Case(unittest.TestCase):
@@ -227,6 +227,7 @@ class Case(unittest.TestCase):
         self.assertEqual(info["memory"]["kv_cache"], 32 * info["kv_bytes_per_token"])
         self.assertGreater(info["memory"]["all"], info["memory"]["weights"] + info["memory"]["kv_cache"])
 
+    @slow
     def test_eval_compare(self):
         text = self.dir / "text.txt"
         tern("convert", self.dir / "run", self.dir / "compared.gguf")
@@ -345,11 +346,13 @@ class Case(unittest.TestCase):
                 self.assertEqual(state(target), expected, f"{source_name} -> {name}")
         shutil.rmtree(folder)
 
+    @slow
     def test_every_form_becomes_every_other(self):
         files = {f"{kind}.gguf": ["--type", kind] for kind in ("tq1_0", "tq2_0", "i2_s", "f16", "bf16", "f32")}
         folders = {"packed": [], "shards": ["--shard-size", "50KB"], "masters": ["--type", "f32"]}
         self.expect_all_conversions(self.dir / "run", {**files, **folders})
 
+    @slow
     def test_every_form_of_full_models_becomes_every_other(self):
         tern("train", *self.shape, "--weights", "full", "--sub-norms", "false", "--steps", 4, "--out", self.dir / "full")
         real = {f"{kind}.gguf": ["--type", kind] for kind in ("bf16", "f32")}
@@ -519,6 +522,7 @@ class Case(unittest.TestCase):
         self.assertNotIn("<script", html)
         xml.etree.ElementTree.fromstring(html[html.index("<svg"):html.index("</svg>")] + "</svg>")
 
+    @slow
     def test_report_goes_on_after_an_interrupt(self):
         folder = self.dir / "cut"
         command = ["report", "--quick", "--sizes", "tiny", "--throughput-size", "tiny", "--memory-budget", 0.1, "--seconds", 1, "-r", 9,
@@ -920,6 +924,7 @@ class Case(unittest.TestCase):
         self.assertRegex(message, r"step \d+: the run has diverged: for 4 steps the loss was above 6.55, .*step 0 is kept")
         tern(*run, "--diverged-steps", 0, "--out", self.dir / "goes-on")
 
+    @slow
     def test_spikes_are_skipped_and_counted(self):
         out, _ = tern("train", *self.shape, "--steps", 80, "--optimizer", "muon", "--skip-norm", 1, "--json", "--out", self.dir / "skip")
         lines = [json.loads(line) for line in (self.dir / "skip/metrics.jsonl").read_text().splitlines()]

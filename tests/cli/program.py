@@ -2,12 +2,17 @@
 import os
 import subprocess
 import sys
+import unittest
 
 TERN = os.path.abspath(sys.argv.pop(1))
 TEXT = "the quick brown fox jumps over the lazy dog and the dog does not mind at all\n" * 400
 # A model that trains in no time; --data and --out are left to say.
 SHAPE = ["--tokenizer", "byte", "--dim", 256, "--layers", 1, "--heads", 4, "--ffn", 256, "--context", 32, "--batch", 2,
          "-t", 1, "--valid-every", 0]
+
+
+# Sanitizers make the program five times as slow: what only repeats others' work with more numbers is not for them.
+slow = unittest.skipIf("TERN_SANITIZED" in os.environ, "slow, and not for sanitizers")
 
 
 def start(*args, stdout=subprocess.PIPE, **kwargs):
