@@ -214,10 +214,9 @@ std::string tool_call_expression(const std::string& name, const std::string& arg
 
 std::string tool_call_root(const std::string& calls, ToolForm form, size_t most_calls) {
   const bool bare = form == ToolForm::kBare;
-  const std::string one = bare ? fmt::format("({})", calls)
-                               : fmt::format("{} ({}) {}", gbnf_literal(fmt::format("{}\n", kOpenTag)), calls,
-                                             gbnf_literal(fmt::format("\n{}", kCloseTag)));
-  const std::string more = most_calls == 1 ? "" : fmt::format(" ({} tool-call)*", gbnf_literal(bare ? "; " : "\n"));
+  const std::string one =
+      bare ? fmt::format("({})", calls) : fmt::format(R"("{}\n" ({}) "\n{}")", kOpenTag, calls, kCloseTag);
+  const std::string more = most_calls == 1 ? "" : fmt::format(" ({} tool-call)*", bare ? R"("; ")" : R"("\n")");
   return fmt::format("root ::= tool-call{}\ntool-call ::= {}\n", more, one);
 }
 

@@ -25,10 +25,10 @@ TOOL_TEMPLATE = ("{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}"
                  "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls is defined %}{% for c in m.tool_calls %}"
                  "<tool_call>{{ c.function.arguments | tojson }}</tool_call>{% endfor %}{% endif %}\n{% endfor %}assistant: ")
 TOOLS = [{"type": "function", "function": {
-              "name": "weather", "description": "of a place",
+              "name": "weather", "description": "of a place", "strict": True,
               "parameters": {"type": "object", "required": ["place", "days"], "additionalProperties": False,
                              "properties": {"place": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 0, "maximum": 9}}}}},
-         {"type": "function", "function": {"name": "time"}}]
+         {"type": "function", "function": {"name": "time", "strict": True}}]
 
 
 class Server:
