@@ -36,7 +36,18 @@ ordered_json parse_ordered_json(std::string_view text, int deepest) { return par
 
 json try_parse_json(std::string_view text) { return json::parse(text, nullptr, false); }
 
-ordered_json try_parse_ordered_json(std::string_view text) { return ordered_json::parse(text, nullptr, false); }
+ordered_json try_parse_ordered_json(std::string_view text, int deepest) {
+  if (deepest == kAnyDepth) return ordered_json::parse(text, nullptr, false);
+  bool too_deep = false;
+  ordered_json value = ordered_json::parse(
+      text,
+      [&](int depth, ordered_json::parse_event_t, ordered_json&) {
+        too_deep = too_deep || depth > deepest;
+        return !too_deep;
+      },
+      false);
+  return too_deep ? ordered_json(ordered_json::value_t::discarded) : value;
+}
 
 std::string json_text(const json& value, int indent) {
   return value.dump(indent, ' ', false, json::error_handler_t::replace);

@@ -17,9 +17,9 @@ inline constexpr int kAnyDepth = std::numeric_limits<int>::max();
 nlohmann::json parse_json(std::string_view text, int deepest = kAnyDepth);
 nlohmann::ordered_json parse_ordered_json(std::string_view text, int deepest = kAnyDepth);
 
-// The same without a reason: a discarded value (is_discarded()) for what is not JSON.
+// The same without a reason: a discarded value (is_discarded()) for what is not JSON, or nested too deep.
 nlohmann::json try_parse_json(std::string_view text);
-nlohmann::ordered_json try_parse_ordered_json(std::string_view text);
+nlohmann::ordered_json try_parse_ordered_json(std::string_view text, int deepest = kAnyDepth);
 
 // On one line without spaces, or indented by so many. Bytes that are not UTF-8 become U+FFFD.
 std::string json_text(const nlohmann::json& value, int indent = -1);

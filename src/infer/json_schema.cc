@@ -56,7 +56,8 @@ bool has_type(const Json& value, const std::string& type) {
 
 class SchemaCompiler {
  public:
-  explicit SchemaCompiler(const Json& root) : root_(root) {}
+  // Adds to `rules`, whose names are numbered from `count` on.
+  SchemaCompiler(const Json& root, std::string& rules, size_t& count) : root_(root), rules_(rules), count_(count) {}
 
   std::string compile() {
     const std::string root = value_of(root_, "");
@@ -65,7 +66,7 @@ class SchemaCompiler {
       open_references_.pop_back();
       rules_ += fmt::format("{} ::= {}\n", rule, value_of(*schema, path));
     }
-    return fmt::format("root ::= {}\n{}{}", root, rules_, json_rules());
+    return root;
   }
 
  private:
@@ -167,7 +168,8 @@ class SchemaCompiler {
   std::string reference(const Json& schema, const std::string& path) {
     const Json& target = resolve(schema, path);
     const std::string name = schema["$ref"].get<std::string>();
-    const auto [entry, added] = references_.emplace(name, fmt::format("ref-{}", references_.size() + 1));
+    const auto [entry, added] = references_.emplace(name, "");
+    if (added) entry->second = fmt::format("ref-{}", ++count_);
     if (added) open_references_.push_back({entry->second, &target, name});
     return entry->second;
   }
@@ -432,8 +434,8 @@ class SchemaCompiler {
   }
 
   const Json& root_;
-  std::string rules_;
-  size_t count_ = 0;
+  std::string& rules_;
+  size_t& count_;
   struct Reference {
     std::string rule;
     const Json* schema;
@@ -446,10 +448,18 @@ class SchemaCompiler {
 
 }  // namespace
 
-std::string grammar_of_schema(std::string_view schema) {
+std::string SchemaGrammar::add(std::string_view schema) {
   if (schema.size() > kMostBytes) fail("JSON schema: has {} bytes, expected at most {}", schema.size(), kMostBytes);
   const Json root = with_context("JSON schema", [&] { return parse_ordered_json(schema, kDeepest); });
-  return SchemaCompiler(root).compile();
+  return SchemaCompiler(root, rules_, count_).compile();
+}
+
+std::string SchemaGrammar::rules() const { return rules_ + std::string(json_rules()); }
+
+std::string grammar_of_schema(std::string_view schema) {
+  SchemaGrammar grammar;
+  const std::string root = grammar.add(schema);
+  return fmt::format("root ::= {}\n{}", root, grammar.rules());
 }
 
 }  // namespace tern

@@ -10,6 +10,7 @@
 // - integers have at most 15 digits, numbers exponents of two, years four, and February 28 days.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,19 @@ namespace tern {
 
 // GBNF for compile_grammar(). Error for a text that is no JSON or nests too deep, and for schemas beyond the above.
 std::string grammar_of_schema(std::string_view schema);
+
+// Values of several schemas in one grammar of the caller's own.
+class SchemaGrammar {
+ public:
+  // An expression for the values that `schema` lets pass. Error as above.
+  std::string add(std::string_view schema);
+  // The rules that these expressions use. A name of the caller's clashes with none of them if it begins "tool-call".
+  std::string rules() const;
+
+ private:
+  std::string rules_;
+  size_t count_ = 0;  // of names made
+};
 
 // The schema of any JSON object.
 inline constexpr std::string_view kAnyObjectSchema = R"({"type":"object"})";

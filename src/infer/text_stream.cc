@@ -1,5 +1,8 @@
 #include "infer/text_stream.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/text.h"
 
 namespace tern {
@@ -9,11 +12,11 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
 }  // namespace
 
-TextStream::TextStream(const Tokenizer& tokenizer, bool at_start)
-    : tokenizer_(tokenizer), drop_space_(at_start && tokenizer.strips_first_space()) {}
+TextStream::TextStream(const Tokenizer& tokenizer, bool at_start, std::vector<int32_t> shown)
+    : tokenizer_(tokenizer), drop_space_(at_start && tokenizer.strips_first_space()), shown_(std::move(shown)) {}
 
 std::string TextStream::add(int32_t token) {
-  if (tokenizer_.is_special(token)) {
+  if (tokenizer_.is_special(token) && std::find(shown_.begin(), shown_.end(), token) == shown_.end()) {
     drop_space_ = tokenizer_.strips_space_after_added();
     return "";
   }

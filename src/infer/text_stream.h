@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "tokenizer/tokenizer.h"
 
@@ -11,10 +12,11 @@ namespace tern {
 
 class TextStream {
  public:
-  // `at_start`: the first token begins a text, so that an SPM vocabulary's leading space is dropped.
-  TextStream(const Tokenizer& tokenizer, bool at_start);
+  // `at_start`: the first token begins a text, so that an SPM vocabulary's leading space is dropped. `shown`: special
+  // tokens that have a text all the same, their name.
+  TextStream(const Tokenizer& tokenizer, bool at_start, std::vector<int32_t> shown = {});
 
-  // The text that `token` completes; may be empty. Special tokens have none.
+  // The text that `token` completes; may be empty. Other special tokens have none.
   std::string add(int32_t token);
   // What is left at the end: an incomplete character becomes U+FFFD.
   std::string finish();
@@ -22,6 +24,7 @@ class TextStream {
  private:
   const Tokenizer& tokenizer_;
   bool drop_space_;
+  std::vector<int32_t> shown_;
   std::string pending_;
 };
 

@@ -18,8 +18,9 @@ size_t begun(std::string_view text, std::string_view stop) {
 
 }  // namespace
 
-AnswerText::AnswerText(const Tokenizer& tokenizer, bool at_start, std::vector<std::string> stops)
-    : stream_(tokenizer, at_start), stops_(std::move(stops)) {
+AnswerText::AnswerText(const Tokenizer& tokenizer, bool at_start, std::vector<std::string> stops,
+                       std::vector<int32_t> shown)
+    : stream_(tokenizer, at_start, std::move(shown)), stops_(std::move(stops)) {
   std::erase(stops_, "");
 }
 

@@ -12,8 +12,10 @@ namespace tern {
 
 class AnswerText {
  public:
-  // `at_start`: the first token begins a text (infer/text_stream.h). Empty stop strings do not count.
-  AnswerText(const Tokenizer& tokenizer, bool at_start, std::vector<std::string> stops);
+  // `at_start`: the first token begins a text, `shown`: special tokens with a text (infer/text_stream.h). Empty stop
+  // strings do not count.
+  AnswerText(const Tokenizer& tokenizer, bool at_start, std::vector<std::string> stops,
+             std::vector<int32_t> shown = {});
 
   // The text that can be shown now: up to a stop string, and what cannot be the beginning of one.
   std::string add(int32_t token);

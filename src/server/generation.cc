@@ -8,6 +8,7 @@
 #include <ctime>
 #include <numeric>
 #include <random>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -16,20 +17,47 @@
 namespace tern {
 namespace {
 
-std::string new_id(ApiKind kind) {
+std::string random_hex(size_t digits) {
   static std::mt19937_64 random{std::random_device{}()};
-  return fmt::format("{}-{:016x}{:016x}", kind == ApiKind::kChat ? "chatcmpl" : "cmpl", random(), random());
+  std::string hex;
+  while (hex.size() < digits) hex += fmt::format("{:016x}", random());
+  hex.resize(digits);
+  return hex;
 }
+
+std::string new_id(ApiKind kind) { return (kind == ApiKind::kChat ? "chatcmpl-" : "cmpl-") + random_hex(32); }
+
+std::string new_call_id() { return "call_" + random_hex(24); }
 
 const char* finish_reason(BatchEnd end) { return end == BatchEnd::kStopToken ? "stop" : "length"; }
 
 // One answer to one prompt.
 struct Choice {
-  Choice(const Tokenizer& tokenizer, bool at_start, const std::vector<std::string>& stops)
-      : text_stream(tokenizer, at_start, stops) {}
+  // `spec` outlives it; `shown`: special tokens with a text.
+  Choice(const Tokenizer& tokenizer, const GenerationSpec& spec, const std::vector<int32_t>& shown)
+      // A chat's answer begins a text, a completion goes on from one.
+      : text_stream(tokenizer, spec.kind == ApiKind::kChat, spec.options.stops, shown) {
+    if (!spec.tools.functions.empty()) call_reader.emplace(spec.tools);
+  }
+
+  AnswerPiece add(int32_t token) {
+    std::string text = text_stream.add(token);
+    return read(std::move(text), text_stream.stopped());
+  }
+  AnswerPiece finish() { return read(text_stream.finish(), true); }
+  AnswerPiece read(std::string text, bool last) {
+    if (!call_reader) return {std::move(text), {}};
+    AnswerPiece piece = call_reader->add(text);
+    if (last) piece.append(call_reader->finish());
+    for (ToolCall& call : piece.calls) call.id = new_call_id();
+    return piece;
+  }
+  // Nothing more comes, whatever the model would write.
+  bool stopped() const { return text_stream.stopped() || (call_reader && call_reader->full()); }
 
   AnswerText text_stream;
-  std::string text;
+  std::optional<ToolCallReader> call_reader;
+  AnswerPiece answer;
   ChoiceLogprobs logprobs;
   size_t reported_logprobs = 0;
   size_t offset = 0;  // in code points, of the next token with logprobs
@@ -37,7 +65,7 @@ struct Choice {
   double sum_logprobs = 0;
   double last_token_s = 0;
   bool ended = false;
-  std::string finish;
+  std::string finish_reason;
 };
 
 // Kept alive by the engine's listeners and the reply's on_close.
@@ -53,12 +81,12 @@ class Running : public std::enable_shared_from_this<Running> {
 
   void begin() {
     if (!spec_.options.seeded) spec_.options.sampling.seed = std::random_device{}();
+    const auto shown = spec_.tools.functions.empty() ? std::vector<int32_t>{} : tool_call_tokens(context_.tokenizer);
     for (const EncodedPrompt& prompt : spec_.prompts) {
       prompt_tokens_ += prompt.tokens.size();
       for (size_t k = 0; k < spec_.best_of; ++k) {
-        // A chat's answer begins a text, a completion goes on from one.
-        choices_.emplace_back(context_.tokenizer, spec_.kind == ApiKind::kChat, spec_.options.stops);
-        if (spec_.echo) choices_.back().text = prompt.text;
+        choices_.emplace_back(context_.tokenizer, spec_, shown);
+        if (spec_.echo) choices_.back().answer.content = prompt.text;
       }
     }
     open_ = choices_.size();
@@ -131,7 +159,7 @@ class Running : public std::enable_shared_from_this<Running> {
         if (event.end == BatchEnd::kDeadline)
           return give_up(ApiError(504, "the time for this request is over", "", "timeout"), "timeout");
         if (event.end == BatchEnd::kFailed) return give_up(ApiError(500, "the engine failed"), "error");
-        if (!choices_[index].ended) end_choice(index, choices_[index].text_stream.finish(), finish_reason(event.end));
+        if (!choices_[index].ended) end_choice(index, choices_[index].finish(), finish_reason(event.end));
     }
   }
 
@@ -147,7 +175,7 @@ class Running : public std::enable_shared_from_this<Running> {
         values.front().reset();
         choice.logprobs.values.insert(choice.logprobs.values.begin(), values.begin(), values.end());
       }
-      if (spec_.options.stream) send_text(p * spec_.best_of + k, choice.text, nullptr);
+      if (spec_.options.stream) send_piece(p * spec_.best_of + k, choice.answer);
     }
   }
 
@@ -172,30 +200,31 @@ class Running : public std::enable_shared_from_this<Running> {
       choice.logprobs.values.emplace_back(event.logprobs);
     }
     if (stop_token) return;  // its end comes next
-    const std::string piece = choice.text_stream.add(event.token);
-    if (choice.text_stream.stopped()) {
+    AnswerPiece piece = choice.add(event.token);
+    if (choice.stopped()) {
       context_.engine.cancel(requests_[index / spec_.best_of], index % spec_.best_of);
-      return end_choice(index, piece, "stop");
+      return end_choice(index, std::move(piece), "stop");
     }
-    choice.text += piece;
-    if (spec_.options.stream && (!piece.empty() || spec_.options.logprobs)) send_text(index, piece, nullptr);
+    give(index, std::move(piece));
   }
 
-  void end_choice(size_t index, const std::string& piece, const char* reason) {
+  // A piece to its answer, and to the client of a stream.
+  void give(size_t index, AnswerPiece piece) {
     Choice& choice = choices_[index];
+    const bool news = !piece.empty() || choice.reported_logprobs < choice.logprobs.tokens.size();
+    if (spec_.options.stream && news) send_piece(index, piece);
+    choice.answer.append(std::move(piece));
+  }
+
+  void end_choice(size_t index, AnswerPiece piece, const char* reason) {
+    give(index, std::move(piece));
+    Choice& choice = choices_[index];
+    const bool calls = !choice.answer.calls.empty() && std::string_view(reason) == "stop";
     choice.ended = true;
-    choice.finish = reason;
-    choice.text += piece;
-    ++context_.metrics.finished[reason];
+    choice.finish_reason = calls ? "tool_calls" : reason;
+    ++context_.metrics.finished[choice.finish_reason];
     context_.metrics.answer_size.add(static_cast<double>(choice.tokens));
-    if (spec_.options.stream) {
-      if (!piece.empty() || choice.reported_logprobs < choice.logprobs.tokens.size()) send_text(index, piece, nullptr);
-      if (spec_.kind == ApiKind::kChat) {
-        send_delta(index, Json::object(), nullptr, reason);
-      } else {
-        send_text(index, "", reason);
-      }
-    }
+    if (spec_.options.stream) send_end(index);
     if (--open_ == 0) finish();
   }
 
@@ -215,19 +244,30 @@ class Running : public std::enable_shared_from_this<Running> {
 
   void send_event(const Json& json) { reply_->write("data: " + json_text(json) + "\n\n"); }
 
-  // A piece of an answer: a chat's delta or a completion's text.
-  void send_text(size_t index, const std::string& piece, const char* reason) {
-    if (spec_.kind == ApiKind::kChat) return send_delta(index, Json{{"content", piece}}, logprobs_of(index), reason);
-    Json choice = {{"index", index}, {"text", piece}, {"logprobs", logprobs_of(index)}, {"finish_reason", nullptr}};
-    if (reason != nullptr) choice["finish_reason"] = reason;
-    send_chunk("text_completion", std::move(choice));
+  // A piece of an answer that has none of it yet: a chat's delta or a completion's text.
+  void send_piece(size_t index, const AnswerPiece& piece) {
+    if (spec_.kind == ApiKind::kCompletion) return send_text(index, piece.content, logprobs_of(index), nullptr);
+    const size_t calls = choices_[index].answer.calls.size();
+    send_delta(index, chat_delta(piece, calls), logprobs_of(index), nullptr);
   }
 
-  void send_delta(size_t index, Json delta, Json logprobs, const char* reason) {
-    Json choice = {
-        {"index", index}, {"delta", std::move(delta)}, {"logprobs", std::move(logprobs)}, {"finish_reason", nullptr}};
-    if (reason != nullptr) choice["finish_reason"] = reason;
-    send_chunk("chat.completion.chunk", std::move(choice));
+  void send_end(size_t index) {
+    const std::string& reason = choices_[index].finish_reason;
+    if (spec_.kind == ApiKind::kCompletion) return send_text(index, "", logprobs_of(index), reason);
+    send_delta(index, Json::object(), nullptr, reason);
+  }
+
+  void send_text(size_t index, const std::string& text, Json logprobs, Json reason) {
+    send_chunk(
+        "text_completion",
+        {{"index", index}, {"text", text}, {"logprobs", std::move(logprobs)}, {"finish_reason", std::move(reason)}});
+  }
+
+  void send_delta(size_t index, Json delta, Json logprobs, Json reason) {
+    send_chunk("chat.completion.chunk", {{"index", index},
+                                         {"delta", std::move(delta)},
+                                         {"logprobs", std::move(logprobs)},
+                                         {"finish_reason", std::move(reason)}});
   }
 
   void send_chunk(const char* object, Json choice) {
@@ -259,12 +299,12 @@ class Running : public std::enable_shared_from_this<Running> {
         const Choice& choice = choices_[index];
         Json one = {{"index", body["choices"].size()}};
         if (chat) {
-          one["message"] = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+          one["message"] = chat_message(choice.answer);
         } else {
-          one["text"] = choice.text;
+          one["text"] = choice.answer.content;
         }
         one["logprobs"] = logprobs_of(index);
-        one["finish_reason"] = choice.finish;
+        one["finish_reason"] = choice.finish_reason;
         body["choices"].push_back(std::move(one));
       }
     }

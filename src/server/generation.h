@@ -39,6 +39,7 @@ struct GenerationSpec {
   bool echo = false;
   size_t best_of = 1;  // answers made of each prompt, of which options.choices are given
   std::vector<int32_t> stop_tokens;
+  ToolUse tools;
   std::shared_ptr<const Grammar> grammar;  // kept until the engine has forgotten the request
   AnswerFormat format;
 };

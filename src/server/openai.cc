@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "infer/json_schema.h"
 #include "server/answer_text.h"
+#include "server/request_fields.h"
+#include "server/tool_requests.h"
 
 namespace tern {
 namespace {
@@ -30,45 +32,6 @@ const char* type_of(int status) {
       return status < 500 ? "invalid_request_error" : "server_error";
   }
 }
-
-// The fields of an object, each of which may be missing or null.
-class Fields {
- public:
-  Fields(const Json& object, std::string prefix = "") : object_(object), prefix_(std::move(prefix)) {}
-
-  const Json* find(const char* name) const {
-    const auto found = object_.find(name);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  [[noreturn]] void refuse(const char* name, const std::string& expected) const {
-    throw ApiError(400, fmt::format("{}{}: expected {}", prefix_, name, expected), prefix_ + name);
-  }
-
-  template <class T>
-  void number(const char* name, double least, double most, T& value) const {
-    const Json* field = find(name);
-    if (field == nullptr) return;
-    const std::string expected = std::is_integral_v<T> ? "an integer" : "a number";
-    const bool right = std::is_integral_v<T> ? field->is_number_integer() : field->is_number();
-    if (!right) refuse(name, fmt::format("{} from {} to {}, not {}", expected, least, most, field->type_name()));
-    const auto given = field->get<double>();
-    if (!(given >= least && given <= most))
-      refuse(name, fmt::format("{} from {} to {}, not {}", expected, least, most, given));
-    value = field->get<T>();
-  }
-
-  void flag(const char* name, bool& value) const {
-    const Json* field = find(name);
-    if (field == nullptr) return;
-    if (!field->is_boolean()) refuse(name, fmt::format("true or false, not {}", field->type_name()));
-    value = field->get<bool>();
-  }
-
- private:
-  const Json& object_;
-  std::string prefix_;
-};
 
 void parse_stops(const Fields& fields, const ApiLimits& limits, GenerationOptions& options) {
   const Json* stop = fields.find("stop");
@@ -265,6 +228,7 @@ Json parse_messages(const Fields& fields) {
     Json one = (*messages)[i];
     if (*role == "developer") one["role"] = "system";
     one["content"] = content_text(message, message.find("content"));
+    parse_message_calls(message, prefix, one);
     result.push_back(std::move(one));
   }
   return result;
@@ -282,6 +246,15 @@ size_t code_points(const std::string& text) {
   size_t count = 0;
   for (size_t at = 0; at < text.size(); at += decode_utf8(text, at).size) ++count;
   return count;
+}
+
+Json call_objects(const std::vector<ToolCall>& calls) {
+  Json list = Json::array();
+  for (const ToolCall& call : calls) {
+    list.push_back(
+        {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  return list;
 }
 
 }  // namespace
@@ -344,17 +317,7 @@ ChatRequest parse_chat(const Json& body, const ApiLimits& limits) {
     if (!request.options.logprobs) fields.refuse("top_logprobs", "logprobs to be true");
     fields.number("top_logprobs", 0, static_cast<double>(limits.most_logprobs), request.options.top_logprobs);
   }
-  if (const Json* tools = fields.find("tools")) {
-    if (!tools->is_array()) fields.refuse("tools", "a list");
-    if (!tools->empty()) request.tools = *tools;
-  }
-  if (const Json* choice = fields.find("tool_choice")) {
-    if (*choice == "none") request.tools = nullptr;
-    if (choice->is_object() || *choice == "required") {
-      throw ApiError(400, "tool_choice: this server cannot make a model call a tool, expected auto or none",
-                     "tool_choice");
-    }
-  }
+  parse_tools(fields, limits, request);
   return request;
 }
 
@@ -404,6 +367,25 @@ Json chat_logprobs(const Tokenizer& tokenizer, const ChoiceLogprobs& logprobs, s
     content.push_back(std::move(one));
   }
   return {{"content", content}, {"refusal", nullptr}};
+}
+
+Json chat_message(const AnswerPiece& answer) {
+  const bool blank = answer.content.find_first_not_of(" \t\r\n") == std::string::npos;
+  Json message = {{"role", "assistant"}, {"content", answer.content}, {"refusal", nullptr}};
+  if (answer.calls.empty()) return message;
+  if (blank) message["content"] = nullptr;
+  message["tool_calls"] = call_objects(answer.calls);
+  return message;
+}
+
+Json chat_delta(const AnswerPiece& piece, size_t first_call) {
+  Json delta = Json::object();
+  if (!piece.content.empty() || piece.calls.empty()) delta["content"] = piece.content;
+  if (piece.calls.empty()) return delta;
+  Json calls = call_objects(piece.calls);
+  for (Json& call : calls) call["index"] = first_call++;
+  delta["tool_calls"] = std::move(calls);
+  return delta;
 }
 
 Json usage_object(size_t prompt_tokens, size_t completion_tokens, size_t cached_tokens) {

@@ -1,5 +1,6 @@
 // The requests and objects of OpenAI's API as far as tern speaks it (docs/serving.md), with the fields that vLLM and
-// llama.cpp added. JSON is parsed and written here and in service.cc only.
+// llama.cpp added. JSON is parsed and written here, in tool_requests.cc and
+// in service.cc only.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 
 #include "infer/batcher.h"
 #include "infer/sampler.h"
+#include "server/tool_calls.h"
 #include "tokenizer/tokenizer.h"
 
 namespace tern {
@@ -40,6 +42,9 @@ struct ApiLimits {
   size_t most_biases = 1024;
   size_t most_logprobs = 100;
   size_t longest_grammar = 65536;  // bytes, of a schema too
+  size_t most_tools = 128;
+  size_t longest_tools = size_t{1} << 20;  // bytes, all together
+  size_t longest_tool_name = 256;          // bytes
 };
 
 // A body as JSON: an object, with at most some levels. ApiError 400 otherwise.
@@ -82,8 +87,10 @@ struct CompletionRequest {
 
 struct ChatRequest {
   GenerationOptions options;
-  Json messages;  // an array of {"role", "content": text, ...}
-  Json tools;     // an array, or null
+  // An array of {"role", "content": text, ...}; the arguments in "tool_calls" are objects where they can be.
+  Json messages;
+  Json tools;  // as the template gets them: an array, or null
+  ToolUse tool_use;
 };
 
 // Each throws ApiError 400 that names the field. Unknown fields are ignored, null is as good as none.
@@ -102,6 +109,11 @@ Json completion_logprobs(const Tokenizer& tokenizer, const ChoiceLogprobs& logpr
                          size_t& offset);
 // Chats' {"content": [{"token", "logprob", "bytes", "top_logprobs"}], "refusal": null}.
 Json chat_logprobs(const Tokenizer& tokenizer, const ChoiceLogprobs& logprobs, size_t first, size_t top);
+
+// A chat's whole answer: {"role", "content", "refusal", "tool_calls"}. Content that is blank beside calls is null.
+Json chat_message(const AnswerPiece& answer);
+// The same of a piece, whose calls are numbered from `first_call` on.
+Json chat_delta(const AnswerPiece& piece, size_t first_call);
 
 Json usage_object(size_t prompt_tokens, size_t completion_tokens, size_t cached_tokens);
 

@@ -17,6 +17,7 @@
 #include "server/generation.h"
 #include "server/metrics.h"
 #include "server/openai.h"
+#include "server/tool_requests.h"
 
 namespace tern {
 namespace {
@@ -398,6 +399,10 @@ struct Service::Parts {
     spec.options = std::move(parsed.options);
     spec.best_of = spec.options.choices;
     spec.prompts.push_back({encode_prompt(tokenizer, render(parsed)), ""});
+    spec.tools = std::move(parsed.tool_use);
+    if (spec.tools.forced) {
+      spec.options.structure = forced_calls(spec.tools, tool_form(chat_template->source()));
+    }
     start(std::move(spec), std::move(reply));
   }
 

@@ -3,6 +3,7 @@
 
 usage: openai_client_test.py TERN [unittest arguments]
 """
+import json
 import sys
 import tempfile
 import unittest
@@ -14,7 +15,7 @@ except ImportError:
     print("skipped: the Python package openai is not installed")
     sys.exit(77)
 
-from serve_test import Server, make_model
+from serve_test import TOOL_TEMPLATE, TOOLS, Server, make_model
 
 
 class OpenAiClient(unittest.TestCase):
@@ -22,7 +23,7 @@ class OpenAiClient(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="tern-openai-")
         cls.dir = Path(cls.folder.name)
-        cls.server = Server(make_model(cls.dir), "--chat-template", cls.dir / "template.jinja", "--api-key", "secret",
+        cls.server = Server(make_model(cls.dir, TOOL_TEMPLATE, context=512, steps=1), "--chat-template", cls.dir / "template.jinja", "--api-key", "secret",
                             "--max-queue", 8)
         cls.client = openai.OpenAI(base_url=f"http://127.0.0.1:{cls.server.port}/v1", api_key="secret", max_retries=0)
 
@@ -54,6 +55,28 @@ class OpenAiClient(unittest.TestCase):
         pieces = list(self.client.chat.completions.create(**options, stream=True, stream_options={"include_usage": True}))
         self.assertEqual("".join(c.delta.content or "" for p in pieces for c in p.choices), whole.choices[0].message.content)
         self.assertEqual(pieces[-1].usage.completion_tokens, whole.usage.completion_tokens)
+
+    def test_tools(self):
+        options = {"model": "any", "messages": [{"role": "user", "content": "Hi"}], "tools": TOOLS, "seed": 2,
+                   "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 200}
+        whole = self.client.chat.completions.create(**options).choices[0]
+        self.assertEqual((whole.finish_reason, whole.message.content), ("tool_calls", None))
+        call = whole.message.tool_calls[0]
+        arguments = json.loads(call.function.arguments)
+        self.assertEqual(set(arguments), {"place", "days"} if call.function.name == "weather" else set())
+        with self.client.chat.completions.stream(**options) as stream:
+            streamed = stream.get_final_completion().choices[0]
+        self.assertEqual(streamed.finish_reason, "tool_calls")
+        self.assertEqual([c.function.model_dump(include={"name", "arguments"}) for c in streamed.message.tool_calls],
+                         [call.function.model_dump(include={"name", "arguments"})])
+        # The client's own objects come back as messages.
+        messages = [*options["messages"], whole.message, {"role": "tool", "tool_call_id": call.id, "content": "12"}]
+        named = {"type": "function", "function": {"name": "time"}}
+        again = self.client.chat.completions.create(**{**options, "messages": messages, "tool_choice": named})
+        self.assertEqual(again.choices[0].message.tool_calls[0].function.name, "time")
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.client.chat.completions.create(**{**options, "tool_choice": {"type": "function", "function": {"name": "x"}}})
+        self.assertEqual(caught.exception.param, "tool_choice.function.name")
 
     def test_errors(self):
         with self.assertRaises(openai.BadRequestError) as caught:

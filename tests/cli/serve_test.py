@@ -20,8 +20,15 @@ import program
 from program import SHAPE, TEXT, error, tern
 
 CONTEXT = 64
-LONGER = [CONTEXT if option == 32 else option for option in SHAPE]
 TEMPLATE = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+TOOL_TEMPLATE = ("{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}"
+                 "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls is defined %}{% for c in m.tool_calls %}"
+                 "<tool_call>{{ c.function.arguments | tojson }}</tool_call>{% endfor %}{% endif %}\n{% endfor %}assistant: ")
+TOOLS = [{"type": "function", "function": {
+              "name": "weather", "description": "of a place", "strict": True,
+              "parameters": {"type": "object", "required": ["place", "days"], "additionalProperties": False,
+                             "properties": {"place": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 0, "maximum": 9}}}}},
+         {"type": "function", "function": {"name": "time", "strict": True}}]
 
 
 class Server:
@@ -106,10 +113,14 @@ class Server:
         return self.process.returncode
 
 
-def make_model(folder):
+def shape(context):
+    return [context if option == 32 else option for option in SHAPE]
+
+
+def make_model(folder, template=TEMPLATE, context=CONTEXT, steps=30):
     (folder / "text.txt").write_text(TEXT)
-    (folder / "template.jinja").write_text(TEMPLATE)
-    tern("train", "--data", folder / "text.txt", *LONGER, "--steps", 30, "--out", folder / "run")
+    (folder / "template.jinja").write_text(template)
+    tern("train", "--data", folder / "text.txt", *shape(context), "--steps", steps, "--out", folder / "run")
     tern("convert", folder / "run", folder / "model.gguf", "--type", "tq1_0")
     return folder / "model.gguf"
 
@@ -372,6 +383,112 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.server.request("/health", headers={"X-Request-Id": "42"})[1].getheader("X-Request-Id"), "42")
 
 
+class Tools(unittest.TestCase):
+    """Calls by a model that knows nothing: it is made to."""
+
+    BODY = {"messages": [{"role": "user", "content": "?"}], "tools": TOOLS, "max_tokens": 600, "seed": 1}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="tern-serve-")
+        cls.dir = Path(cls.folder.name)
+        cls.model = make_model(cls.dir, TOOL_TEMPLATE, context=1024, steps=1)
+        cls.server = Server(cls.model, "--parallel", 4, "--chat-template", cls.dir / "template.jinja")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.folder.cleanup()
+
+    def ask(self, server=None, **options):
+        return (server or self.server).post("/v1/chat/completions", {**self.BODY, **options})["choices"]
+
+    def calls_of(self, choice):
+        """Names and arguments of an answer that is calls and nothing else."""
+        self.assertEqual(choice["finish_reason"], "tool_calls")
+        self.assertIsNone(choice["message"]["content"])
+        calls = []
+        for call in choice["message"]["tool_calls"]:
+            self.assertEqual((set(call), call["type"]), ({"id", "type", "function"}, "function"))
+            self.assertRegex(call["id"], "^call_[0-9a-f]{24}$")
+            arguments = json.loads(call["function"]["arguments"])
+            if call["function"]["name"] == "weather":
+                self.assertEqual(set(arguments), {"place", "days"})
+                self.assertIn(arguments["place"], ("Paris", "Rome"))
+                self.assertIn(arguments["days"], range(10))
+            else:
+                self.assertEqual((call["function"]["name"], arguments), ("time", {}))
+            calls.append((call["function"]["name"], arguments))
+        return calls
+
+    def test_required(self):
+        choices = self.ask(tool_choice="required", n=12)
+        whole = [self.calls_of(choice) for choice in choices if choice["finish_reason"] != "length"]
+        self.assertTrue(any(len(calls) > 1 for calls in whole), choices)
+        self.assertEqual({name for calls in whole for name, _ in calls}, {"weather", "time"})
+        ids = [call["id"] for choice in choices for call in choice["message"].get("tool_calls", [])]
+        self.assertEqual(len(set(ids)), len(ids))
+        for choice in self.ask(tool_choice="required", parallel_tool_calls=False, n=6):
+            self.assertEqual(len(self.calls_of(choice)), 1)
+        for choice in self.ask(tool_choice={"type": "function", "function": {"name": "time"}}, n=3):
+            self.assertEqual(self.calls_of(choice), [("time", {})])
+
+    def test_streams(self):
+        options = {"tool_choice": "required", "parallel_tool_calls": False, "n": 2, "logprobs": True, "top_logprobs": 1}
+        whole = self.ask(**options)
+        events = self.server.stream("/v1/chat/completions", {**self.BODY, **options, "stream_options": {"include_usage": True}})
+        self.assertEqual(events[-1]["usage"]["completion_tokens"], sum(len(c["logprobs"]["content"]) for c in whole))
+        for k, choice in enumerate(whole):
+            parts = [c for event in events for c in event["choices"] if c["index"] == k]
+            calls = [call for part in parts for call in part["delta"].get("tool_calls", [])]
+            self.assertEqual([call.pop("index") for call in calls], [0])
+            self.assertEqual(self.calls_of({"finish_reason": parts[-1]["finish_reason"], "message": {"content": None, "tool_calls": calls}}),
+                             self.calls_of(choice))
+            self.assertEqual("".join(part["delta"].get("content", "") for part in parts), "")
+            scores = [score for part in parts if part["logprobs"] for score in part["logprobs"]["content"]]
+            self.assertEqual(scores, choice["logprobs"]["content"])
+            self.assertTrue("".join(score["token"] for score in scores).startswith("<tool_call>\n{\"name\": \""))
+
+    def test_the_other_form(self):
+        (self.dir / "bare.jinja").write_text(TOOL_TEMPLATE.replace("<tool_call>", '{"name": "", "parameters": '))
+        server = Server(self.model, "--chat-template", self.dir / "bare.jinja")
+        try:
+            for parallel in (False, True):
+                choices = self.ask(server, tool_choice="required", parallel_tool_calls=parallel, n=4)
+                whole = [self.calls_of(choice) for choice in choices if choice["finish_reason"] != "length"]
+                self.assertTrue(whole, choices)
+        finally:
+            server.stop()
+
+    def test_answers_without_calls(self):
+        for options in ({}, {"tool_choice": "none"}, {"tools": None}):
+            choice = self.ask(max_tokens=8, **options)[0]
+            self.assertIn(choice["finish_reason"], ("stop", "length"))
+            self.assertNotIn("tool_calls", choice["message"])
+            self.assertIsInstance(choice["message"]["content"], str)
+        form = {"type": "json_schema", "json_schema": {"schema": {"const": {"name": "time", "parameters": {}}}}}
+        choice = self.ask(response_format=form)[0]
+        self.assertEqual(json.loads(choice["message"]["content"]), {"name": "time", "parameters": {}})
+
+    def test_the_conversation_goes_on(self):
+        messages = [{"role": "user", "content": "?"},
+                    {"role": "assistant", "content": None, "tool_calls": [
+                        {"id": "call_1", "type": "function", "function": {"name": "time", "arguments": "{\"zone\": [1]}"}}]},
+                    {"role": "tool", "tool_call_id": "call_1", "content": "noon"}]
+        prompt = self.server.post("/apply-template", {"messages": messages, "tools": TOOLS})["prompt"]
+        self.assertEqual(prompt, '[weather][time]user: ?\nassistant: <tool_call>{"zone": [1]}</tool_call>\ntool: noon\nassistant: ')
+
+    def test_wrong_requests_name_the_field(self):
+        odd = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "minProperties": 1}}}]
+        for options, param in (({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+                               ({"tool_choice": "always"}, "tool_choice"),
+                               ({"tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice.function.name"),
+                               ({"tools": odd, "tool_choice": "required"}, "tools[0].function.parameters"),
+                               ({"tool_choice": "required", "response_format": {"type": "json_object"}}, "response_format")):
+            status, _, answer = self.server.request("/v1/chat/completions", {**self.BODY, **options})
+            self.assertEqual((status, answer["error"]["param"]), (400, param), answer)
+
+
 class OtherServers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -420,8 +537,7 @@ class OtherServers(unittest.TestCase):
 
     def test_little_memory_shortens_the_context(self):
         # What an answer might grow to is no reason to refuse its request.
-        shape = [4096 if option == 32 else option for option in SHAPE]
-        tern("train", "--data", self.dir / "text.txt", *shape, "--steps", 1, "--out", self.dir / "long")
+        tern("train", "--data", self.dir / "text.txt", *shape(4096), "--steps", 1, "--out", self.dir / "long")
         # 4 heads of 64 in bf16: 2^10 bytes a token and layer.
         server = Server(self.dir / "long", "--kv-memory", 2100 * 1024 / 2**30, "--chat-template", self.dir / "template.jinja")
         try:

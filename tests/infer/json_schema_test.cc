@@ -237,5 +237,22 @@ TEST_F(JsonSchemaTest, LongChainsAndWideCircles) {
   test::expect_error([&] { grammar_of_schema(both.dump()); }, "oneOf");
 }
 
+TEST_F(JsonSchemaTest, ValuesOfSeveralSchemasStandInOneGrammar) {
+  SchemaGrammar schemas;
+  const char* text = R"({"type":"array","items":{"$ref":"#/$defs/x"},"minItems":1,"$defs":{"x":{"const":%}}})";
+  const auto with = [&](const char* value) { return std::string(text).replace(std::string(text).find('%'), 1, value); };
+  const std::string one = schemas.add(with("1")), two = schemas.add(with("2"));
+  const Grammar grammar = compile_grammar("root ::= " + one + " \"=\" " + two + "\n" + schemas.rules());
+  GrammarMatcher matcher(grammar);
+  const auto passes = [&](std::string_view answer) {
+    auto state = matcher.start();
+    for (const char byte : answer) state = matcher.next(state, static_cast<uint8_t>(byte));
+    return matcher.can_end(state);
+  };
+  EXPECT_TRUE(passes("[1]=[2]"));
+  EXPECT_FALSE(passes("[1]=[1]"));
+  EXPECT_FALSE(passes("[2]=[2]"));
+}
+
 }  // namespace
 }  // namespace tern

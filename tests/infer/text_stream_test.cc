@@ -43,6 +43,8 @@ TEST(TextStream, SpecialTokensHaveNoText) {
   const Tokenizer tokenizer(byte_vocabulary());
   TextStream stream(tokenizer, true);
   EXPECT_EQ(stream.add(*tokenizer.bos_id()), "");
+  TextStream other(tokenizer, true, {*tokenizer.bos_id()});
+  EXPECT_EQ(other.add(*tokenizer.bos_id()), kEndOfText);
 }
 
 }  // namespace
