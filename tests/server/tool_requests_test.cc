@@ -13,9 +13,8 @@ constexpr const char* kTwoTools = R"("tools": [
     {"type": "function", "function": {"name": "g", "strict": null}}])";
 
 ChatRequest chat_with(const std::string& fields) {
-  return parse_chat(
-      parse_body(R"({"messages": [{"role": "user", "content": "?"}])" + (fields.empty() ? "" : ", ") + fields + "}"),
-      {});
+  const std::string messages = R"({"messages": [{"role": "user", "content": "?"}])";
+  return parse_chat(parse_body(messages + (fields.empty() ? "" : ", ") + fields + "}"), {});
 }
 
 ChatRequest chat_of(const std::string& messages) {
