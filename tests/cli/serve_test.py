@@ -476,7 +476,7 @@ class Tools(unittest.TestCase):
                         {"id": "call_1", "type": "function", "function": {"name": "time", "arguments": "{\"zone\": [1]}"}}]},
                     {"role": "tool", "tool_call_id": "call_1", "content": "noon"}]
         prompt = self.server.post("/apply-template", {"messages": messages, "tools": TOOLS})["prompt"]
-            self.assertEqual(prompt, '[weather][time]user: ?assistant: <tool_call>{"zone": [1]}</tool_call>tool: noonassistant: ')
+        self.assertEqual(prompt, '[weather][time]user: ?assistant: <tool_call>{"zone": [1]}</tool_call>tool: noonassistant: ')
 
     def test_wrong_requests_name_the_field(self):
         odd = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "minProperties": 1}}}]
