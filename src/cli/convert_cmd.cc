@@ -42,9 +42,8 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   SaveOptions options;
   options.type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
   options.vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
-  options.chat_template = args.chat_template.empty()
-                              ? loaded.chat_template
-                              : choose_chat_template(std::nullopt, args.chat_template).source();
+  options.chat_template = args.chat_template.empty() ? loaded.chat_template
+                                                     : choose_chat_template(std::nullopt, args.chat_template).source();
   options.embedding_hints = loaded.embedding;
   options.shard_bytes = args.shard_bytes;
   const std::filesystem::path out(args.out);

@@ -29,7 +29,7 @@ struct BatchRequest {
   size_t max_tokens = 0;             // of an answer; 0: only the prompt's scores are wanted
   size_t choices = 1;                // answers, the k-th with seed + k
   SamplerOptions sampling;
-  AnswerFormat format;           // of each answer
+  AnswerFormat format;  // of each answer
   // Scores come of the exact head, whatever the model's: so do then the tokens of this request.
   bool logprobs = false;         // of the answer's tokens
   bool prompt_logprobs = false;  // of the prompt's tokens too
