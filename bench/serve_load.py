@@ -2,7 +2,7 @@
 """Clients that ask an OpenAI-compatible server for completions, each again as soon as it has its answer: tokens a second
 of all together, time to the first token and between tokens (50th and 99th percentile), as a table or JSON.
 
-usage: bench/serve_load.py URL [--clients 1 4 16] [--requests N a client] [--tokens N] [--prompt-tokens N] [--json]
+usage: bench/serve_load.py URL [--clients 1 4 16] [--requests N a client] [--tokens N] [--prompt-tokens N] [--ids] [--json]
        bench/serve_load.py URL --first-token [--piece 256] [--requests N]
        bench/serve_load.py URL --leaks PID [--idle 500] [--short 10000]
 
@@ -34,8 +34,10 @@ def connect(url):
     return connection
 
 
-def prompt(words, seed):
+def prompt(words, seed, as_ids):
     choose = random.Random(seed)
+    if as_ids:
+        return [choose.randrange(300, 3000) for _ in range(max(words, 1))]
     return " ".join(choose.choice(WORDS) for _ in range(max(words, 1)))
 
 
@@ -71,7 +73,7 @@ def measure(options, clients):
     def client(i):
         connection = connect(options.url)
         for k in range(options.requests):
-            ask(connection, options, prompt(options.prompt_tokens, hash((clients, i, k))), answers[i])
+            ask(connection, options, prompt(options.prompt_tokens, hash((clients, i, k)), options.ids), answers[i])
         connection.close()
 
     threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
@@ -197,6 +199,7 @@ def main():
     parser.add_argument("--requests", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--prompt-tokens", type=int, default=32)
+    parser.add_argument("--ids", action="store_true", help="prompts of token ids: as many for any vocabulary")
     parser.add_argument("--first-token", action="store_true")
     parser.add_argument("--piece", type=int, default=256)
     parser.add_argument("--leaks", type=int, metavar="PID")

@@ -293,15 +293,21 @@ void Batcher::plan() {
   // So many prompts at once that each has little would only make all of them late.
   const size_t least = std::max(options_.prompt_piece / 8, size_t{1});
   size_t scored = kScoredRows;
+  // A prompt that is about to end has its first token at the end of this pass: long ones then hold it up less.
+  const size_t little = std::max(options_.prompt_piece / 4, size_t{1});
+  const auto is_long = [&](const Sequence* sequence) { return sequence->unread() > little; };
+  size_t room_of_long = std::all_of(prompts.begin(), prompts.end(), is_long) ? room : little;
   for (size_t i = 0; i < prompts.size() && room > 0; ++i) {
     Sequence& sequence = *prompts[i];
     if (sequence.slot == SIZE_MAX) continue;
     const size_t share = std::max(room / (prompts.size() - i), std::min(room, least));
-    size_t count = std::min(share, sequence.unread());
+    const bool is_long_one = is_long(&sequence);
+    size_t count = std::min(is_long_one ? std::min(share, room_of_long) : share, sequence.unread());
     if (sequence.scoring()) count = std::min(count, scored);
     if (count == 0 || !reserve(sequence, sequence.read + count)) continue;
     sequence.piece = count;
     room -= count;
+    if (is_long_one) room_of_long -= count;
     if (sequence.scoring()) scored -= count;
   }
 }
