@@ -94,7 +94,7 @@ TEST(ParseTools, NamesTheWrongField) {
            {two + R"("parallel_tool_calls": 1)", "parallel_tool_calls"},
            {two + R"("tool_choice": "required", "response_format": {"type": "json_object"})", "response_format"},
            {two + R"("tool_choice": "required", "grammar": "root ::= [a]")", "grammar"}}) {
-    EXPECT_EQ(refused_field([&] { chat_with(fields); }), name) << fields.substr(0, 200);
+    EXPECT_EQ(refused_field([&, &fields = fields] { chat_with(fields); }), name) << fields.substr(0, 200);
   }
 }
 
@@ -134,8 +134,9 @@ TEST(ParseMessageCalls, NamesTheWrongField) {
            {R"("tool_calls": [{"function": {"name": "f"}}])", "tool_calls[0].function.arguments"},
            {R"("tool_calls": [{"function": {"name": "f", "arguments": [1]}}])", "tool_calls[0].function.arguments"},
            {R"("tool_call_id": 7)", "tool_call_id"}}) {
-    EXPECT_EQ(refused_field([&] { chat_of(R"({"role": "assistant", "content": null, )" + fields + "}"); }),
-              "messages[0]." + name);
+    EXPECT_EQ(
+        refused_field([&, &fields = fields] { chat_of(R"({"role": "assistant", "content": null, )" + fields + "}"); }),
+        "messages[0]." + name);
   }
   const Json message =
       chat_of(R"({"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": ")" + deep + "\"}}]}")
