@@ -52,8 +52,10 @@ function(tern_library name)
   endif()
 endfunction()
 
-# For code that is big to compile and quick to run: sanitizers double the time of an optimized compile.
-function(tern_compile_fast_under_sanitizers name)
+# For code that is big to compile and quick to run: -O3 takes a third longer or more, and sanitizers double the time of an
+# optimized compile.
+function(tern_compile_fast name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   if(TERN_SANITIZE)
     target_compile_options(${name} PRIVATE -O0)
   endif()
@@ -64,9 +66,7 @@ function(tern_test_options name)
   set_target_properties(${name} PROPERTIES TERN_IS_TEST ON)
   # GCC 12 takes "literal" + std::string for an overlapping copy (GCC bug 105651), at -O1 also for one out of bounds.
   target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict;-Wno-array-bounds;-Wno-stringop-overflow>)
-  # A third less to compile than at -O3: what tests compute themselves is little.
-  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
-  tern_compile_fast_under_sanitizers(${name})
+  tern_compile_fast(${name})  # what tests compute themselves is little
 endfunction()
 
 # tern_test(NAME SOURCES a_test.cc ... DEPS tern_model ... [SLOW]): one binary, one ctest entry for each GoogleTest
