@@ -71,12 +71,16 @@ endfunction()
 
 # tern_test(NAME SOURCES a_test.cc ... DEPS tern_model ... [SLOW]): one binary, one ctest entry for each GoogleTest
 # case; under sanitizers, where a process takes longer to start than most cases to run, one for the binary. SLOW gives
-# them the label "slow": the continuous integration leaves them out under the sanitizers.
+# them the label "slow": the continuous integration leaves them out under the sanitizers. NUMERIC is for tests that compute
+# much themselves: they are optimized under sanitizers too.
 function(tern_test name)
-  cmake_parse_arguments(ARG "SLOW" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SLOW;NUMERIC" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE tern_flags tern_test_paths ${ARG_DEPS} GTest::gtest GTest::gtest_main)
   tern_test_options(${name})
+  if(ARG_NUMERIC)
+    target_compile_options(${name} PRIVATE -O1)
+  endif()
   set(properties TIMEOUT 600)
   if(ARG_SLOW)
     list(APPEND properties LABELS slow)
