@@ -110,6 +110,7 @@ class Server:
         self.process.wait(timeout=60)
         self.drain.join()
         self.process.stderr.close()
+        assert not any("Sanitizer" in line for line in self.lines), "".join(self.lines)
         return self.process.returncode
 
 
