@@ -101,10 +101,15 @@ void Sampler::keep_allowed(std::span<const uint64_t> allowed) {
 // Sorts the best k to the front, the better first, equal logits by token; drops the others.
 void Sampler::keep_top_k() {
   const size_t k = options_.top_k == 0 ? candidates_.size() : std::min(options_.top_k, candidates_.size());
+  const auto better = [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+  };
+  if (k == candidates_.size()) {  // std::sort is faster than the heap below
+    std::sort(candidates_.begin(), candidates_.end(), better);
+    return;
+  }
   std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(),
-                    [](const Candidate& a, const Candidate& b) {
-                      return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
-                    });
+                    better);
   candidates_.resize(k);
 }
 
