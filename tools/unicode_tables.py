@@ -65,7 +65,7 @@ namespace tern {{
 namespace {{
 
 // clang-format off
-constexpr {"WordRange" if words else "CharRange"} kRanges[] = {{""")
+constexpr {"WordRange kWordRanges" if words else "CharRange kRanges"}[] = {{""")
     if words:
         print_lines(f" {{0x{first:04X}, 0x{last:04X}}}," for first, last, _ in ranges(word_class))
     else:
@@ -76,9 +76,9 @@ constexpr {"WordRange" if words else "CharRange"} kRanges[] = {{""")
 }  // namespace
 """)
     print("""bool is_word_char(char32_t value) {
-  const auto* const range = std::lower_bound(std::begin(kRanges), std::end(kRanges), value,
+  const auto* const range = std::lower_bound(std::begin(kWordRanges), std::end(kWordRanges), value,
                                              [](const WordRange& a, char32_t b) { return a.last < b; });
-  return range != std::end(kRanges) && range->first <= value;
+  return range != std::end(kWordRanges) && range->first <= value;
 }
 """ if words else """std::span<const CharRange> char_ranges() { return kRanges; }
 """)

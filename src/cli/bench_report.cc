@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "cli/build_info.h"
+#include "cli/common.h"
 #include "kernels/kernels.h"
 
 namespace tern {
@@ -20,7 +21,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr double kGiga = 1e9;
-constexpr double kGibi = 1024.0 * 1024.0 * 1024.0;
 constexpr double kMebi = 1024.0 * 1024.0;
 
 // Derived numbers of one test.

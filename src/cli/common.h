@@ -16,6 +16,8 @@ class App;
 
 namespace tern {
 
+inline constexpr double kGibi = 1024.0 * 1024.0 * 1024.0;
+
 // A flag that was given overrides what is there.
 template <class T, class U>
 void apply(const std::optional<T>& given, U& target) {

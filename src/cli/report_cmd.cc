@@ -16,7 +16,6 @@
 namespace tern {
 namespace {
 
-constexpr double kGibi = 1024.0 * 1024.0 * 1024.0;
 constexpr double kMostGibi = 1 << 20;
 
 struct ReportArguments {

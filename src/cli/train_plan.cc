@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/plot.h"
 #include "base/progress.h"
+#include "cli/common.h"
 #include "cli/terminal.h"
 #include "kernels/kernels.h"
 
@@ -18,7 +19,7 @@ namespace {
 constexpr size_t kPlotPoints = 240;  // steps of the schedule that are shown
 constexpr size_t kPlotRows = 14;
 
-double gib(size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(size_t{1} << 30); }
+double gib(size_t bytes) { return static_cast<double>(bytes) / kGibi; }
 
 // Steps from the first to the last, evenly.
 std::vector<int64_t> shown_steps(int64_t steps) {

@@ -71,4 +71,10 @@ const ModelConfig& find_shape(std::string_view name) {
   fail("unknown shape {}, expected {}", quote(name), fmt::join(names, ", "));
 }
 
+ModelConfig find_shape(std::string_view name, WeightKind weights) {
+  ModelConfig config = find_shape(name);
+  config.weights = weights;
+  return config;
+}
+
 }  // namespace tern

@@ -21,4 +21,7 @@ const std::vector<NamedShape>& named_shapes();
 // The one called `name`, or Error listing the known ones.
 const ModelConfig& find_shape(std::string_view name);
 
+// The same with weights of a kind.
+ModelConfig find_shape(std::string_view name, WeightKind weights);
+
 }  // namespace tern

@@ -21,12 +21,6 @@ DecoderSize prompt_decoder(const ModelConfig& config) {
 
 DecoderSize batch_decoder(size_t batch, KvType kv_type) { return {batch, kThroughputPositions, batch, kv_type}; }
 
-ModelConfig config_of(const std::string& shape, WeightKind kind) {
-  ModelConfig config = find_shape(shape);
-  config.weights = kind;
-  return config;
-}
-
 // Few layers would stay in the last-level cache, as the whole model does not.
 size_t least_weights() { return 2 * last_level_cache_bytes(); }
 
@@ -54,7 +48,7 @@ std::string layers_label(size_t layers, const ModelConfig& config) {
 void add_model_jobs(const ReportOptions& options, const SpeedMeter& meter, const std::string& shape, WeightKind kind,
                     Measurements& all, std::vector<Job>& jobs) {
   const std::string name = model_name(shape, kind);
-  const ModelConfig config = config_of(shape, kind);
+  const ModelConfig config = find_shape(shape, kind);
   if (!all.contains(plan_name(name))) {
     all[plan_name(name)] =
         plan_measurement(plan_model(config, prompt_decoder(config), options.model_memory, least_weights()));
@@ -87,7 +81,7 @@ size_t measured_batch(const ReportOptions& options, const ModelConfig& config, K
 void add_batch_jobs(const ReportOptions& options, const SpeedMeter& meter, WeightKind kind, KvType kv_type,
                     Measurements& all, std::vector<Job>& jobs) {
   const std::string& shape = options.throughput_shape;
-  const ModelConfig config = config_of(shape, kind);
+  const ModelConfig config = find_shape(shape, kind);
   const std::string name = batch_name(shape, kind, kv_type);
   Measurement& plan = all[plan_name(name)];
   if (plan == Measurement{}) {

@@ -83,8 +83,7 @@ ReportOptions checked_options(ReportOptions options) {
   if (options.models.empty() && !(options.text.empty() && options.data.empty())) {
     fail("{}: expected a --model to measure with it", options.text.empty() ? "--data" : "--text");
   }
-  ModelConfig config = find_shape(options.throughput_shape);
-  config.weights = WeightKind::kTernary;
+  const ModelConfig config = find_shape(options.throughput_shape, WeightKind::kTernary);
   const Capacity capacity = largest_batch(config, kThroughputPositions, kReportKvTypes[0], options.memory_budget);
   if (capacity.sequences == 0) {
     fail("--memory-budget: {}, expected more than the {} of ternary weights of {} and one sequence of {} tokens",

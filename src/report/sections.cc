@@ -21,12 +21,6 @@ constexpr std::string_view kScaling =
     "with the layers (embedding, head) is t_a - a times that, and the whole model's is the latter and all layers. The "
     "smaller model's weights take twice the last-level cache where memory allows it.";
 
-ModelConfig config_of(const std::string& shape, WeightKind kind) {
-  ModelConfig config = find_shape(shape);
-  config.weights = kind;
-  return config;
-}
-
 ModelNumber shape_number(const Measurements& all, const std::string& shape, WeightKind kind, const char* number) {
   return model_number(all, model_name(shape, kind), find_shape(shape).layers, number);
 }
@@ -78,7 +72,7 @@ Table cost_table(const ReportOptions& options, const Measurements& all) {
         return published != nullptr ? published_cell(published->*number, 2) : absent_cell();
       };
       table.rows.push_back({text_cell(fmt::format("{} {}", shape, kind_title(kind))),
-                            of_paper(&PublishedCost::memory_gb), memory_cell(config_of(shape, kind)),
+                            of_paper(&PublishedCost::memory_gb), memory_cell(find_shape(shape, kind)),
                             of_paper(&PublishedCost::latency_ms), decode.cell(kMilli), decode.rate_cell(),
                             shape_number(all, shape, kind, "prefill_s").rate_cell(),
                             of_paper(&PublishedCost::perplexity)});
@@ -109,7 +103,7 @@ Table ratio_table(const ReportOptions& options, const Measurements& all) {
                         shape_number(all, shape, WeightKind::kTernary, number));
     };
     const double memory =
-        model_bytes(config_of(shape, WeightKind::kFull)) / model_bytes(config_of(shape, WeightKind::kTernary));
+        model_bytes(find_shape(shape, WeightKind::kFull)) / model_bytes(find_shape(shape, WeightKind::kTernary));
     table.rows.push_back({text_cell(shape), of_paper(&PublishedRatios::latency), ratio("decode_s"),
                           of_paper(&PublishedRatios::memory),
                           number_cell(memory, ratio_text(memory), Origin::kModelled), ratio("prefill_s")});
@@ -165,7 +159,7 @@ Cell share_cell(const Measurements& all, const std::string& shape, WeightKind ki
 // The largest batch, and the tokens/s of a pass through it.
 std::vector<Cell> throughput_cells(const ReportOptions& options, const Measurements& all, WeightKind kind,
                                    KvType kv_type, ModelNumber& pass_rate) {
-  const ModelConfig config = config_of(options.throughput_shape, kind);
+  const ModelConfig config = find_shape(options.throughput_shape, kind);
   const Capacity capacity = largest_batch(config, kThroughputPositions, kv_type, options.memory_budget);
   const auto bytes = [](size_t n) {
     return number_cell(static_cast<double>(n), number_text(static_cast<double>(n) / kGiga), Origin::kModelled);

@@ -10,8 +10,6 @@ namespace {
 
 Value list_of(Interpreter& in, const Value& v) { return iterable(v, in.heap()); }
 
-bool given(const Value& argument) { return !argument.is_undefined() && !argument.is_none(); }
-
 // value.attribute where one is given; texts in lower case unless case counts.
 Value key_of(Interpreter& in, const Value& item, const Value& attribute, bool case_sensitive) {
   const Value value = given(attribute) ? in.path(item, attribute) : item;

@@ -9,8 +9,6 @@
 namespace tern::jinja {
 namespace {
 
-bool given(const Value& argument) { return !argument.is_undefined() && !argument.is_none(); }
-
 template <Ends ends>
 Value strip_method(Interpreter&, const Value& self, const Arguments& a) {
   const auto args = bind(a, {"chars"});

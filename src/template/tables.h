@@ -24,6 +24,9 @@ Builtin find_in(const Table& table, std::string_view name) {
 
 // --- What arguments are made into. ---
 
+// Whether an optional argument was given: none is the same as leaving it out.
+inline bool given(const Value& argument) { return !argument.is_undefined() && !argument.is_none(); }
+
 inline std::string_view text_argument(const Value& value, std::string_view name) {
   if (!value.is_string()) fail("expected a string as '{}', found {}", name, kind_name(value));
   return value.text();

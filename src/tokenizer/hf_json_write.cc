@@ -17,8 +17,6 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, how a space is written
-
 bool is_added(const Token& token) {
   return token.type == TokenType::kControl || token.type == TokenType::kUserDefined ||
          token.type == TokenType::kUnknown;
@@ -83,8 +81,8 @@ ordered_json normalizer(const Vocabulary& vocabulary) {
   ordered_json steps = ordered_json::array();
   if (vocabulary.nfc) steps.push_back({{"type", "NFC"}});
   if (vocabulary.algorithm != TokenAlgorithm::kByteBpe && uses_normalizer(vocabulary)) {
-    if (vocabulary.space_prefix != SpacePrefix::kNone) steps.push_back({{"type", "Prepend"}, {"prepend", kMark}});
-    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kMark}});
+    if (vocabulary.space_prefix != SpacePrefix::kNone) steps.push_back({{"type", "Prepend"}, {"prepend", kSpaceMark}});
+    steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", kSpaceMark}});
   }
   if (steps.size() <= 1) return steps.empty() ? ordered_json(nullptr) : steps[0];
   return {{"type", "Sequence"}, {"normalizers", steps}};
@@ -101,7 +99,7 @@ ordered_json pre_tokenizer(const Vocabulary& vocabulary) {
                        : prefix == SpacePrefix::kFirstUnlessSpace ? "first"
                                                                   : "never";
   return {{"type", "Metaspace"},
-          {"replacement", kMark},
+          {"replacement", kSpaceMark},
           {"prepend_scheme", scheme},
           {"split", vocabulary.split == SplitRule::kSpaces}};
 }
@@ -109,7 +107,7 @@ ordered_json pre_tokenizer(const Vocabulary& vocabulary) {
 ordered_json decoder(const Vocabulary& vocabulary) {
   if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) return byte_level(true, true);
   ordered_json steps = ordered_json::array();
-  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kMark}}}, {"content", " "}});
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", kSpaceMark}}}, {"content", " "}});
   steps.push_back({{"type", "ByteFallback"}});
   steps.push_back({{"type", "Fuse"}});
   if (vocabulary.space_prefix != SpacePrefix::kNone)

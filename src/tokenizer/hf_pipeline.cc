@@ -17,7 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581, what stands for a space
 constexpr size_t kMostSteps = 16;
 
 // Other spellings of Llama 3's pattern (GPT-4's): they match the same text.
@@ -55,10 +54,10 @@ Normalizer read_normalizer(const json& root) {
   for (const json* step : steps_of(root, "normalizer", "normalizers")) {
     const std::string& type = type_of(*step, "normalizer");
     if (type == "Prepend" &&
-        expect_text(require(*step, "prepend", "normalizer.Prepend"), "normalizer.Prepend") == kMark) {
+        expect_text(require(*step, "prepend", "normalizer.Prepend"), "normalizer.Prepend") == kSpaceMark) {
       result.puts_mark_first = true;
     } else if (type == "Replace" && is_string_pattern(*step, " ", "normalizer.Replace") &&
-               expect_text(require(*step, "content", "normalizer.Replace"), "normalizer.Replace") == kMark) {
+               expect_text(require(*step, "content", "normalizer.Replace"), "normalizer.Replace") == kSpaceMark) {
       result.marks_spaces = true;
     } else if (type == "NFC") {
       result.nfc = true;  // before or after the others is the same: nothing composes with a space or U+2581
@@ -152,7 +151,7 @@ void read_byte_steps(const std::vector<const json*>& steps, size_t last, Vocabul
 
 void read_metaspace(const json& step, Vocabulary& vocabulary) {
   constexpr std::string_view kWhere = "pre_tokenizer.Metaspace";
-  if (const json* mark = find_field(step, "replacement"); mark != nullptr && expect_text(*mark, kWhere) != kMark) {
+  if (const json* mark = find_field(step, "replacement"); mark != nullptr && expect_text(*mark, kWhere) != kSpaceMark) {
     fail("{}.replacement: expected U+2581, it is {}", kWhere, describe(*mark));
   }
   const json* scheme = find_field(step, "prepend_scheme");

@@ -142,11 +142,11 @@ void Tokenizer::Parts::encode_words(std::string_view text, bool is_first, std::v
 
 void Tokenizer::Parts::encode_segment(std::string_view text, bool is_first, const Added& added,
                                       std::vector<int32_t>& out) const {
-  constexpr std::string_view kMark = "\xE2\x96\x81";  // U+2581: the same as a space to SentencePiece
   std::string changed;
   std::string_view seen = text;
   if (vocabulary.nfc && may_change_in_nfc(seen)) seen = changed = to_nfc(seen);
-  const bool has_marks = vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kMark) != std::string_view::npos;
+  const bool has_marks =
+      vocabulary.algorithm != TokenAlgorithm::kByteBpe && text.find(kSpaceMark) != std::string_view::npos;
   if (has_marks) seen = changed = spaces_of_marks(seen);
   if (vocabulary.space_prefix == SpacePrefix::kEach) seen = changed = ' ' + std::string(seen);
   if (added.normalized.empty()) {

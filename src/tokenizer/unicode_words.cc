@@ -7,7 +7,7 @@ namespace tern {
 namespace {
 
 // clang-format off
-constexpr WordRange kRanges[] = {
+constexpr WordRange kWordRanges[] = {
     {0x0030, 0x0039}, {0x0041, 0x005A}, {0x005F, 0x005F}, {0x0061, 0x007A}, {0x00AA, 0x00AA}, {0x00B5, 0x00B5},
     {0x00BA, 0x00BA}, {0x00C0, 0x00D6}, {0x00D8, 0x00F6}, {0x00F8, 0x02C1}, {0x02C6, 0x02D1}, {0x02E0, 0x02E4},
     {0x02EC, 0x02EC}, {0x02EE, 0x02EE}, {0x0300, 0x0374}, {0x0376, 0x0377}, {0x037A, 0x037D}, {0x037F, 0x037F},
@@ -152,9 +152,9 @@ constexpr WordRange kRanges[] = {
 }  // namespace
 
 bool is_word_char(char32_t value) {
-  const auto* const range = std::lower_bound(std::begin(kRanges), std::end(kRanges), value,
+  const auto* const range = std::lower_bound(std::begin(kWordRanges), std::end(kWordRanges), value,
                                              [](const WordRange& a, char32_t b) { return a.last < b; });
-  return range != std::end(kRanges) && range->first <= value;
+  return range != std::end(kWordRanges) && range->first <= value;
 }
 
 }  // namespace tern

@@ -15,7 +15,6 @@
 namespace tern {
 namespace {
 
-constexpr std::string_view kSpmSpace = "\xE2\x96\x81";  // U+2581, how SentencePiece writes a space
 constexpr std::pair<SplitRule, std::string_view> kSplitNames[] = {
     {SplitRule::kNone, "none"},     {SplitRule::kChar, "char"},   {SplitRule::kGpt2, "gpt2"},
     {SplitRule::kLlama3, "llama3"}, {SplitRule::kRegex, "regex"}, {SplitRule::kSpaces, "spaces"}};
@@ -179,7 +178,7 @@ int parse_byte_text(std::string_view text) {
   return value;
 }
 
-std::string spaces_of_marks(std::string_view text) { return replace_all(text, kSpmSpace, " "); }
+std::string spaces_of_marks(std::string_view text) { return replace_all(text, kSpaceMark, " "); }
 
 void validate(const Vocabulary& vocabulary) {
   check_tokens(vocabulary);
@@ -225,7 +224,7 @@ std::string token_text(const Vocabulary& vocabulary, int32_t id) {
   if (token.type == TokenType::kByte) return fmt::format("<0x{:02X}>", static_cast<uint8_t>(token.bytes.at(0)));
   if (token.type != TokenType::kNormal) return token.bytes;
   if (vocabulary.algorithm == TokenAlgorithm::kByteBpe) return bytes_to_byte_level(token.bytes);
-  return replace_all(token.bytes, " ", kSpmSpace);
+  return replace_all(token.bytes, " ", kSpaceMark);
 }
 
 std::vector<std::string> merge_texts(const Vocabulary& vocabulary) {

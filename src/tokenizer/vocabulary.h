@@ -27,6 +27,8 @@ enum class SplitRule : uint8_t {
   kSpaces,  // before every space (Metaspace)
 };
 
+inline constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581, how SentencePiece writes a space
+
 // Where encoders put a space that the text does not have, so that its first word looks like any other.
 enum class SpacePrefix : uint8_t {
   kNone,

@@ -9,17 +9,17 @@
 namespace tern {
 namespace {
 
-constexpr std::string_view kWhat = "memory of the training run";
+constexpr std::string_view kTrainingMemory = "memory of the training run";
 
 // count * sizeof(float) for each of `tokens`.
 size_t float_bytes(size_t tokens, size_t count) {
-  return checked_mul(checked_mul(tokens, count, kWhat), sizeof(float), kWhat);
+  return checked_mul(checked_mul(tokens, count, kTrainingMemory), sizeof(float), kTrainingMemory);
 }
 
 // What q, k, v; o; gate, up; and down of one layer read in int8, with a scale and a sum a token.
 size_t quantized_input_bytes(const ModelConfig& c, size_t tokens) {
   const size_t inputs = 2 * round_up_to_panel(c.dim) + round_up_to_panel(c.q_dim()) + round_up_to_panel(c.ffn);
-  return checked_mul(tokens, inputs + 4 * 8, kWhat);
+  return checked_mul(tokens, inputs + 4 * 8, kTrainingMemory);
 }
 
 // model/activations.h with `layers` layers and all layers' entrances kept, quantized inputs counted as int8; `both`:
@@ -31,25 +31,26 @@ size_t activation_bytes(const ModelConfig& c, size_t tokens, size_t layers, bool
   const size_t floats = c.dim + 2 * c.q_dim() + 2 * c.heads + 3 * c.ffn + 4;
   const size_t inputs = 2 * c.dim + c.q_dim() + c.ffn;
   const size_t layer = checked_add(float_bytes(tokens, floats + (full || both ? inputs : 0)),
-                                   full ? 0 : quantized_input_bytes(c, tokens), kWhat);
-  return checked_add(float_bytes(tokens, outside), checked_mul(layers, layer, kWhat), kWhat);
+                                   full ? 0 : quantized_input_bytes(c, tokens), kTrainingMemory);
+  return checked_add(float_bytes(tokens, outside), checked_mul(layers, layer, kTrainingMemory), kTrainingMemory);
 }
 
 // ops/linear_backward.h; its buffers grow to the largest of what they hold. Head and full layers multiply floats.
 size_t linear_backward_bytes(const ModelConfig& c, GradientPrecision gradients, size_t tokens) {
   const size_t wide = round_up_to_panel(std::max({c.dim, c.q_dim(), c.ffn}));
-  const size_t largest_linear = checked_mul(wide, round_up_to_panel(std::max(c.dim, c.q_dim())), kWhat);
-  const size_t head = checked_mul(round_up_to_panel(c.vocab), round_up_to_panel(c.dim), kWhat);
+  const size_t largest_linear = checked_mul(wide, round_up_to_panel(std::max(c.dim, c.q_dim())), kTrainingMemory);
+  const size_t head = checked_mul(round_up_to_panel(c.vocab), round_up_to_panel(c.dim), kTrainingMemory);
   if (c.weights == WeightKind::kFull || gradients == GradientPrecision::kFloat32) {
-    return checked_add(float_bytes(tokens, wide), float_bytes(1, std::max(largest_linear, head)), kWhat);
+    return checked_add(float_bytes(tokens, wide), float_bytes(1, std::max(largest_linear, head)), kTrainingMemory);
   }
   // The head's input; with bytes also what is to be added to another layer's gradient of the same input. Bytes
   // themselves take the place of words twice as long.
   const size_t narrow = (gradients == GradientPrecision::kInt8 ? 2 : 1) * round_up_to_panel(c.dim);
-  const size_t floats = checked_add(float_bytes(tokens, narrow), float_bytes(1, head), kWhat);
+  const size_t floats = checked_add(float_bytes(tokens, narrow), float_bytes(1, head), kTrainingMemory);
   // Inputs, gradients with a scale, and weights; an odd last row or column fills up a pair.
-  const size_t words = checked_add(checked_mul(tokens + 1, 2 * wide + 4, kWhat), 2 * largest_linear, kWhat);
-  return checked_add(floats, checked_mul(words, sizeof(int16_t), kWhat), kWhat);
+  const size_t words =
+      checked_add(checked_mul(tokens + 1, 2 * wide + 4, kTrainingMemory), 2 * largest_linear, kTrainingMemory);
+  return checked_add(floats, checked_mul(words, sizeof(int16_t), kTrainingMemory), kTrainingMemory);
 }
 
 // train/backward.h.
@@ -57,7 +58,7 @@ size_t backward_bytes(const ModelConfig& c, GradientPrecision gradients, size_t 
   const size_t wide = std::max({c.dim, c.q_dim(), c.ffn});
   const size_t normed = std::max(c.q_dim(), c.ffn);
   const size_t floats = c.dim + wide + normed + c.q_dim() + 2 * c.kv_dim() + 2 * c.ffn;
-  return checked_add(float_bytes(tokens, floats), linear_backward_bytes(c, gradients, tokens), kWhat);
+  return checked_add(float_bytes(tokens, floats), linear_backward_bytes(c, gradients, tokens), kTrainingMemory);
 }
 
 }  // namespace
@@ -88,7 +89,7 @@ TrainMemory train_memory(const TrainOptions& o) {
   ModelConfig c = o.model;
   // A run that begins with full precision needs the most then.
   if (o.quantization.share(0) < 1) c.weights = WeightKind::kFull;
-  const size_t tokens = checked_mul(o.context, o.batch, kWhat);
+  const size_t tokens = checked_mul(o.context, o.batch, kTrainingMemory);
   TrainMemory memory;
   memory.masters = float_bytes(1, parameter_count(c));
   memory.gradients = memory.masters;
@@ -97,10 +98,11 @@ TrainMemory train_memory(const TrainOptions& o) {
   ModelConfig cached = c;
   if (o.recompute) cached.layers = 1;
   memory.activations = checked_add(activation_bytes(c, tokens, cached.layers, o.quantization.ramp > 0),
-                                   kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kWhat);
+                                   kv_cache_bytes(cached, o.batch, o.context, KvType::kF32), kTrainingMemory);
   memory.backward = backward_bytes(c, o.gradients, tokens);
   if (o.relations.weight > 0) {  // the states and their gradients
-    memory.backward = checked_add(memory.backward, float_bytes(tokens, 2 * (c.q_dim() + 2 * c.kv_dim())), kWhat);
+    memory.backward =
+        checked_add(memory.backward, float_bytes(tokens, 2 * (c.q_dim() + 2 * c.kv_dim())), kTrainingMemory);
   }
   memory.logits = float_bytes(tokens, c.vocab);
   if (!o.teacher.empty()) memory.teacher = teacher_bytes(o.teacher, o.shape(), o.relations);

@@ -177,7 +177,7 @@ TEST(Plot, OnePointAndConstants) {
   }
 }
 
-std::string error_of(const Plot& plot) {
+std::string refusal(const Plot& plot) {
   std::string terminal;
   std::string svg;
   try {
@@ -198,22 +198,22 @@ TEST(Plot, WhatCannotBeDrawnIsAnError) {
   Plot plot;
   plot.x_label = "steps";
   plot.y_label = "loss";
-  EXPECT_EQ(error_of(plot), "plot: there is no point to draw");
+  EXPECT_EQ(refusal(plot), "plot: there is no point to draw");
   plot.curves = {{"run", {{1, 2}, {2, std::numeric_limits<double>::quiet_NaN()}}, {}}};
-  EXPECT_EQ(error_of(plot), "plot: 'run': loss is nan at steps 2, expected finite numbers");
+  EXPECT_EQ(refusal(plot), "plot: 'run': loss is nan at steps 2, expected finite numbers");
   plot.curves = {{"run", {}, {{std::numeric_limits<double>::infinity(), 1}}}};
-  EXPECT_NE(error_of(plot).find("expected finite numbers"), std::string::npos);
+  EXPECT_NE(refusal(plot).find("expected finite numbers"), std::string::npos);
   plot.curves = {{"run", {{1, -1e308}, {2, 1e308}}, {}}};
-  EXPECT_NE(error_of(plot).find("cannot be drawn"), std::string::npos);
+  EXPECT_NE(refusal(plot).find("cannot be drawn"), std::string::npos);
   plot.curves = {{"run", {{1, 2}, {2, 0}}, {}}};
-  EXPECT_EQ(error_of(plot), "");
+  EXPECT_EQ(refusal(plot), "");
   plot.log_y = true;
-  EXPECT_EQ(error_of(plot), "plot: 'run': loss is 0 at steps 2, a logarithmic axis needs numbers above 0");
+  EXPECT_EQ(refusal(plot), "plot: 'run': loss is 0 at steps 2, a logarithmic axis needs numbers above 0");
   plot.log_y = false;
   plot.log_x = true;
-  EXPECT_EQ(error_of(plot), "");
+  EXPECT_EQ(refusal(plot), "");
   plot.curves = {{"run", {{0, 2}, {2, 1}}, {}}};
-  EXPECT_EQ(error_of(plot), "plot: 'run': loss is 2 at steps 0, a logarithmic axis needs numbers above 0");
+  EXPECT_EQ(refusal(plot), "plot: 'run': loss is 2 at steps 0, a logarithmic axis needs numbers above 0");
 }
 
 TEST(PlotSvg, IsSelfContainedAndFollowsTheReadersTheme) {

@@ -5,14 +5,14 @@
 namespace tern {
 namespace {
 
-struct Problem {
+struct WordProblem {
   size_t m, n, k;
   std::vector<int16_t> a;  // (m, k), the largest of every row 32767 in size: quantization leaves it as it is
   std::vector<int8_t> b;   // (k, n)
 };
 
-Problem random_problem(size_t m, size_t n, size_t k) {
-  Problem p{m, n, k, std::vector<int16_t>(m * k), std::vector<int8_t>(k * n)};
+WordProblem random_word_problem(size_t m, size_t n, size_t k) {
+  WordProblem p{m, n, k, std::vector<int16_t>(m * k), std::vector<int8_t>(k * n)};
   Rng rng(m, n, k);
   for (int16_t& x : p.a) x = static_cast<int16_t>(static_cast<int>(rng.below(65535)) - 32767);
   for (size_t i = 0; i < m && k > 0; ++i) p.a[i * k + i % k] = i % 2 == 0 ? 32767 : -32767;
@@ -37,7 +37,7 @@ class WordGemm : public KernelTest {
   }
 
   // A from rows of numbers, or (transposed) from the rows of its transpose.
-  std::vector<int16_t> words_of(const Problem& p, bool transposed) const {
+  std::vector<int16_t> words_of(const WordProblem& p, bool transposed) const {
     std::vector<int16_t> a = guarded<int16_t>(p.m * word_row(p.k));
     if (transposed) {
       std::vector<float> x(p.k * p.m);
@@ -57,7 +57,7 @@ class WordGemm : public KernelTest {
     return a;
   }
 
-  void expect_exact(const Problem& p, bool transposed, bool accumulate) {
+  void expect_exact(const WordProblem& p, bool transposed, bool accumulate) {
     const std::vector<int16_t> a = words_of(p, transposed);
     const std::vector<float> row_scale = random_row(p.m, 3);
     const size_t stride = p.n + 3;
@@ -98,7 +98,7 @@ TEST_P(WordGemm, OddShapes) {
       for (const size_t k : Sizes{0, 1, 2, 3, 16, 33, 64, 100}) {
         for (const bool transposed : {false, true}) {
           for (const bool accumulate : {false, true}) {
-            expect_exact(random_problem(m, n, k), transposed, accumulate);
+            expect_exact(random_word_problem(m, n, k), transposed, accumulate);
           }
         }
       }
@@ -107,14 +107,15 @@ TEST_P(WordGemm, OddShapes) {
 }
 
 TEST_P(WordGemm, ManyRowsAndColumns) {
-  for (const bool accumulate : {false, true}) expect_exact(random_problem(50, 530, 20), false, accumulate);
+  for (const bool accumulate : {false, true}) expect_exact(random_word_problem(50, 530, 20), false, accumulate);
 }
 
 // All products at their largest and of one sign, for as many rows as kernels.h promises.
 TEST_P(WordGemm, ExtremeSumsDoNotOverflow) {
   for (const int16_t x : {int16_t{-32767}, int16_t{32767}}) {
     for (const int8_t y : {int8_t{-128}, int8_t{127}}) {
-      const Problem p{5, 17, kWordRows, std::vector<int16_t>(5 * kWordRows, x), std::vector<int8_t>(kWordRows * 17, y)};
+      const WordProblem p{5, 17, kWordRows, std::vector<int16_t>(5 * kWordRows, x),
+                          std::vector<int8_t>(kWordRows * 17, y)};
       for (const bool transposed : {false, true}) expect_exact(p, transposed, false);
     }
   }

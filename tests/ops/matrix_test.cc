@@ -12,13 +12,13 @@
 namespace tern::test {
 namespace {
 
-struct Shape {
+struct MatrixShape {
   size_t rows, cols;
 };
-constexpr Shape kShapes[] = {{1, 1}, {3, 5}, {16, 16}, {17, 33}, {40, 100}, {15, 47}};
+constexpr MatrixShape kMatrixShapes[] = {{1, 1}, {3, 5}, {16, 16}, {17, 33}, {40, 100}, {15, 47}};
 
 TEST(TernaryMatrix, GivesBackTheRowsThatWereSet) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     TernaryMatrix matrix(shape.rows, shape.cols);
     std::vector<std::vector<int8_t>> rows(shape.rows, std::vector<int8_t>(shape.cols));
     Rng rng(1, shape.rows, shape.cols);
@@ -49,7 +49,7 @@ TEST(TernaryMatrix, MissingRowsAndColumnsAreZeros) {
 }
 
 TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     for (const int count : {1, 3}) {
       Threads threads(count);
       TernaryMatrix matrix(shape.rows, shape.cols);
@@ -71,7 +71,7 @@ TEST(TernaryMatrix, LayoutsHoldTheSameTrits) {
 }
 
 TEST(TernaryMatrix, RowsSetInRangesAreThePackedMatrixInBothLayouts) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     for (const TernaryLayout layout : {TernaryLayout::kCodes, TernaryLayout::kTriples}) {
       Threads threads(3);
       const auto trits_of = [&](size_t r) {
@@ -99,7 +99,7 @@ TEST(TernaryMatrix, RowsSetInRangesAreThePackedMatrixInBothLayouts) {
 }
 
 TEST(TernaryMatrix, TransposedColumnsAreRows) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     for (const int count : {1, 3}) {
       Threads threads(count);
       TernaryMatrix matrix(shape.rows, shape.cols), transposed(shape.cols, shape.rows),
@@ -169,7 +169,7 @@ TEST(TernaryLayout, NamesAreParsedBack) {
 }
 
 TEST(DenseMatrix, GivesBackItsRows) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     const Matrix values = random_matrix(shape.rows, shape.cols, 2);
     for (const DType type : {DType::kF32, DType::kBF16}) {
       DenseMatrix matrix(shape.rows, shape.cols, type);
@@ -189,7 +189,7 @@ TEST(DenseMatrix, GivesBackItsRows) {
 }
 
 TEST(DenseMatrix, ChangesItsLayoutInPlace) {
-  for (const Shape shape : kShapes) {
+  for (const MatrixShape shape : kMatrixShapes) {
     const Matrix values = random_matrix(shape.rows, shape.cols, 2);
     for (const DType type : {DType::kF32, DType::kBF16}) {
       for_each_machine([&](Threads& threads) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kHeads = 3;
 const std::vector<AttentionSpan> kSpans = {{0, 0, 7, 0}, {1, 7, 1, 0}, {2, 8, 19, 0}};
-constexpr size_t kTokens = 27, kWidth = 12, kTeacherWidth = 21;
+constexpr size_t kRelatedTokens = 27, kWidth = 12, kTeacherWidth = 21;
 
 // softmax_j(s_i . s_j) of one head of a span.
 std::vector<double> relations(const std::vector<double>& x, size_t width, const AttentionSpan& span, size_t head,
@@ -48,12 +48,13 @@ double reference(const std::vector<double>& student, const std::vector<double>& 
 }
 
 TEST(Relations, AreThoseInDoubleWithTheirDerivative) {
-  const Matrix student = random_matrix(kTokens, kWidth, 1), teacher = random_matrix(kTokens, kTeacherWidth, 2);
+  const Matrix student = random_matrix(kRelatedTokens, kWidth, 1),
+               teacher = random_matrix(kRelatedTokens, kTeacherWidth, 2);
   const std::vector<double> x(student.values.begin(), student.values.end());
   const std::vector<double> y(teacher.values.begin(), teacher.values.end());
   constexpr float kScale = 0.5f;
   Threads threads(2);
-  Matrix gradient(kTokens, kWidth);
+  Matrix gradient(kRelatedTokens, kWidth);
   const double divergence =
       relations_backward(kSpans, {student.view(), teacher.view(), gradient.view()}, kHeads, kScale, threads);
   EXPECT_GT(divergence, 0.1);
@@ -69,18 +70,19 @@ TEST(Relations, AreThoseInDoubleWithTheirDerivative) {
 }
 
 TEST(Relations, OfTheTeacherItselfAreNoLoss) {
-  const Matrix states = random_matrix(kTokens, kWidth, 3);
-  Matrix gradient(kTokens, kWidth);
+  const Matrix states = random_matrix(kRelatedTokens, kWidth, 3);
+  Matrix gradient(kRelatedTokens, kWidth);
   Threads threads(1);
   EXPECT_NEAR(relations_backward(kSpans, {states.view(), states.view(), gradient.view()}, kHeads, 1, threads), 0, 1e-5);
   EXPECT_EQ(max_abs(gradient.row()), 0);
 }
 
 TEST(Relations, AddToTheGradientTheSameEverywhere) {
-  const Matrix student = random_matrix(kTokens, kWidth, 1), teacher = random_matrix(kTokens, kTeacherWidth, 2);
-  const Matrix before = random_matrix(kTokens, kWidth, 4);
+  const Matrix student = random_matrix(kRelatedTokens, kWidth, 1),
+               teacher = random_matrix(kRelatedTokens, kTeacherWidth, 2);
+  const Matrix before = random_matrix(kRelatedTokens, kWidth, 4);
   expect_same_everywhere([&](Threads& threads) {
-    Matrix gradient = before, alone(kTokens, kWidth);
+    Matrix gradient = before, alone(kRelatedTokens, kWidth);
     const double divergence =
         relations_backward(kSpans, {student.view(), teacher.view(), gradient.view()}, kHeads, 1, threads);
     relations_backward(kSpans, {student.view(), teacher.view(), alone.view()}, kHeads, 1, threads);

@@ -11,11 +11,7 @@
 namespace tern {
 namespace {
 
-ModelConfig shape(const char* name, WeightKind kind = WeightKind::kTernary) {
-  ModelConfig config = find_shape(name);
-  config.weights = kind;
-  return config;
-}
+ModelConfig shape(const char* name, WeightKind kind = WeightKind::kTernary) { return find_shape(name, kind); }
 
 TEST(LayerPlan, TakesAllLayersOrTwoNumbersOfThem) {
   const ModelConfig full = shape("3b", WeightKind::kFull);

@@ -12,6 +12,7 @@
 
 #include "base/threads.h"
 #include "kernels/kernels.h"
+#include "support/sanitized.h"
 #include "tensor/view.h"
 
 namespace tern::test {
@@ -58,11 +59,7 @@ void append(std::span<const float> x, std::vector<float>& all);
 void append(double x, std::vector<float>& all);  // its bits, 16 by 16, as whole numbers
 
 // Sanitizers look at memory and threads, not at numbers: they need not see every count of threads.
-#ifdef TERN_SANITIZED
-inline constexpr int kThreadStep = 2;
-#else
-inline constexpr int kThreadStep = 1;
-#endif
+inline constexpr int kThreadStep = kSanitized ? 2 : 1;
 
 // Calls body(threads) for 1 to 4 threads on every instruction set that this processor runs (1 and 3 under sanitizers).
 template <class Body>

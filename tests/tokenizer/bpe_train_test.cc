@@ -128,7 +128,7 @@ TEST(BpeTrain, AnyNumberOfThreadsGivesTheSameVocabulary) {
   for (const SplitRule split :
        {SplitRule::kGpt2, SplitRule::kLlama3, SplitRule::kSpaces, SplitRule::kChar, SplitRule::kNone}) {
     std::string text;
-    while (text.size() < (size_t{1} << 18)) {
+    while (text.size() < kLongText / 2) {
       // Unlike most texts this has letters beside white space of every kind, half characters and many documents.
       text += random_text(random, 40, true) + " end " + std::string(random() % 3, '\n') + "<|endoftext";
       if (random() % 2 == 0) text += "|>";

@@ -261,14 +261,14 @@ TEST(HfJson, MergesInACycleAreRefused) {
 }
 
 TEST(HfJson, HostileShapes) {
-  constexpr size_t kDeep = 1000000;
+  constexpr size_t kDeep = kSanitized ? 100000 : 1000000;
   error_of([] { parse_hf_tokenizer(std::string(kDeep, '[')); });
   error_of([] { parse_hf_tokenizer(std::string(kDeep, '[') + std::string(kDeep, ']')); });
   std::string nested;
-  for (int i = 0; i < 100000; ++i) nested += R"({"model":)";
-  error_of([&] { parse_hf_tokenizer(nested + "1" + std::string(100000, '}')); });
+  for (size_t i = 0; i < kDeep / 10; ++i) nested += R"({"model":)";
+  error_of([&] { parse_hf_tokenizer(nested + "1" + std::string(kDeep / 10, '}')); });
   json file = small_file();
-  const std::string deep_eos = "{\"eos_token_id\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
+  const std::string deep_eos = "{\"eos_token_id\":" + std::string(kDeep / 10, '[') + std::string(kDeep / 10, ']') + "}";
   error_of([&] { parse_hf_tokenizer(file.dump(), {"", deep_eos}); });
   for (int depth = 0; depth < 3; ++depth) {
     file["post_processor"] = {{"type", "Sequence"}, {"processors", json::array({file["post_processor"]})}};

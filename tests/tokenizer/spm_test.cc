@@ -58,7 +58,7 @@ TEST(Spm, LongInputs) {
   const Tokenizer tokenizer(parse_llama2c_tokenizer(as_bytes(small_llama2c_file()), kSmallSize));
   for (const char* unit : {"a", "ab", " ", "\xFF"}) {
     std::string text;
-    while (text.size() < (size_t{1} << 18)) text += unit;
+    while (text.size() < kLongText) text += unit;
     EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false, false)), text);
   }
 }

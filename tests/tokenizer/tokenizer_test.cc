@@ -132,7 +132,7 @@ TEST(Tokenizer, LongInputs) {
     const Tokenizer tokenizer{vocabulary};
     for (const char* unit : {"a", " ", "th", "\xF0\x9F\xA6\x99", "\xFF", "<|", "\n"}) {
       std::string text;
-      while (text.size() < (size_t{1} << 18)) text += unit;
+      while (text.size() < kLongText) text += unit;
       EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false, true)), text);
     }
   }

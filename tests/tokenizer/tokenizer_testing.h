@@ -13,10 +13,14 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "support/paths.h"
+#include "support/sanitized.h"
 #include "tokenizer/bpe_train.h"
 #include "tokenizer/vocabulary.h"
 
 namespace tern {
+
+// Bytes of a text that what takes quadratic time would not get through.
+inline constexpr size_t kLongText = size_t{1} << (kSanitized ? 15 : 19);
 
 // For tests that need files from the data folder: skips the test when one is missing.
 #define TERN_REQUIRE_DATA(name)                                                                      \
