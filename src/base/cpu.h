@@ -24,6 +24,9 @@ const CpuFeatures& cpu_features();
 // For the body of a loop that waits for another thread: gives the core's other thread and the memory system room.
 void pause_cpu();
 
+// Asks for the cache line at `address` in the second-level cache; any address will do.
+inline void prefetch_line(const void* address) { __builtin_prefetch(address, 0, 2); }
+
 // Processors this process may run on (its affinity mask), at least 1.
 int available_cpus();
 

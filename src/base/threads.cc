@@ -10,15 +10,8 @@ namespace {
 
 // About 20 microseconds of spinning: longer than the gaps between the loops of one pass, short against a pause.
 constexpr int kSpins = 4000;
-
-// Waits until `value` differs from `old`: spins first, then sleeps.
-void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int spins) {
-  for (int i = 0; i < spins; ++i) {
-    if (value.load(std::memory_order_acquire) != old) return;
-    pause_cpu();
-  }
-  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
-}
+// Few: whoever waits sees soon that there is work.
+constexpr size_t kLinesPerSpin = 4;
 
 }  // namespace
 
@@ -26,7 +19,8 @@ Threads::Threads(int count)
     : count_(count > 0 ? count : available_cpus()),
       // With more threads than processors a spinning thread only keeps the others from running.
       spins_(count_ <= available_cpus() ? kSpins : 0),
-      shares_(std::make_unique<Share[]>(static_cast<size_t>(count_))) {
+      shares_(std::make_unique<Share[]>(static_cast<size_t>(count_))),
+      ahead_(std::make_unique<Ahead[]>(static_cast<size_t>(count_))) {
   for (int thread = 1; thread < count_; ++thread) {
     try {
       workers_.emplace_back([this, thread] { work(thread); });
@@ -46,6 +40,20 @@ void Threads::stop() {
   for (std::thread& worker : workers_) worker.join();
 }
 
+// Waits until `value` differs from `old`: spins first, reading ahead, then sleeps.
+void Threads::wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int thread) {
+  Ahead& ahead = ahead_[static_cast<size_t>(thread)];
+  for (int i = 0; i < spins_; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    if (ahead.at < ahead.end) {
+      read_some(thread, kLinesPerSpin);
+    } else {
+      pause_cpu();
+    }
+  }
+  while (value.load(std::memory_order_acquire) == old) value.wait(old, std::memory_order_acquire);
+}
+
 void Threads::start(Task task, const void* context) {
   task_ = task;
   context_ = context;
@@ -55,14 +63,14 @@ void Threads::start(Task task, const void* context) {
   task(context, 0);
   for (uint32_t left = unfinished_.load(std::memory_order_acquire); left != 0;
        left = unfinished_.load(std::memory_order_acquire)) {
-    wait_for_change(unfinished_, left, spins_);
+    wait_for_change(unfinished_, left, 0);
   }
 }
 
 void Threads::work(int thread) {
   uint32_t seen = 0;
   while (true) {
-    wait_for_change(generation_, seen, spins_);
+    wait_for_change(generation_, seen, thread);
     ++seen;
     if (stop_.load(std::memory_order_acquire)) return;
     task_(context_, thread);

@@ -8,8 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
+
+#include "base/cpu.h"
 
 namespace tern {
 
@@ -41,12 +44,26 @@ class Threads {
     start([](const void* context, int thread) { (*static_cast<const Body*>(context))(thread); }, &body);
   }
 
+  // What `thread`, which calls this in a run(), reads into its caches while it waits for others and for the next run():
+  // what it will need then. It takes the place of an earlier call's. Nothing depends on it, not even that the memory is
+  // still there.
+  void read_ahead(int thread, std::span<const std::byte> memory) {
+    ahead_[static_cast<size_t>(thread)] = {memory.data(), memory.data() + memory.size()};
+  }
+
+  // Asks for the next `lines` of 64 bytes of that, and does not wait for them.
+  void read_some(int thread, size_t lines) {
+    Ahead& ahead = ahead_[static_cast<size_t>(thread)];
+    for (; lines > 0 && ahead.at < ahead.end; --lines, ahead.at += kLine) prefetch_line(ahead.at);
+  }
+
   // Splits [0, total) into `count` ranges whose inner borders are multiples of `grain` (> 0) and calls body(begin, end)
   // for the non-empty ones in parallel.
   template <class Body>
   void for_ranges(size_t total, size_t grain, const Body& body) {
     const size_t chunks = (total + grain - 1) / grain;
     if (chunks <= 1 || count_ == 1) {
+      read_some(0, kLinesAtOnce);
       if (total != 0) body(size_t{0}, total);
       return;
     }
@@ -68,14 +85,18 @@ class Threads {
         total, grain, least, [](int) { return 0; }, [&](int, size_t begin, size_t end) { body(begin, end); });
   }
 
+  // Where for_shared_ranges() of the same numbers has `thread` begin.
+  size_t shared_begin(size_t total, size_t grain, size_t least, int thread) const {
+    const auto [step, ranges] = shared_ranges(total, grain, least);
+    return std::min(total, ranges * static_cast<size_t>(thread) / static_cast<size_t>(count_) * step);
+  }
+
   // The same with something of its own for each thread that takes part: body(prepare(thread), begin, end), where
   // prepare is called before the thread's first range.
   template <class Prepare, class Body>
   void for_shared_ranges(size_t total, size_t grain, size_t least, const Prepare& prepare, const Body& body) {
     const auto n = static_cast<size_t>(count_);
-    const size_t most = std::clamp(total / std::max(least, grain), size_t{1}, n * kRangesPerThread);
-    const size_t step = (std::max((total + most - 1) / most, size_t{1}) + grain - 1) / grain * grain;
-    const size_t ranges = (total + step - 1) / step;
+    const auto [step, ranges] = shared_ranges(total, grain, least);
     if (ranges <= 1 || count_ == 1) {
       if (total != 0) body(prepare(0), size_t{0}, total);
       return;
@@ -101,12 +122,35 @@ class Threads {
   // Ranges of for_shared_ranges for each thread: few enough that taking one costs nothing beside computing it.
   static constexpr size_t kRangesPerThread = 16;
 
+  struct SharedRanges {
+    size_t step;
+    size_t ranges;
+  };
+
+  SharedRanges shared_ranges(size_t total, size_t grain, size_t least) const {
+    const size_t most =
+        std::clamp(total / std::max(least, grain), size_t{1}, static_cast<size_t>(count_) * kRangesPerThread);
+    const size_t step = (std::max((total + most - 1) / most, size_t{1}) + grain - 1) / grain * grain;
+    return {step, (total + step - 1) / step};
+  }
+
   // A thread's ranges that nobody has taken yet; a cache line of its own.
   struct alignas(64) Share {
     std::atomic<size_t> next{0};
     size_t end = 0;
   };
 
+  static constexpr ptrdiff_t kLine = 64;
+  // As many as a processor fetches side by side: more would keep it from its own work.
+  static constexpr size_t kLinesAtOnce = 16;
+
+  // What a thread has not read ahead yet; a cache line of its own.
+  struct alignas(64) Ahead {
+    const std::byte* at = nullptr;
+    const std::byte* end = nullptr;
+  };
+
+  void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int thread);
   void start(Task task, const void* context);
   void work(int thread);
   void stop();
@@ -120,6 +164,7 @@ class Threads {
   std::atomic<uint32_t> unfinished_{0};  // workers that have not finished the current run()
   std::atomic<bool> stop_{false};
   std::unique_ptr<Share[]> shares_;  // one for each thread
+  std::unique_ptr<Ahead[]> ahead_;   // the same
   std::vector<std::thread> workers_;
 };
 

@@ -136,7 +136,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
                   a.attn_r.view(), wide_d, normed, a.attn_input);
   } else {
     norm_input(x, w.attn_norm, c.norm_eps, threads, a.attn_r.view(), wide_d, a.attn_input);
-    linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads);
+    linear_forward({{w.q, q}, {w.k, k}, {w.v, v}}, a.attn_input, threads, {&w.o});
   }
   norm_heads(w.q_norm, c.norm_eps, threads, wide_q, q);
   norm_heads(w.k_norm, c.norm_eps, threads, wide_q, k);
@@ -146,7 +146,7 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
   if (activations.states && activations.states->layer == l) keep_states(q, k, v, *activations.states);
   attention(cache.layer(l), batch.spans, q, threads, activations.attention, attn_out, softmax);
   norm_input(attn_out, w.attn_sub_norm, c.norm_eps, threads, a.attn_sub_r.view(), wide_q, a.o_input);
-  linear_forward({{w.o, wide_d}}, a.o_input, threads);
+  linear_forward({{w.o, wide_d}}, a.o_input, threads, {&w.gate, &w.up});
   add_block(x, wide_d, w.attn_post_norm, c.norm_eps, threads, a.attn_r.view(), normed, x_mid);
 
   // Feed-forward: x_next = x_mid + down(sub_norm(act(gate) * up)), gate and up of norm(x_mid).
@@ -155,12 +155,13 @@ void layer_forward(const Model& model, size_t l, const Batch& batch, Threads& th
                   threads, a.ffn_r.view(), wide_d, normed, a.ffn_input);
   } else {
     norm_input(x_mid, w.ffn_norm, c.norm_eps, threads, a.ffn_r.view(), wide_d, a.ffn_input);
-    linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads);
+    linear_forward({{w.gate, gate}, {w.up, up}}, a.ffn_input, threads, {&w.down});
   }
   glu(c.activation, gate, up, threads, glu_out);
   norm_input(glu_out, w.ffn_sub_norm, c.norm_eps, threads, a.ffn_sub_r.view(), wide_f, a.down_input);
   if (x_next.rows == 0) return;
-  linear_forward({{w.down, wide_d}}, a.down_input, threads);
+  const LayerWeights& after = model.weights.layers[std::min(l + 1, c.layers - 1)];
+  linear_forward({{w.down, wide_d}}, a.down_input, threads, {&after.q, &after.k, &after.v});
   add_block(x_mid, wide_d, w.ffn_post_norm, c.norm_eps, threads, a.ffn_r.view(), normed, x_next);
 }
 

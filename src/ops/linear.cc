@@ -96,11 +96,72 @@ void allocate_tables(size_t bytes, Threads& threads, LinearInput& input) {
   }
 }
 
-const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, size_t table_bytes, Buffer<uint8_t>& tables) {
+// Between two blocks of tables the thread asks for some of the weights that it will look up in them.
+const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, int thread, Threads& threads,
+                           Buffer<uint8_t>& tables) {
+  constexpr size_t kBlocks = 2;
+  constexpr size_t kLines = 32;
+  const Kernels& table = kernels();
+  uint8_t* out = tables.data();
   for (size_t t = 0; t < tokens; ++t) {
-    kernels().triple_tables(x.q.data() + t * x.stride, x.cols, tables.data() + t * table_bytes);
+    const int8_t* q = x.q.data() + t * x.stride;
+    for (size_t c = 0; c < x.cols; c += kBlocks * kTripleColumns) {
+      const size_t cols = std::min(x.cols - c, kBlocks * kTripleColumns);
+      threads.read_some(thread, kLines);
+      table.triple_tables(q + c, cols, out);
+      out += triple_blocks(cols) * table.triple_table_bytes;
+    }
   }
   return tables.data();
+}
+
+// The panels of a product's layers side by side, and how threads share them: some together where every thread has
+// enough of them, as kernels like it.
+struct PanelShares {
+  size_t panels = 0;
+  size_t grain = 1;
+  size_t least = 0;
+};
+
+size_t panels_of(const Linear& linear) { return (linear.outputs() + linear.panel_rows() - 1) / linear.panel_rows(); }
+
+PanelShares share_panels(const Linear& first, size_t panels, size_t tokens, const Threads& threads) {
+  const size_t tile = tile_panels(first);
+  return {panels, panels >= 4 * tile * static_cast<size_t>(threads.count()) ? tile : 1,
+          least_outputs(tokens * first.panel_rows() * first.inputs())};
+}
+
+std::span<const std::byte> memory_of_panel(const Linear& linear, size_t panel) {
+  if (linear.kind == WeightKind::kFull) {
+    const DenseMatrix& w = linear.dense;
+    const size_t first = panel * w.panel_size();
+    return w.type == DType::kF32 ? std::as_bytes(std::span(w.f32.data(), w.f32.size()).subspan(first))
+                                 : std::as_bytes(std::span(w.bf16.data(), w.bf16.size()).subspan(first));
+  }
+  const TernaryMatrix& w = linear.ternary;
+  return std::as_bytes(std::span(w.panels.data(), w.panels.size()).subspan(panel * w.panel_bytes()));
+}
+
+// Leaves room in a second-level cache for what else a product needs. Small matrices are in some cache anyway.
+constexpr size_t kMostAhead = size_t{512} << 10;
+constexpr size_t kLeastAhead = size_t{1} << 19;  // weights
+
+// While it waits, `thread` reads ahead what its share of the product with these layers begins with.
+void read_ahead(std::initializer_list<const Linear*> layers, size_t tokens, int thread, Threads& threads) {
+  size_t weights = 0;
+  for (const Linear* layer : layers) weights += layer->outputs() * layer->inputs();
+  if (weights < kLeastAhead) return;
+  size_t panels = 0;
+  for (const Linear* layer : layers) panels += panels_of(*layer);
+  const PanelShares shares = share_panels(**layers.begin(), panels, tokens, threads);
+  size_t panel = threads.shared_begin(shares.panels, shares.grain, shares.least, thread);
+  for (const Linear* layer : layers) {
+    if (panel < panels_of(*layer)) {
+      const std::span<const std::byte> memory = memory_of_panel(*layer, panel);
+      return threads.read_ahead(thread, memory.first(std::min(memory.size(), kMostAhead)));
+    }
+    panel -= panels_of(*layer);
+  }
 }
 
 // Sums of |w| and w over the matrix: each row by the kernel, the rows in double in their order.
@@ -219,22 +280,24 @@ void LinearInput::set_row(size_t n, VecView<const float> x) {
   for (size_t i = 0; i < cols; ++i) out[i] = x[i] + share * (out[i] - x[i]);
 }
 
-void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {
+void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads,
+                    std::initializer_list<const Linear*> next) {
   double size = 0;
   for (const LinearOutput& layer : layers) size += product_size(layer.y.rows, layer.y.cols, input.cols);
   const Timed timed(threads, "linear layers, forward", size);
-  linear_products(layers, input, threads);
+  linear_products(layers, input, threads, next);
 }
 
-void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads) {
+void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads,
+                     std::initializer_list<const Linear*> next) {
   const size_t tokens = layers.begin()->y.rows;
-  const size_t panel_rows = layers.begin()->linear.panel_rows();
-  const auto panels_of = [&](const LinearOutput& layer) { return (layer.y.cols + panel_rows - 1) / panel_rows; };
+  const Linear& first_layer = layers.begin()->linear;
+  const size_t panel_rows = first_layer.panel_rows();
   size_t panels = 0;
   for (const LinearOutput& layer : layers) {
     assert(layer.y.cols == layer.linear.outputs() && input.cols == layer.linear.inputs() && layer.y.rows == tokens);
     assert(layer.linear.panel_rows() == panel_rows);
-    panels += panels_of(layer);
+    panels += panels_of(layer.linear);
   }
   if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) {
@@ -243,29 +306,30 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     });
     return;
   }
-  // The panels of all layers side by side; some together where every thread has enough of them, as kernels like it.
-  const size_t tile = tile_panels(layers.begin()->linear);
-  const size_t grain = panels >= 4 * tile * static_cast<size_t>(threads.count()) ? tile : 1;
-  const size_t least = least_outputs(tokens * panel_rows * input.cols);
-  const bool with_tables = looks_up(layers.begin()->linear, tokens);
-  const size_t table_bytes = triple_blocks(input.cols) * kernels().triple_table_bytes;
-  if (with_tables) allocate_tables(tokens * table_bytes, threads, input);
+  const PanelShares shares = share_panels(first_layer, panels, tokens, threads);
+  const bool with_tables = looks_up(first_layer, tokens);
+  if (with_tables) allocate_tables(tokens * triple_blocks(input.cols) * kernels().triple_table_bytes, threads, input);
   const auto tables_of = [&](int thread) {
-    if (!with_tables) return static_cast<const uint8_t*>(nullptr);
-    return fill_tables(input.quantized, tokens, table_bytes, input.tables[static_cast<size_t>(thread)]);
-  };
-  threads.for_shared_ranges(panels, grain, least, tables_of, [&](const uint8_t* tables, size_t begin, size_t end) {
-    size_t first = 0;  // panel of the layer
-    for (const LinearOutput& layer : layers) {
-      const size_t last = first + panels_of(layer);
-      if (begin < last && end > first) {
-        const size_t r0 = (std::max(begin, first) - first) * panel_rows;
-        const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * panel_rows);
-        multiply(layer.linear, input, tables, 0, tokens, r0, r1, layer.y);
-      }
-      first = last;
+    const uint8_t* tables = nullptr;
+    if (with_tables) {
+      tables = fill_tables(input.quantized, tokens, thread, threads, input.tables[static_cast<size_t>(thread)]);
     }
-  });
+    read_ahead(next, tokens, thread, threads);
+    return tables;
+  };
+  threads.for_shared_ranges(shares.panels, shares.grain, shares.least, tables_of,
+                            [&](const uint8_t* tables, size_t begin, size_t end) {
+                              size_t first = 0;  // panel of the layer
+                              for (const LinearOutput& layer : layers) {
+                                const size_t last = first + panels_of(layer.linear);
+                                if (begin < last && end > first) {
+                                  const size_t r0 = (std::max(begin, first) - first) * panel_rows;
+                                  const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * panel_rows);
+                                  multiply(layer.linear, input, tables, 0, tokens, r0, r1, layer.y);
+                                }
+                                first = last;
+                              }
+                            });
 }
 
 void dense_forward(const DenseMatrix& w, MatView<const float> x, Threads& threads, MatView<float> y) {

@@ -79,10 +79,12 @@ struct LinearOutput {
 };
 
 // The layers that read one input (q, k and v; gate and up), in one parallel loop. N is the same for all, and so are the
-// kinds and layouts of the weights.
-void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads);
+// kinds and layouts of the weights. What the next product will be of, `next`, threads read ahead while they wait.
+void linear_forward(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads,
+                    std::initializer_list<const Linear*> next = {});
 // The same product where it is no forward pass: the caller says in a profile what it is.
-void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads);
+void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& input, Threads& threads,
+                     std::initializer_list<const Linear*> next = {});
 // The same for real weights and real activations (the output head).
 void dense_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> y);
 

@@ -6,8 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -162,6 +165,43 @@ TEST(Threads, WaitsForSlowWorkers) {
       if (thread != 0) std::this_thread::sleep_for(std::chrono::milliseconds(2 * thread));
       done[static_cast<size_t>(thread)] = i;
     });
+    ASSERT_EQ(done, std::vector<int>(3, i));
+  }
+}
+
+TEST(Threads, SharedRangesBeginWhereTheySay) {
+  constexpr std::array<size_t, 3> kCases[] = {{1000, 4, 1}, {37, 1, 1}, {64, 16, 16}, {5, 8, 1}};
+  for (const int count : {1, 2, 3, 4}) {
+    Threads threads(count);
+    for (const auto& [total, grain, least] : kCases) {
+      std::mutex mutex;
+      std::set<size_t> begins;
+      threads.for_shared_ranges(total, grain, least, [&](size_t begin, size_t) {
+        const std::lock_guard lock(mutex);
+        begins.insert(begin);
+      });
+      EXPECT_EQ(threads.shared_begin(total, grain, least, 0), 0u);
+      for (int thread = 1; thread < count; ++thread) {
+        const size_t begin = threads.shared_begin(total, grain, least, thread);
+        EXPECT_TRUE(begins.contains(begin)) << total << " for " << count << " threads: " << begin;
+        if (begins.size() >= static_cast<size_t>(count)) {
+          EXPECT_GT(begin, threads.shared_begin(total, grain, least, thread - 1));
+        }
+      }
+    }
+  }
+}
+
+// Memory that is read ahead may be gone by then.
+TEST(Threads, ReadsAheadWhatIsNotThere) {
+  Threads threads(3);
+  std::vector<int> done(3, -1);
+  for (int i = 0; i < 20; ++i) {
+    auto memory = std::make_unique<std::vector<std::byte>>(size_t{1} << 20);
+    threads.run([&](int thread) { threads.read_ahead(thread, *memory); });
+    memory.reset();
+    threads.read_some(0, size_t{1} << 20);
+    threads.run([&](int thread) { done[static_cast<size_t>(thread)] = i; });
     ASSERT_EQ(done, std::vector<int>(3, i));
   }
 }
