@@ -28,11 +28,24 @@ Json parse(std::string_view text, int deepest) {
   }
 }
 
+template <class Json>
+Json parse_object(std::string_view text, std::string_view where) {
+  Json value = with_context(std::string(where), [&] { return parse<Json>(text, kAnyDepth); });
+  if (!value.is_object()) fail("{}: expected a JSON object, it is {}", where, value.type_name());
+  return value;
+}
+
 }  // namespace
 
 json parse_json(std::string_view text, int deepest) { return parse<json>(text, deepest); }
 
 ordered_json parse_ordered_json(std::string_view text, int deepest) { return parse<ordered_json>(text, deepest); }
+
+json parse_json_object(std::string_view text, std::string_view where) { return parse_object<json>(text, where); }
+
+ordered_json parse_ordered_json_object(std::string_view text, std::string_view where) {
+  return parse_object<ordered_json>(text, where);
+}
 
 json try_parse_json(std::string_view text) { return json::parse(text, nullptr, false); }
 

@@ -17,7 +17,11 @@ inline constexpr int kAnyDepth = std::numeric_limits<int>::max();
 nlohmann::json parse_json(std::string_view text, int deepest = kAnyDepth);
 nlohmann::ordered_json parse_ordered_json(std::string_view text, int deepest = kAnyDepth);
 
-// The same without a reason: a discarded value (is_discarded()) for what is not JSON, or nested too deep.
+// The object of a JSON text. Error that begins with `where` for anything else.
+nlohmann::json parse_json_object(std::string_view text, std::string_view where);
+nlohmann::ordered_json parse_ordered_json_object(std::string_view text, std::string_view where);
+
+// parse_json() without a reason: a discarded value (is_discarded()) for what is not JSON, or nested too deep.
 nlohmann::json try_parse_json(std::string_view text);
 nlohmann::ordered_json try_parse_ordered_json(std::string_view text, int deepest = kAnyDepth);
 

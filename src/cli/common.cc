@@ -34,6 +34,10 @@ void add_threads_option(CLI::App& command, int& threads) {
   command.add_option("-t,--threads", threads, "Threads; 0: one for every available processor")->capture_default_str();
 }
 
+void add_one_thread_option(CLI::App& command, int& threads) {
+  command.add_option("-t,--threads", threads, "Accepted as everywhere; one thread does all of this");
+}
+
 Threads make_threads(int threads) {
   constexpr int kMaxThreads = 1024;
   if (threads < 0 || threads > kMaxThreads) fail("--threads is {}, expected 0 to {}", threads, kMaxThreads);

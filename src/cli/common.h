@@ -37,6 +37,9 @@ inline constexpr size_t kLongestDefaultContext = 8192;
 // Adds -t/--threads; 0 means one for every processor this process may use.
 void add_threads_option(CLI::App& command, int& threads);
 
+// The same for what one thread does: every command takes it.
+void add_one_thread_option(CLI::App& command, int& threads);
+
 // The pool; a warning when there are more threads than processors. Error for a negative count.
 Threads make_threads(int threads);
 

@@ -37,10 +37,14 @@ size_t size_on_disk(const std::filesystem::path& path) {
   return size;
 }
 
+DType file_type(const std::string& option, const std::string& name) {
+  return with_context(option, [&] { return parse_dtype(name); });
+}
+
 void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const ModelConfig& config = loaded.model.config;
   SaveOptions options;
-  options.type = args.type.empty() ? default_file_type(config) : parse_dtype(args.type);
+  options.type = args.type.empty() ? default_file_type(config) : file_type("--type", args.type);
   options.vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
   options.chat_template = args.chat_template.empty() ? loaded.chat_template
                                                      : choose_chat_template(std::nullopt, args.chat_template).source();
@@ -49,7 +53,7 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
     options.name = args.name.empty() ? loaded.name : args.name;
-    if (!args.embedding.empty()) options.embedding_type = parse_dtype(args.embedding);
+    if (!args.embedding.empty()) options.embedding_type = file_type("--embedding", args.embedding);
     save_gguf(loaded.model, out, options);
     return;
   }
@@ -74,7 +78,7 @@ void convert(const ConvertArguments& args) {
   Threads threads(make_threads(args.threads));
   LoadedModel loaded = load_model(args.in, threads);
   if (args.ternarize) loaded.model = ternarize_model(loaded.model, threads);
-  with_context(args.out, [&] { write_model(args, loaded); });
+  write_model(args, loaded);
   const size_t bytes = size_on_disk(args.out);
   if (args.json) {
     const nlohmann::ordered_json json = {{"in", args.in},

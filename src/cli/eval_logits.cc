@@ -15,6 +15,7 @@ namespace {
 struct LogitsArguments {
   std::string model;
   std::vector<int32_t> tokens;
+  bool json = false;  // the form there is
   int threads = 0;
 };
 
@@ -41,6 +42,7 @@ void add_eval_logits_command(CLI::App& eval) {
   CLI::App& command = *eval.add_subcommand("logits", "All logits after each of some tokens, a JSON object a line");
   command.add_option("-m,--model", args->model, "GGUF file, Hugging Face directory or training directory")->required();
   command.add_option("tokens", args->tokens, "Token ids")->required();
+  command.add_flag("--json", args->json, "Print JSON objects (the only form)");
   add_threads_option(command, args->threads);
   command.callback([args] { eval_logits(*args); });
 }

@@ -52,6 +52,27 @@ void catch_bus_errors() {
   sigaction(SIGBUS, &action, nullptr);
 }
 
+// CLI11 takes "-1" for the largest count there is. Looked at before all else that an option does with its text.
+void refuse_negative_counts(CLI::App& app) {
+  const CLI::Validator check(
+      [](std::string& text) { return text.starts_with('-') ? "expected 0 or more, got " + text : std::string(); }, "");
+  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    for (CLI::Option* option : command->get_options()) {
+      if (option->get_type_name().starts_with("UINT")) option->transform(check);
+    }
+    refuse_negative_counts(*command);
+  }
+}
+
+// CLI11 looks for what is required first, and then says nothing of the word that stands in its place.
+std::string usage_message(const CLI::App* app, const CLI::Error& error) {
+  std::string unknown;
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+    for (const std::string& word : app->remaining(true)) unknown += "Unknown: " + word + "\n";
+  }
+  return unknown + CLI::FailureMessage::simple(app, error);
+}
+
 // The exit code; throws what a command throws.
 int run(int argc, char** argv) {
   CLI::App app{
@@ -69,6 +90,8 @@ int run(int argc, char** argv) {
                                     add_convert_command, add_info_command, add_tokenizer_command, add_bench_command,
                                     add_embed_command,   add_plot_command, add_serve_command,     add_report_command};
   for (const auto add : kCommands) add(app);
+  refuse_negative_counts(app);
+  app.failure_message(usage_message);
   // A wrong TERN_ISA is no fault of the file that would be the first to need kernels.
   app.parse_complete_callback([] { kernels(); });
   catch_bus_errors();

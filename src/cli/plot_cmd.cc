@@ -15,6 +15,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/common.h"
 #include "cli/terminal.h"
 #include "train/curves.h"
 #include "train/trainer.h"
@@ -36,6 +37,7 @@ struct PlotArguments {
   bool log_x = false, log_y = false;
   bool follow = false;
   bool json = false;
+  int threads = 0;
 };
 
 struct PlottedRun {
@@ -234,6 +236,7 @@ void add_plot_command(CLI::App& app) {
       command.add_flag("--json", args->json, "Print the points as one JSON object instead of a picture");
   follow->excludes(svg)->excludes(json);
   svg->excludes(json);
+  add_one_thread_option(command, args->threads);
   command.callback([args] { plot(*args); });
 }
 

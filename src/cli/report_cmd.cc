@@ -25,6 +25,7 @@ struct ReportArguments {
   std::string results;
   double memory_budget = static_cast<double>(ReportOptions().memory_budget) / kGibi;
   double model_memory = 0;
+  bool json = false;
   int threads = 0;
 };
 
@@ -33,12 +34,23 @@ size_t bytes_option(double gibi, const char* option) {
   return static_cast<size_t>(gibi * kGibi);
 }
 
+// Of a report whose files are written.
+void finish(const ReportArguments& args, const ReportFile& file) {
+  if (!args.results.empty()) write_file(args.results, render_markdown(file.document));
+  if (args.json) {
+    std::fputs(report_json(file).c_str(), stdout);
+    return;
+  }
+  const std::filesystem::path folder = args.out;
+  for (const char* name : {kReportHtml, kReportMarkdown, kReportJson}) std::printf("%s\n", (folder / name).c_str());
+}
+
 // Renders what a report.json holds, measuring nothing.
 void render_again(const ReportArguments& args) {
   const ReportFile file = parse_report_json(read_file(args.from), args.from);
   make_directories(args.out);
   write_report(args.out, file);
-  if (!args.results.empty()) write_file(args.results, render_markdown(file.document));
+  finish(args, file);
 }
 
 void report(ReportArguments args) {
@@ -72,8 +84,7 @@ void report(ReportArguments args) {
     log_info("interrupted; the same command goes on");
     return;
   }
-  if (!args.results.empty()) write_file(args.results, render_markdown(file.document));
-  for (const char* name : {kReportHtml, kReportMarkdown, kReportJson}) std::printf("%s\n", (folder / name).c_str());
+  finish(args, file);
 }
 
 }  // namespace
@@ -108,6 +119,7 @@ void add_report_command(CLI::App& app) {
       ->check(CLI::Range(0, 10000));
   command.add_option("--results", a.results, "Write report.md there too, when all is measured");
   command.add_option("--from", a.from, "A report.json to write as HTML and Markdown anew; nothing is measured");
+  command.add_flag("--json", a.json, "Print what is in report.json instead of the files' names");
   add_threads_option(command, a.threads);
   command.callback([args] { report(*args); });
 }

@@ -23,6 +23,27 @@ namespace {
 
 using nlohmann::ordered_json;
 
+struct TokenizerArguments {
+  std::vector<std::string> texts;
+  std::string out;
+  size_t vocab = 4096;
+  std::string kind = "bpe";
+  std::string split = "gpt2";
+  bool json = false;
+  int threads = 0;
+};
+
+// Of encode and of decode.
+struct CodeArguments {
+  std::string tokenizer;
+  bool ids = false;  // the form there is; to be said where a command line is to show it
+  bool no_bos = false;
+  bool no_special = false;
+  bool null = false;
+  bool json = false;
+  int threads = 0;
+};
+
 std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 void write_stdout(std::string_view text) {
@@ -39,17 +60,17 @@ size_t add_files(const std::vector<std::string>& paths, Add&& add) {
     bytes += file.bytes().size();
     add(as_text(file.bytes()));
   }
-  if (bytes == 0) fail("{}: expected text, it is empty", paths.empty() ? "TEXT" : paths[0]);
+  if (bytes == 0) fail("{}: expected text, it is empty", paths.front());
   return bytes;
 }
 
-Vocabulary train_bpe(const CLI::App& command, const std::vector<std::string>& paths, size_t& bytes) {
+Vocabulary train_bpe(const TokenizerArguments& args, size_t& bytes) {
   BpeTrainOptions options;
-  options.vocab_size = command.get_option("--vocab")->as<size_t>();
-  options.split = parse_split_rule(command.get_option("--split")->as<std::string>());
+  options.vocab_size = args.vocab;
+  options.split = parse_split_rule(args.split);
   BpeTrainer trainer(options);
-  Threads threads = make_threads(command.get_option("--threads")->as<int>());
-  bytes = add_files(paths, [&](std::string_view text) { trainer.add_text(text, threads); });
+  Threads threads = make_threads(args.threads);
+  bytes = add_files(args.texts, [&](std::string_view text) { trainer.add_text(text, threads); });
   Vocabulary vocabulary = trainer.train();
   if (vocabulary.tokens.size() < options.vocab_size) {
     std::cerr << "note: the text has no more pairs to merge: the vocabulary has " << vocabulary.tokens.size()
@@ -64,33 +85,26 @@ Vocabulary make_char_vocabulary(const std::vector<std::string>& paths, size_t& b
   return builder.build();
 }
 
-void run_train(const CLI::App& command) {
+void train_tokenizer(const TokenizerArguments& args) {
   const auto start = std::chrono::steady_clock::now();
-  const auto kind = command.get_option("--kind")->as<std::string>();
-  const auto out = command.get_option("--out")->as<std::string>();
-  const std::vector<std::string>& paths = command.get_option("TEXT")->results();
-  if (kind != "byte" && paths.empty()) fail("TEXT: expected at least one text file for --kind {}, there is none", kind);
+  if (args.kind != "byte" && args.texts.empty()) throw CLI::RequiredError("TEXT");
   size_t bytes = 0;
-  const Tokenizer tokenizer(kind == "bpe"    ? train_bpe(command, paths, bytes)
-                            : kind == "char" ? make_char_vocabulary(paths, bytes)
-                                             : byte_vocabulary());
-  write_hf_tokenizer(tokenizer.vocabulary(), out);
+  const Tokenizer tokenizer(args.kind == "bpe"    ? train_bpe(args, bytes)
+                            : args.kind == "char" ? make_char_vocabulary(args.texts, bytes)
+                                                  : byte_vocabulary());
+  write_hf_tokenizer(tokenizer.vocabulary(), args.out);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const size_t merges = tokenizer.vocabulary().merges.size();
-  if (command.count("--json") > 0) {
-    const ordered_json report = {{"kind", kind},       {"vocab_size", tokenizer.vocab_size()},
+  if (args.json) {
+    const ordered_json report = {{"kind", args.kind},  {"vocab_size", tokenizer.vocab_size()},
                                  {"merges", merges},   {"bytes", bytes},
                                  {"seconds", seconds}, {"hash", fmt::format("{:016x}", tokenizer.hash())},
-                                 {"out", out}};
+                                 {"out", args.out}};
     write_stdout(json_text(report) + "\n");
     return;
   }
-  write_stdout(fmt::format("{}: {} tokens, {} merges, from {} bytes in {:.2f} s\n", out, tokenizer.vocab_size(), merges,
-                           bytes, seconds));
-}
-
-Tokenizer open_tokenizer(const CLI::App& command) {
-  return Tokenizer(load_vocabulary(command.get_option("--tokenizer")->as<std::string>()));
+  write_stdout(fmt::format("{}: {} tokens, {} merges, from {} bytes in {:.2f} s\n", args.out, tokenizer.vocab_size(),
+                           merges, bytes, seconds));
 }
 
 // In parts: as text, the ids of a long input are several times as large as the input.
@@ -117,22 +131,17 @@ void for_each_record(std::string_view text, Take&& take) {
   }
 }
 
-void run_encode(const CLI::App& command) {
-  const Tokenizer tokenizer = open_tokenizer(command);
-  const std::string text = read_stdin();
-  const bool add_bos = tokenizer.add_bos() && command.count("--no-bos") == 0;
-  const bool parse_special = command.count("--no-special") == 0;
-  if (command.count("--null") > 0) {
-    for_each_record(text,
-                    [&](std::string_view record) { write_ids(tokenizer.encode(record, add_bos, parse_special)); });
-    return;
-  }
-  const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, parse_special);
-  if (command.count("--json") > 0) {
+void encode(const CodeArguments& args) {
+  const Tokenizer tokenizer(load_vocabulary(args.tokenizer));
+  const std::string input = read_stdin();
+  const bool add_bos = tokenizer.add_bos() && !args.no_bos;
+  const auto encode_text = [&](std::string_view text) {
+    const std::vector<int32_t> ids = tokenizer.encode(text, add_bos, !args.no_special);
+    if (!args.json) return write_ids(ids);
     write_stdout(json_text(ordered_json{{"tokens", ids.size()}, {"bytes", text.size()}, {"ids", ids}}) + "\n");
-    return;
-  }
-  write_ids(ids);
+  };
+  if (args.null) return for_each_record(input, encode_text);
+  encode_text(input);
 }
 
 std::vector<int32_t> parse_ids(std::string_view text) {
@@ -152,64 +161,72 @@ std::vector<int32_t> parse_ids(std::string_view text) {
   return ids;
 }
 
-void run_decode(const CLI::App& command) {
-  const Tokenizer tokenizer = open_tokenizer(command);
+void decode(const CodeArguments& args) {
+  const Tokenizer tokenizer(load_vocabulary(args.tokenizer));
   std::vector<int32_t> ids = parse_ids(read_stdin());
   // encode puts BOS in front of texts where the tokenizer wants it: it is no part of the text.
-  const bool drops_bos =
-      tokenizer.add_bos() && command.count("--no-bos") == 0 && !ids.empty() && ids[0] == tokenizer.bos_id();
+  const bool drops_bos = tokenizer.add_bos() && !args.no_bos && !ids.empty() && ids[0] == tokenizer.bos_id();
   if (drops_bos) ids.erase(ids.begin());
   write_stdout(tokenizer.decode(ids));
 }
 
-// CLI11's add_flag without a variable to bind takes its description as std::string only.
-void add_flag(CLI::App& command, const char* name, const std::string& description) {
-  command.add_flag(name, description);
+void add_tokenizer_train(CLI::App& parent) {
+  auto args = std::make_shared<TokenizerArguments>();
+  CLI::App& command =
+      *parent.add_subcommand("train", "Make a vocabulary from text files and write it as tokenizer.json");
+  command.add_option("--vocab", args->vocab, "Tokens in all, bytes and <|endoftext|> included (for --kind bpe)")
+      ->capture_default_str();
+  command.add_option("--out", args->out, "The file to write")->required();
+  command.add_option("--kind", args->kind, "bpe, byte (256 bytes) or char (one token a character)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"bpe", "byte", "char"}));
+  command.add_option("--split", args->split, "Where merges end: gpt2 or llama3")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"gpt2", "llama3"}));
+  command.add_flag("--json", args->json, "Report as JSON");
+  add_threads_option(command, args->threads);
+  command.add_option("TEXT", args->texts, "Text files; <|endoftext|> in them separates documents");
+  command.callback([args] { train_tokenizer(*args); });
 }
 
-void add_tokenizer_train(CLI::App& parent) {
-  CLI::App* command =
-      parent.add_subcommand("train", "Make a vocabulary from text files and write it as tokenizer.json");
-  command->add_option("--vocab", "Tokens in all, bytes and <|endoftext|> included (for --kind bpe)")
-      ->default_str("4096");
-  command->add_option("--out", "The file to write")->required();
-  command->add_option("--kind", "bpe, byte (256 bytes) or char (one token a character)")
-      ->default_str("bpe")
-      ->check(CLI::IsMember({"bpe", "byte", "char"}));
-  command->add_option("--split", "Where merges end: gpt2 or llama3")
-      ->default_str("gpt2")
-      ->check(CLI::IsMember({"gpt2", "llama3"}));
-  command->add_option("-t,--threads", "Threads; 0: one for every available processor")->default_str("0");
-  add_flag(*command, "--json", "Report as JSON");
-  command->add_option("TEXT", "Text files; <|endoftext|> in them separates documents")
-      ->expected(0, 1 << 20)
-      ->allow_extra_args();
-  command->callback([command] { run_train(*command); });
+void add_tokenizer_option(CLI::App& command, CodeArguments& args) {
+  command
+      .add_option("--tokenizer", args.tokenizer,
+                  "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
+      ->required();
+}
+
+void add_tokenizer_encode(CLI::App& parent) {
+  auto args = std::make_shared<CodeArguments>();
+  CLI::App& command = *parent.add_subcommand("encode", "Text on standard input to token ids on standard output");
+  add_tokenizer_option(command, *args);
+  command.add_flag("--ids", args->ids, "Write ids, one line with spaces between (the default form)");
+  command.add_flag("--no-bos", args->no_bos, "No BOS first, whatever the tokenizer's default");
+  command.add_flag("--no-special", args->no_special, "Names of special tokens in the text are text like any other");
+  command.add_flag("--json", args->json, "Write an object with the ids and counts");
+  command.add_flag("-0,--null", args->null, "Read texts that end with a byte of 0 and write a line for each");
+  add_one_thread_option(command, args->threads);
+  command.callback([args] { encode(*args); });
+}
+
+void add_tokenizer_decode(CLI::App& parent) {
+  auto args = std::make_shared<CodeArguments>();
+  CLI::App& command = *parent.add_subcommand("decode", "Token ids on standard input to text on standard output");
+  add_tokenizer_option(command, *args);
+  command.add_flag("--ids", args->ids, "Read ids with spaces between (the default form)");
+  command.add_flag("--no-bos", args->no_bos, "The ids have no BOS in front: print a first BOS too");
+  add_one_thread_option(command, args->threads);
+  command.callback([args] { decode(*args); });
 }
 
 }  // namespace
 
 void add_tokenizer_command(CLI::App& app) {
-  CLI::App* group = app.add_subcommand("tokenizer", "Train a vocabulary, encode and decode text");
-  group->require_subcommand(1);
-  add_tokenizer_train(*group);
-
-  CLI::App* encode = group->add_subcommand("encode", "Text on standard input to token ids on standard output");
-  encode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
-      ->required();
-  add_flag(*encode, "--ids", "Write ids, one line with spaces between (the default form)");
-  add_flag(*encode, "--no-bos", "No BOS first, whatever the tokenizer's default");
-  add_flag(*encode, "--no-special", "Names of special tokens in the text are text like any other");
-  add_flag(*encode, "--json", "Write an object with the ids and counts");
-  add_flag(*encode, "-0,--null", "Read texts that end with a byte of 0 and write a line of ids for each");
-  encode->callback([encode] { run_encode(*encode); });
-
-  CLI::App* decode = group->add_subcommand("decode", "Token ids on standard input to text on standard output");
-  decode->add_option("--tokenizer", "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
-      ->required();
-  add_flag(*decode, "--ids", "Read ids with spaces between (the default form)");
-  add_flag(*decode, "--no-bos", "The ids have no BOS in front: print a first BOS too");
-  decode->callback([decode] { run_decode(*decode); });
+  CLI::App& group = *app.add_subcommand("tokenizer", "Train a vocabulary, encode and decode text");
+  group.require_subcommand(1);
+  add_tokenizer_train(group);
+  add_tokenizer_encode(group);
+  add_tokenizer_decode(group);
 }
 
 }  // namespace tern

@@ -151,8 +151,8 @@ TrainOptions make_options(const CLI::App& command, const TrainArguments& args) {
   if (args.activation) o.model.activation = parse_activation(*args.activation);
   if (args.schedule) o.schedule.kind = parse_schedule(*args.schedule);
   if (args.optimizer) o.optimizer = parse_optimizer(*args.optimizer);
-  if (o.data.empty()) fail("--data: expected at least one source");
-  if (o.tokenizer.empty() && o.from.empty()) fail("--tokenizer: expected a tokenizer.json, or 'byte' or 'char'");
+  if (o.data.empty()) throw CLI::RequiredError("--data");
+  if (o.tokenizer.empty() && o.from.empty()) throw CLI::RequiredError("--tokenizer (a file, 'byte' or 'char')");
   fill_widths(o.model);
   fill_schedule(args, fresh, o);
   check_flags(args, o);
@@ -162,31 +162,33 @@ TrainOptions make_options(const CLI::App& command, const TrainArguments& args) {
 void print_report(const TrainArguments& args, const TrainReport& r) {
   const double bits_per_byte = r.valid.nats / std::numbers::ln2 / static_cast<double>(r.valid_bytes);
   if (args.json) {
-    const nlohmann::ordered_json json = {{"out", args.out},
-                                         {"steps", r.steps},
-                                         {"interrupted", r.interrupted},
-                                         {"parameters", r.parameters},
-                                         {"train_loss", r.train_loss},
-                                         {"valid_loss", r.valid.mean()},
-                                         {"valid_tokens", r.valid.tokens},
-                                         {"bits_per_byte", bits_per_byte},
-                                         {"seconds", r.seconds},
-                                         {"tokens_per_second", r.tokens_per_second},
-                                         {"peak_share", r.peak_share},
-                                         {"skipped", r.skipped},
-                                         {"sent_bytes_per_step", r.sent_bytes},
-                                         {"zeros", r.trits.zero_fraction()},
-                                         {"kernel", kernels().name}};
+    const nlohmann::ordered_json json = {
+        {"out", args.out},
+        {"steps", r.steps},
+        {"interrupted", r.interrupted},
+        {"parameters", r.parameters},
+        {"train_loss", r.train_loss ? nlohmann::json(*r.train_loss) : nlohmann::json()},
+        {"valid_loss", r.valid.mean()},
+        {"valid_tokens", r.valid.tokens},
+        {"bits_per_byte", bits_per_byte},
+        {"seconds", r.seconds},
+        {"tokens_per_second", r.tokens_per_second},
+        {"peak_share", r.peak_share},
+        {"skipped", r.skipped},
+        {"sent_bytes_per_step", r.sent_bytes},
+        {"zeros", r.trits.zero_fraction()},
+        {"kernel", kernels().name}};
     std::fputs((json_text(json, 2) + "\n").c_str(), stdout);
     return;
   }
   fmt::print("steps             {}{}\n", r.steps, r.interrupted ? " (interrupted; go on with --resume)" : "");
   fmt::print("parameters        {}\n", r.parameters);
-  fmt::print("training loss     {:.4f} nats/token (last tenth)\n", r.train_loss);
+  if (r.train_loss) fmt::print("training loss     {:.4f} nats/token (last tenth)\n", *r.train_loss);
   fmt::print("validation loss   {:.17g} nats/token over {} tokens\n", r.valid.mean(), r.valid.tokens);
   fmt::print("bits per byte     {:.4f}\n", bits_per_byte);
   if (r.trits.trits > 0) fmt::print("zeros             {:.1f}% of the linear weights\n", 100 * r.trits.zero_fraction());
   if (r.skipped > 0) fmt::print("skipped updates   {}\n", r.skipped);
+  if (r.step_seconds == 0) return;
   fmt::print("speed             {:.0f} tokens/s ({} kernels, {:.0f}% of the machine's peak), {:.1f} s\n",
              r.tokens_per_second, kernels().name, 100 * r.peak_share, r.seconds);
 }

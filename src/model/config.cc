@@ -154,8 +154,7 @@ std::string config_to_json(const ModelConfig& c) {
 }
 
 ModelConfig config_from_json(std::string_view text, std::string_view where) {
-  const nlohmann::json json = try_parse_json(text);
-  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  const nlohmann::json json = parse_json_object(text, where);
   ModelConfig c;
   for (const auto& [key, value] : json.items()) {
     if (key == "vocab")

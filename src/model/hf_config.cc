@@ -325,8 +325,7 @@ void read_weights(const Json& json, const Family& family, std::string_view where
 
 HfModelConfig parse_hf_config(std::string_view text, std::string_view where) {
   check_depth(text, where);
-  const Json json = try_parse_json(text);
-  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  const Json json = parse_json_object(text, where);
   refuse(json, where);
   const Family family = read_family(json, where);
   HfModelConfig hf;
@@ -385,8 +384,7 @@ std::string format_hf_modules() {
 
 Pooling parse_hf_pooling(std::string_view text, std::string_view where) {
   check_depth(text, where);
-  const Json json = try_parse_json(text);
-  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  const Json json = parse_json_object(text, where);
   std::optional<Pooling> found;
   for (const auto& [key, value] : json.items()) {
     if (!key.starts_with("pooling_mode_") || value != true) continue;

@@ -25,8 +25,7 @@ const std::string& text_of(const Json& entry, const char* key, std::string_view 
 }  // namespace
 
 std::optional<std::string> parse_hf_chat_template(std::string_view tokenizer_config, std::string_view where) {
-  const Json json = try_parse_ordered_json(tokenizer_config);
-  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  const Json json = parse_ordered_json_object(tokenizer_config, where);
   const auto found = json.find(kKey);
   if (found == json.end() || found->is_null()) return std::nullopt;
   if (found->is_string()) return found->get<std::string>();

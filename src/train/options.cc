@@ -277,8 +277,7 @@ std::string options_to_json(const TrainOptions& options) {
 }
 
 TrainOptions options_from_json(std::string_view text, std::string_view where, const TrainOptions& base) {
-  const Json json = try_parse_json(text);
-  if (!json.is_object()) fail("{}: expected a JSON object", where);
+  const Json json = parse_json_object(text, where);
   TrainOptions options = base;
   for (const auto& [name, value] : json.items()) {
     bool known = false;

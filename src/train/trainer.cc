@@ -161,7 +161,7 @@ class Run {
     }
     report.steps = progress_.step;
     report.interrupted = progress_.step < schedule.steps;
-    report.train_loss = tail_steps > 0 ? tail_loss / static_cast<double>(tail_steps) : 0;
+    if (tail_steps > 0) report.train_loss = tail_loss / static_cast<double>(tail_steps);
     report.trits = state_.trits();
     save();
   }

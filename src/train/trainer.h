@@ -20,11 +20,11 @@
 namespace tern {
 
 struct TrainReport {
-  int64_t steps = 0;         // made in all, those before a resume included
-  bool interrupted = false;  // stopped by `stop` before the last step
-  double train_loss = 0;     // mean over the last tenth of this call's steps
-  LossSum valid;             // over the whole validation data, after the last step
-  size_t valid_bytes = 0;    // of validation text, special tokens not counted
+  int64_t steps = 0;                 // made in all, those before a resume included
+  bool interrupted = false;          // stopped by `stop` before the last step
+  std::optional<double> train_loss;  // mean over the last tenth of this call's steps, if it came to them
+  LossSum valid;                     // over the whole validation data, after the last step
+  size_t valid_bytes = 0;            // of validation text, special tokens not counted
   size_t parameters = 0;
   double seconds = 0;            // of this call, without tokenizing
   double step_seconds = 0;       // of its training steps

@@ -36,13 +36,46 @@ class Case(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def test_help_and_usage(self):
-        for command in ([], ["train"], ["run"], ["eval", "perplexity"], ["eval", "tasks"], ["convert"], ["info"], ["tokenizer", "train"], ["bench"], ["report"]):
-            out, _ = tern(*command, "--help")
-            self.assertIn("--help", out)
+    def commands(self, *path):
+        """All commands that the help names."""
+        out, _ = tern(*path, "--help")
+        if "Subcommands:\n" not in out:
+            return [path]
+        names = [line.split()[0] for line in out.split("Subcommands:\n")[1].split("\n\n")[0].splitlines()]
+        return [command for name in names for command in self.commands(*path, name)]
+
+    def test_help(self):
         self.assertIn("tern", tern("--version")[0])
-        for wrong in ([], ["nonsense"], ["run", "--tokens"], ["train", "--steps", "many", "--out", "x"], ["convert", "only-one"]):
-            tern(*wrong, expect=2)
+        commands = self.commands()
+        self.assertIn(("eval", "perplexity"), commands)
+        for command in commands:
+            out, _ = tern(*command, "--help")
+            with self.subTest(command=command):
+                self.assertIn("-t,--threads", out)
+                if command not in (("serve",), ("tokenizer", "decode")):  # these report nothing
+                    self.assertIn("--json", out)
+
+    def test_usage(self):
+        for wrong, part in (
+            ([], "A subcommand is required"),
+            (["nonsense"], "Unknown: nonsense\nA subcommand is required"),
+            (["eval", "nonsense"], "Unknown: nonsense\nA subcommand is required"),
+            (["run", "--tokens"], "--tokens"),
+            (["run", "--bogus"], "The following argument was not expected: --bogus"),
+            (["train", "--steps", "many", "--out", "x"], "--steps"),
+            (["train", "--out", self.dir / "x"], "--data is required"),
+            (["train", "--data", "x", "--out", self.dir / "x"], "--tokenizer (a file, 'byte' or 'char') is required"),
+            (["convert", "only-one"], "out is required"),
+            (["tokenizer", "train", "--out", "x"], "TEXT is required"),
+            (["tokenizer", "train", "--out", "x", "--vocab", -5, "y"], "--vocab: expected 0 or more, got -5"),
+            (["convert", "x", "y", "--shard-size", "-5MB"], "--shard-size: expected 0 or more, got -5MB"),
+            (["run", "-p", "x", "-n", -5], "--tokens: expected 0 or more, got -5"),
+            (["eval", "perplexity", "-m", "x", "y", "-c", -1], "--context: expected 0 or more, got -1"),
+        ):
+            with self.subTest(wrong=wrong):
+                out, err = tern(*wrong, expect=2)
+                self.assertEqual(out, "")
+                self.assertIn(part, err)
 
     def test_train_reports_json(self):
         out, _ = tern("train", *self.shape, "--steps", 3, "--out", self.dir / "json", "--json", "--weights", "binary")
@@ -437,6 +470,11 @@ class Case(unittest.TestCase):
         ids, _ = tern("tokenizer", "encode", "--tokenizer", self.dir / "tok.json", stdin=raw)
         self.assertEqual(len(ids.splitlines()), 1)
         self.assertTrue(all(0 <= int(token) < 300 for token in ids.split()))
+        encode = ["tokenizer", "encode", "--tokenizer", self.dir / "tok.json", "-t", 1]
+        lines, _ = tern(*encode, "--null", stdin=b"the fox\0dog")
+        objects = [json.loads(line) for line in tern(*encode, "--null", "--json", stdin=b"the fox\0dog")[0].splitlines()]
+        self.assertEqual([" ".join(map(str, o["ids"])) for o in objects], lines.splitlines())
+        self.assertEqual([(o["bytes"], o["tokens"]) for o in objects], [(7, len(objects[0]["ids"])), (3, len(objects[1]["ids"]))])
         decode = start("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=subprocess.PIPE)
         self.assertEqual(decode.communicate(ids.encode(), timeout=60), (raw, b""))
         self.assertIn("expected", error("tokenizer", "decode", "--tokenizer", self.dir / "tok.json", stdin=b"1 300 2"))
@@ -478,7 +516,8 @@ class Case(unittest.TestCase):
             (["convert", d / "run", d / "x.gguf", "--embedding", "tq2_0"], "--embedding tq2_0: expected bf16"),
             (["convert", d / "run", d / "x", "--embedding", "bf16"], "--embedding bf16: only for GGUF files"),
             (["eval", "perplexity", "-m", d / "run", d / "text.txt", "--convention", "x"], "unknown convention 'x'"),
-            (["convert", d / "run", d / "nowhere/x.gguf"], "nowhere/x.gguf"),
+            (["convert", d / "run", d / "nowhere/x.gguf"], f"tern: {d}/nowhere/x.gguf: cannot open for writing: No such file"),
+            (["convert", d / "run", d / "text.txt"], f"tern: {d}/text.txt: cannot create the directory: Not a directory"),
             (["convert", d / "run", d / "x.gguf", "--ternarize"], "expected a full-precision model"),
             (["train", *self.shape, "--out", d / "run"], "--resume"),
             (["train", *self.shape, "--out", d / "a", "--kv-heads", 3], "not a multiple"),
@@ -515,7 +554,8 @@ class Case(unittest.TestCase):
         self.assertEqual((measured["loss"], measured["perplexity"]), (alone["loss"], alone["perplexity"]))
 
         again = self.dir / "again"
-        tern("report", "--from", folder / "report.json", "--out", again)
+        out, _ = tern("report", "--from", folder / "report.json", "--out", again, "--json")
+        self.assertEqual(out, (folder / "report.json").read_text())
         for name in ("report.html", "report.md", "report.json"):
             self.assertEqual((again / name).read_bytes(), (folder / name).read_bytes())
         html = (folder / "report.html").read_text()
@@ -902,6 +942,10 @@ class Case(unittest.TestCase):
         tern("train", "--resume", "--out", self.dir / "killed", "-t", 1)
         self.assertEqual((self.dir / "killed/checkpoint.safetensors").read_bytes(),
                          (self.dir / "whole/checkpoint.safetensors").read_bytes())
+        # No step is left: there is no training loss to tell.
+        ended = ["train", "--resume", "--out", self.dir / "killed"]
+        self.assertIsNone(json.loads(tern(*ended, "--json")[0])["train_loss"])
+        self.assertNotIn("training loss", tern(*ended)[0])
         steps_seen = [json.loads(line)["step"] for line in metrics.read_text().splitlines() if '"step"' in line]
         self.assertEqual(steps_seen, list(range(60)))
 

@@ -34,9 +34,13 @@ TEST(ModelConfig, MissingKeysKeepTheirDefault) {
 
 TEST(ModelConfig, BrokenJsonIsAnError) {
   const std::pair<const char*, const char*> cases[] = {
-      {"", "run.json: expected a JSON object"},
-      {"[1]", "run.json: expected a JSON object"},
-      {R"({"dim": 1)", "run.json: expected a JSON object"},
+      {"",
+       "run.json: not valid JSON (0 bytes): parse error at line 1, column 1: syntax error while parsing value - "
+       "unexpected e..."},
+      {"[1]", "run.json: expected a JSON object, it is array"},
+      {R"({"dim": 1)",
+       "run.json: not valid JSON (9 bytes): parse error at line 1, column 10: syntax error while parsing object - "
+       "unexpected..."},
       {R"({"dimension": 7})", "run.json: unknown key 'dimension'"},
       {R"({"a\nb": 7})", "run.json: unknown key 'a\\x0Ab'"},
       {R"({"dim": "7"})", "run.json: \"dim\": expected a whole number >= 0, got '\"7\"'"},
