@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -10,6 +11,7 @@ namespace tern {
 namespace {
 
 constexpr uint64_t kSamplerStream = 2;
+constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 }  // namespace
 
@@ -30,7 +32,10 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options) { validate(o
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent,
                         std::span<const uint64_t> allowed) {
   candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i)};
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const float logit = std::isnan(logits[i]) ? kNever : logits[i];  // NaN has no place in an order
+    candidates_[i] = {logit, static_cast<int32_t>(i)};
+  }
   bias();
   penalize(recent);
   keep_allowed(allowed);
@@ -47,24 +52,14 @@ int32_t Sampler::choose() {
         ->token;
   }
   keep_top_k();
-  const auto temperature = static_cast<double>(options_.temperature);
-  const auto best = static_cast<double>(candidates_[0].logit);
-  std::vector<double> probabilities(candidates_.size());
-  double sum = 0;
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    probabilities[i] = std::exp((static_cast<double>(candidates_[i].logit) - best) / temperature);
-    sum += probabilities[i];
+  const Ranking ranking(candidates_, static_cast<double>(options_.temperature), static_cast<double>(options_.min_p));
+  double kept = ranking.kept();
+  if (options_.top_p < 1) {  // of all, whatever min-p drops
+    const double most = static_cast<double>(options_.top_p) * ranking.total();
+    kept = ranking.find([&](double sum) { return sum >= most; }).sum;
   }
-  for (double& p : probabilities) p /= sum;
-  const size_t kept = nucleus(probabilities);
-  double total = 0;
-  for (size_t i = 0; i < kept; ++i) total += probabilities[i];
-  double left = Rng(options_.seed, kSamplerStream, index).uniform() * total;
-  for (size_t i = 0; i < kept; ++i) {
-    left -= probabilities[i];
-    if (left < 0) return candidates_[i].token;
-  }
-  return candidates_[kept - 1].token;
+  const double drawn = Rng(options_.seed, kSamplerStream, index).uniform() * kept;
+  return ranking.find([&](double sum) { return sum > drawn; }).token;
 }
 
 void Sampler::bias() {
@@ -98,29 +93,26 @@ void Sampler::keep_allowed(std::span<const uint64_t> allowed) {
   });
 }
 
-// Sorts the best k to the front, the better first, equal logits by token; drops the others.
+// Keeps the best k, in their order. They are found among those better than the worst of the best k seen so far.
 void Sampler::keep_top_k() {
-  const size_t k = options_.top_k == 0 ? candidates_.size() : std::min(options_.top_k, candidates_.size());
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+  const size_t k = options_.top_k;
+  if (k == 0 || k >= candidates_.size()) return;
+  std::vector<Candidate> best;
+  const auto keep_k = [&] {
+    std::nth_element(best.begin(), best.begin() + static_cast<std::ptrdiff_t>(k - 1), best.end(), better);
+    best.resize(k);
   };
-  if (k == candidates_.size()) {  // std::sort is faster than the heap below
-    std::sort(candidates_.begin(), candidates_.end(), better);
-    return;
+  float worst = kNever;
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.logit <= worst && best.size() >= k) continue;  // of equal ones the first is the better
+    best.push_back(candidate);
+    if (best.size() < 2 * k) continue;
+    keep_k();
+    worst = best.back().logit;
   }
-  std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(),
-                    better);
-  candidates_.resize(k);
-}
-
-// How many of the sorted candidates top-p and min-p leave; at least one.
-size_t Sampler::nucleus(const std::vector<double>& probabilities) const {
-  double sum = 0;
-  size_t kept = 0;
-  while (kept < probabilities.size() && sum < static_cast<double>(options_.top_p)) sum += probabilities[kept++];
-  const double floor = static_cast<double>(options_.min_p) * probabilities[0];
-  while (kept > 1 && probabilities[kept - 1] < floor) --kept;
-  return kept;
+  keep_k();
+  std::sort(best.begin(), best.end(), better);
+  candidates_.assign(best.begin(), best.end());
 }
 
 }  // namespace tern

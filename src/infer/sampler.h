@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "infer/ranking.h"
 
 namespace tern {
 
@@ -30,6 +31,7 @@ struct SamplerOptions {
 void validate(const SamplerOptions& options);
 
 // The choice of token number `index` depends on the logits, the recent tokens and (seed, index) alone.
+// It is the token at which the sum of the probabilities, the most probable first, passes a random part of their sum.
 class Sampler {
  public:
   explicit Sampler(const SamplerOptions& options);
@@ -41,17 +43,11 @@ class Sampler {
                  std::span<const uint64_t> allowed = {});
 
  private:
-  struct Candidate {
-    float logit = 0;
-    int32_t token = 0;
-  };
-
   int32_t choose();
   void bias();
   void penalize(std::span<const int32_t> recent);
   void keep_allowed(std::span<const uint64_t> allowed);
   void keep_top_k();
-  size_t nucleus(const std::vector<double>& probabilities) const;
 
   SamplerOptions options_;
   uint64_t drawn_ = 0;                         // tokens sampled so far

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -120,7 +121,14 @@ void parse_structure(const Fields& fields, const ApiLimits& limits, StructuredOu
   }
 }
 
+// There is one model, and no user of it is told from another.
+void check_names(const Fields& fields) {
+  std::string ignored;
+  for (const char* name : {"model", "user"}) fields.text(name, ignored);
+}
+
 void parse_options(const Fields& fields, const ApiLimits& limits, GenerationOptions& options) {
+  check_names(fields);
   SamplerOptions& sampling = options.sampling;
   sampling.temperature = 1;
   sampling.top_k = 0;
@@ -172,23 +180,22 @@ void parse_max_tokens(const Fields& fields, const char* name, GenerationOptions&
   options.max_tokens = count;
 }
 
-std::vector<Prompt> parse_prompts(const Fields& fields, const ApiLimits& limits) {
-  const Json* prompt = fields.find("prompt");
+std::vector<Prompt> parse_prompts(const Fields& fields, const char* name, const ApiLimits& limits) {
+  const Json* prompt = fields.find(name);
   const char* expected = "a text, a list of texts, a list of token ids or a list of such lists";
-  if (prompt == nullptr) fields.refuse("prompt", expected);
+  if (prompt == nullptr) fields.refuse(name, expected);
   if (prompt->is_string()) return {prompt->get<std::string>()};
-  if (!prompt->is_array() || prompt->empty()) fields.refuse("prompt", expected);
-  if (prompt->front().is_number()) return {token_list(fields, "prompt", *prompt)};
-  if (prompt->size() > limits.most_prompts)
-    fields.refuse("prompt", fmt::format("at most {} prompts", limits.most_prompts));
+  if (!prompt->is_array() || prompt->empty()) fields.refuse(name, expected);
+  if (prompt->front().is_number()) return {token_list(fields, name, *prompt)};
+  if (prompt->size() > limits.most_prompts) fields.refuse(name, fmt::format("at most {} texts", limits.most_prompts));
   std::vector<Prompt> prompts;
   for (const Json& one : *prompt) {
     if (one.is_string()) {
       prompts.emplace_back(one.get<std::string>());
     } else if (one.is_array()) {
-      prompts.emplace_back(token_list(fields, "prompt", one));
+      prompts.emplace_back(token_list(fields, name, one));
     } else {
-      fields.refuse("prompt", expected);
+      fields.refuse(name, expected);
     }
   }
   return prompts;
@@ -248,6 +255,19 @@ size_t code_points(const std::string& text) {
   return count;
 }
 
+std::string base64_text(std::string_view bytes) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t three = 0;
+    for (size_t i = 0; i < 3; ++i) {
+      three = three << 8 | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0u);
+    }
+    for (size_t i = 0; i < 4; ++i) text += at + i <= bytes.size() ? kDigits[three >> (18 - 6 * i) & 63] : '=';
+  }
+  return text;
+}
+
 Json call_objects(const std::vector<ToolCall>& calls) {
   Json list = Json::array();
   for (const ToolCall& call : calls) {
@@ -283,7 +303,7 @@ CompletionRequest parse_completion(const Json& body, const ApiLimits& limits) {
   parse_options(fields, limits, request.options);
   request.options.max_tokens = 16;
   for (const char* name : {"n_predict", "max_tokens"}) parse_max_tokens(fields, name, request.options);
-  request.prompts = parse_prompts(fields, limits);
+  request.prompts = parse_prompts(fields, "prompt", limits);
   fields.flag("echo", request.echo);
   fields.flag("add_special_tokens", request.add_special_tokens);
   if (const Json* suffix = fields.find("suffix"); suffix != nullptr && *suffix != "") {
@@ -318,6 +338,20 @@ ChatRequest parse_chat(const Json& body, const ApiLimits& limits) {
     fields.number("top_logprobs", 0, static_cast<double>(limits.most_logprobs), request.options.top_logprobs);
   }
   parse_tools(fields, limits, request);
+  return request;
+}
+
+EmbeddingRequest parse_embedding(const Json& body, const ApiLimits& limits, size_t dimensions) {
+  const Fields fields(body);
+  check_names(fields);
+  EmbeddingRequest request;
+  request.inputs = parse_prompts(fields, "input", limits);
+  std::string encoding = "float";
+  fields.text("encoding_format", encoding);
+  request.base64 = encoding == "base64";
+  if (!request.base64 && encoding != "float") fields.refuse("encoding_format", "float or base64");
+  const auto only = static_cast<double>(dimensions);
+  fields.number("dimensions", only, only, dimensions);
   return request;
 }
 
@@ -386,6 +420,31 @@ Json chat_delta(const AnswerPiece& piece, size_t first_call) {
   for (Json& call : calls) call["index"] = first_call++;
   delta["tool_calls"] = std::move(calls);
   return delta;
+}
+
+Json embedding_object(size_t index, const std::vector<float>& vector, bool base64) {
+  Json object = {{"object", "embedding"}, {"index", index}};
+  if (!base64) {
+    object["embedding"] = vector;
+    return object;
+  }
+  std::string bytes;
+  for (const float value : vector) {
+    for (int shift = 0; shift < 32; shift += 8) {
+      bytes += static_cast<char>(std::bit_cast<uint32_t>(value) >> shift & 0xFF);
+    }
+  }
+  object["embedding"] = base64_text(bytes);
+  return object;
+}
+
+Json token_pieces(const Tokenizer& tokenizer, const std::vector<int32_t>& tokens) {
+  Json pieces = Json::array();
+  for (const int32_t token : tokens) {
+    const std::string bytes = tokenizer.token_bytes(token);
+    pieces.push_back({{"id", token}, {"piece", is_valid_utf8(bytes) ? Json(bytes) : bytes_of(bytes)}});
+  }
+  return pieces;
 }
 
 Json usage_object(size_t prompt_tokens, size_t completion_tokens, size_t cached_tokens) {

@@ -93,9 +93,16 @@ struct ChatRequest {
   ToolUse tool_use;
 };
 
+struct EmbeddingRequest {
+  std::vector<Prompt> inputs;
+  bool base64 = false;  // how vectors are written
+};
+
 // Each throws ApiError 400 that names the field. Unknown fields are ignored, null is as good as none.
 CompletionRequest parse_completion(const Json& body, const ApiLimits& limits);
 ChatRequest parse_chat(const Json& body, const ApiLimits& limits);
+// `dimensions`: how many a vector has here; no other number may be asked for.
+EmbeddingRequest parse_embedding(const Json& body, const ApiLimits& limits, size_t dimensions);
 
 // One answer as it comes.
 struct ChoiceLogprobs {
@@ -114,6 +121,12 @@ Json chat_logprobs(const Tokenizer& tokenizer, const ChoiceLogprobs& logprobs, s
 Json chat_message(const AnswerPiece& answer);
 // The same of a piece, whose calls are numbered from `first_call` on.
 Json chat_delta(const AnswerPiece& piece, size_t first_call);
+
+// llama.cpp's [{"id", "piece"}]: a piece is a text, or a list of bytes where these are no UTF-8.
+Json token_pieces(const Tokenizer& tokenizer, const std::vector<int32_t>& tokens);
+
+// {"object", "index", "embedding": numbers, or base64 of float32 in little endian}
+Json embedding_object(size_t index, const std::vector<float>& vector, bool base64);
 
 Json usage_object(size_t prompt_tokens, size_t completion_tokens, size_t cached_tokens);
 

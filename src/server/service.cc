@@ -13,10 +13,12 @@
 #include "model/chat_format.h"
 #include "model/describe.h"
 #include "server/answer_formats.h"
+#include "server/answer_text.h"
 #include "server/chat_page.h"
 #include "server/generation.h"
 #include "server/metrics.h"
 #include "server/openai.h"
+#include "server/request_fields.h"
 #include "server/tool_requests.h"
 
 namespace tern {
@@ -259,19 +261,33 @@ struct Service::Parts {
                 metrics.text(state, requests - std::min(requests, state.running), options.model_name));
   }
 
-  // Text as vLLM ("prompt", "tokens") and llama.cpp ("content") name it.
+  // As vLLM ("prompt" or "messages") and llama.cpp ("content") ask; special tokens are added to a prompt unless told.
+  std::vector<int32_t> tokens_of(const Json& body) const {
+    const Fields fields(body);
+    if (fields.find("messages") != nullptr) return encode_prompt(tokenizer, render(parse_chat(body, limits)));
+    const char* name = fields.find("content") != nullptr ? "content" : "prompt";
+    if (fields.find(name) == nullptr) fields.refuse(name, "a text");
+    std::string text;
+    fields.text(name, text);
+    bool special = std::string_view(name) == "prompt";
+    for (const char* flag : {"add_special_tokens", "add_special"}) fields.flag(flag, special);
+    return tokenizer.encode(text, special && tokenizer.add_bos(), true);
+  }
+
   void tokenize(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     const Json body = parse_body(request.body);
-    const char* name = body.contains("content") ? "content" : "prompt";
-    if (!body.contains(name) || !body[name].is_string()) throw ApiError(400, "prompt: expected a text", "prompt");
-    bool special = std::string_view(name) == "prompt";
-    for (const char* flag : {"add_special_tokens", "add_special"}) {
-      if (!body.contains(flag)) continue;
-      if (!body[flag].is_boolean()) throw ApiError(400, std::string(flag) + ": expected true or false", flag);
-      special = body[flag].get<bool>();
+    const Fields fields(body);
+    bool with_pieces = false, with_texts = false;
+    fields.flag("with_pieces", with_pieces);       // llama.cpp
+    fields.flag("return_token_strs", with_texts);  // vLLM
+    const std::vector<int32_t> tokens = tokens_of(body);
+    Json answer = {{"tokens", tokens}, {"count", tokens.size()}, {"max_model_len", engine.context()}};
+    if (with_pieces) answer["tokens"] = token_pieces(tokenizer, tokens);
+    if (with_texts) {
+      answer["token_strs"] = Json::array();
+      for (const int32_t token : tokens) answer["token_strs"].push_back(token_text(tokenizer, token));
     }
-    const auto tokens = tokenizer.encode(body[name].get<std::string>(), special && tokenizer.add_bos(), true);
-    send_json(*reply, {{"tokens", tokens}, {"count", tokens.size()}, {"max_model_len", engine.context()}});
+    send_json(*reply, answer);
   }
 
   void detokenize(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
@@ -365,6 +381,16 @@ struct Service::Parts {
     }
   }
 
+  const std::vector<int32_t>& known_tokens(const Prompt& prompt, const std::string& field) const {
+    const auto& tokens = std::get<std::vector<int32_t>>(prompt);
+    for (const int32_t token : tokens) {
+      if (static_cast<size_t>(token) < tokenizer.vocab_size()) continue;
+      throw ApiError(400, fmt::format("{}: token {}, the vocabulary has {}", field, token, tokenizer.vocab_size()),
+                     field);
+    }
+    return tokens;
+  }
+
   void completions(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     CompletionRequest parsed = parse_completion(parse_body(request.body), limits);
     GenerationSpec spec;
@@ -378,13 +404,7 @@ struct Service::Parts {
         if (encoded.tokens.empty() && tokenizer.bos_id()) encoded.tokens.push_back(*tokenizer.bos_id());
         encoded.text = *text;
       } else {
-        encoded.tokens = std::get<std::vector<int32_t>>(prompt);
-        for (const int32_t token : encoded.tokens) {
-          if (static_cast<size_t>(token) >= tokenizer.vocab_size()) {
-            throw ApiError(400, fmt::format("prompt: token {}, the vocabulary has {}", token, tokenizer.vocab_size()),
-                           "prompt");
-          }
-        }
+        encoded.tokens = known_tokens(prompt, "prompt");
         if (spec.echo) encoded.text = tokenizer.decode(encoded.tokens, true);
       }
       spec.prompts.push_back(std::move(encoded));
@@ -408,20 +428,20 @@ struct Service::Parts {
 
   void embeddings(const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     const Json body = parse_body(request.body);
-    if (!loaded.embedding.pooling) throw ApiError(400, "the model is no embedding model");
-    const Json input = !body.contains("input")     ? Json()
-                       : body["input"].is_string() ? Json::array({body["input"]})
-                                                   : body["input"];
-    if (!input.is_array() || input.empty() || input.size() > limits.most_prompts) {
-      throw ApiError(400, fmt::format("input: expected a text or a list of up to {} texts", limits.most_prompts),
-                     "input");
+    if (!loaded.embedding.pooling) {
+      throw ApiError(400, "model: " + options.model_name + " is no embedding model", "model");
     }
+    const EmbeddingRequest parsed = parse_embedding(body, limits, loaded.model.config.dim);
     std::vector<std::vector<int32_t>> texts;
     size_t tokens = 0;
-    for (const Json& text : input) {
-      if (!text.is_string()) throw ApiError(400, "input: expected a text or a list of texts", "input");
-      texts.push_back(tokenizer.encode(text.get<std::string>(), tokenizer.add_bos(), false));
-      if (loaded.embedding.add_eos && !tokenizer.eos_ids().empty()) texts.back().push_back(tokenizer.eos_ids().front());
+    for (const Prompt& input : parsed.inputs) {
+      if (const auto* text = std::get_if<std::string>(&input)) {
+        texts.push_back(tokenizer.encode(*text, tokenizer.add_bos(), false));
+        if (loaded.embedding.add_eos && !tokenizer.eos_ids().empty())
+          texts.back().push_back(tokenizer.eos_ids().front());
+      } else {
+        texts.push_back(known_tokens(input, "input"));
+      }
       if (texts.back().empty() || texts.back().size() > engine.context()) {
         throw ApiError(
             400, fmt::format("input: a text of {} tokens, expected 1 to {}", texts.back().size(), engine.context()),
@@ -429,7 +449,7 @@ struct Service::Parts {
       }
       tokens += texts.back().size();
     }
-    const bool queued = engine.run([this, texts, tokens, reply] {
+    const bool queued = engine.run([this, texts, tokens, reply, base64 = parsed.base64] {
       Json data = Json::array();
       std::string problem;
       try {
@@ -437,7 +457,7 @@ struct Service::Parts {
         for (size_t i = 0; i < texts.size(); ++i) {
           std::vector<float> vector = embedder->embed(texts[i], *loaded.embedding.pooling);
           normalize_length(vector);
-          data.push_back({{"object", "embedding"}, {"index", i}, {"embedding", vector}});
+          data.push_back(embedding_object(i, vector, base64));
         }
       } catch (const std::exception& error) {
         problem = error.what();

@@ -3,12 +3,14 @@
 
 usage: serve_test.py TERN [unittest arguments]
 """
+import base64
 import http.client
 import json
 import random
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -160,6 +162,19 @@ class Serve(unittest.TestCase):
         tokens = self.server.post("/tokenize", {"prompt": "Hello", "add_special_tokens": False})["tokens"]
         self.assertEqual(self.server.post("/tokenize", {"content": "Hello"})["tokens"], tokens)
         self.assertEqual(self.server.post("/detokenize", {"tokens": tokens})["prompt"], "Hello")
+        for name, special in (("prompt", "add_special_tokens"), ("content", "add_special")):
+            self.assertEqual(self.server.post("/tokenize", {name: "Hello", special: False, "unknown": 1})["tokens"], tokens)
+            self.assertEqual(self.assert_error(400, "/tokenize", {name: 3}, "a text")["param"], name)
+            self.assertEqual(self.assert_error(400, "/tokenize", {name: "a", special: 1}, "true or false")["param"], special)
+            self.server.post("/tokenize", {name: "a", special: None})
+        given = self.server.post("/tokenize", {"content": "Hé", "with_pieces": True, "return_token_strs": True})
+        pieces = [p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in given["tokens"]]
+        self.assertEqual(b"".join(pieces).decode(), "Hé")
+        self.assertEqual(len(given["token_strs"]), given["count"])
+        chat = {"messages": [{"role": "user", "content": "Hi"}]}
+        self.assertEqual(self.server.post("/tokenize", chat)["tokens"],
+                         self.server.post("/tokenize", {"content": "user: Hi\nassistant: "})["tokens"])
+        self.assertEqual(self.assert_error(400, "/detokenize", {"tokens": ["a"]}, "ids")["param"], "tokens")
         info = self.server.request("/tokenizer_info")[2]
         self.assertIn("eos_token", info)
         prompt = self.server.post("/apply-template", {"messages": [{"role": "user", "content": "Hi"}]})["prompt"]
@@ -256,7 +271,8 @@ class Serve(unittest.TestCase):
                               ({"prompt": "a", "logit_bias": {"99999": 1}}, "logit_bias"),
                               ({"prompt": "a", "suffix": "b"}, "suffix"), ({"prompt": [[-1]]}, "prompt"),
                               ({"prompt": [[999999]]}, "prompt"), ({"prompt": "a", "best_of": 1, "n": 2}, "best_of"),
-                              ({"prompt": "a", "stream": "yes"}, "stream"), ({"prompt": "a", "seed": 1.5}, "seed"),
+                              ({"prompt": "a", "stream": "yes"}, "stream"), ({"prompt": "a", "model": 3}, "model"),
+                              ({"prompt": "a", "user": ["x"]}, "user"), ({"prompt": "a", "seed": 1.5}, "seed"),
                               ({"prompt": "a", "response_format": {"type": "xml"}}, "response_format"),
                               ({"prompt": "a", "response_format": "text"}, "response_format"),
                               ({"prompt": "a", "response_format": {"type": "json_schema"}}, "response_format"),
@@ -274,7 +290,9 @@ class Serve(unittest.TestCase):
         self.assert_error(400, "/v1/completions", "[1]", "expected an object")
         self.assert_error(400, "/v1/completions", b"{\"prompt\": \"\xff\xfe\"}", "not valid JSON")
         self.assert_error(400, "/v1/completions", "[" * 1_000_000, "levels")
-        self.assert_error(400, "/v1/embeddings", {"input": "a"}, "no embedding model")
+        many = ",".join(f'"{i}":0' for i in range(1_000_000))  # hours if fields were compared with each other
+        self.assert_error(400, "/v1/completions", "{" + many + ',"prompt":3}', "prompt")
+        self.assertEqual(self.assert_error(400, "/v1/embeddings", {"input": "a"}, "small is no embedding model")["param"], "model")
         self.assert_error(404, "/v1/nothing", {}, "no such path")
         self.assertEqual(self.server.request("/v1/completions")[0], 405)
         self.complete(prompt="a", max_tokens=1, unknown_field=[1], logprobs=None, stop=None, user="x")
@@ -549,6 +567,36 @@ class OtherServers(unittest.TestCase):
             self.assertEqual((status, answer["error"]["code"]), (400, "context_length_exceeded"))
         finally:
             server.stop()
+
+    def test_embeddings(self):
+        folder = self.dir / "embed"
+        tern("convert", self.dir / "run", folder)
+        (folder / "1_Pooling").mkdir()
+        (folder / "1_Pooling/config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
+        texts = ["The first citizen", "A"]
+        expected = [json.loads(tern("embed", "-m", folder, text, "--json")[0])["data"][0]["embedding"] for text in texts]
+        server = Server(folder)
+        try:
+            answer = server.post("/v1/embeddings", {"model": "any", "input": texts, "unknown": 1})
+            self.assertEqual([(d["object"], d["index"]) for d in answer["data"]], [("embedding", 0), ("embedding", 1)])
+            for item, vector in zip(answer["data"], expected):
+                for a, b in zip(item["embedding"], vector, strict=True):
+                    self.assertAlmostEqual(a, b, places=5)
+            tokens = [server.post("/tokenize", {"prompt": text})["tokens"] for text in texts]
+            self.assertEqual(answer["usage"], {key: sum(map(len, tokens)) for key in ("prompt_tokens", "total_tokens")})
+            self.assertEqual(server.post("/v1/embeddings", {"input": tokens})["data"], answer["data"])
+            self.assertEqual(server.post("/v1/embeddings", {"input": texts[0]})["data"], answer["data"][:1])
+            coded = server.post("/v1/embeddings", {"input": texts[1], "encoding_format": "base64"})["data"][0]["embedding"]
+            values = [value for (value,) in struct.iter_unpack("<f", base64.b64decode(coded, validate=True))]
+            self.assertEqual(len(values), len(expected[1]))
+            for a, b in zip(values, answer["data"][1]["embedding"]):
+                self.assertAlmostEqual(a, b, places=6)
+            for body, param in (({"input": 3}, "input"), ({"input": []}, "input"), ({"input": "a" * 1000}, "input"),
+                                ({"input": [[999999]]}, "input"), ({"input": "a", "dimensions": 3}, "dimensions"), ({}, "input")):
+                status, _, refused = server.request("/v1/embeddings", body)
+                self.assertEqual((status, refused["error"]["param"]), (400, param), refused)
+        finally:
+            self.assertEqual(server.stop(), 0)
 
     def test_without_a_model_the_one_in_the_box(self):
         server = Server(None)

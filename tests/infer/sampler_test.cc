@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "base/error.h"
+#include "base/rng.h"
 
 namespace tern {
 namespace {
@@ -138,6 +140,126 @@ TEST(Sampler, OnlyAllowedTokensComeWhateverTheOptionsSay) {
     for (const int32_t token : {3, 64, 129})
       EXPECT_GE(std::count(answer.begin(), answer.end(), token), temperature > 1 ? 5 : 0);
     for (const int32_t token : answer) EXPECT_TRUE(token == 3 || token == 64 || token == 129) << token;
+  }
+}
+
+// What Sampler promises, with everything sorted: the choice of token number `index`.
+int32_t plain_choice(const SamplerOptions& o, const std::vector<float>& logits, const std::vector<uint64_t>& allowed,
+                     uint64_t index) {
+  std::vector<Candidate> order;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (allowed.empty() || (allowed[i / 64] >> i % 64 & 1) != 0) order.push_back({logits[i], static_cast<int32_t>(i)});
+  }
+  std::sort(order.begin(), order.end(), better);
+  if (o.temperature == 0) return order[0].token;
+  if (o.top_k > 0 && o.top_k < order.size()) order.resize(o.top_k);
+  std::vector<double> weights;
+  double total = 0;
+  for (const Candidate& candidate : order) {
+    weights.push_back(std::exp((static_cast<double>(candidate.logit) - static_cast<double>(order[0].logit)) /
+                               static_cast<double>(o.temperature)));
+    total += weights.back();
+  }
+  size_t kept = 0;
+  for (double sum = 0; kept < order.size() && (o.top_p == 1 || sum < static_cast<double>(o.top_p) * total);)
+    sum += weights[kept++];
+  while (weights[kept - 1] < static_cast<double>(o.min_p)) --kept;
+  double sum = 0;
+  for (size_t i = 0; i < kept; ++i) sum += weights[i];
+  double left = Rng(o.seed, 2, index).uniform() * sum;
+  for (size_t i = 0; i < kept; ++i) {
+    left -= weights[i];
+    if (left < 0) return order[i].token;
+  }
+  return order[kept - 1].token;
+}
+
+// Logits of one kind or another: spread, with many ties, peaked, all equal, with outliers on both sides.
+std::vector<float> some_logits(size_t size, int kind, Rng& random) {
+  std::vector<float> logits(size);
+  for (float& logit : logits) {
+    const auto value = static_cast<float>(3 * random.normal());
+    logit = kind == 1 ? std::round(value) : kind == 3 ? 1.5f : value - (kind == 2 ? 10.0f : 0.0f);
+  }
+  for (size_t i = 0; kind == 2 && i < 1 + size / 500; ++i) {
+    logits[random.below(size)] = static_cast<float>(10 * random.uniform());
+  }
+  if (kind == 4) {
+    logits[random.below(size)] = -1e30f;
+    logits[random.below(size)] = std::numeric_limits<float>::lowest();
+    logits[random.below(size)] = 40;
+  }
+  return logits;
+}
+
+std::vector<uint64_t> some_mask(size_t size, uint64_t one_of, Rng& random) {
+  std::vector<uint64_t> allowed((size + 63) / 64);
+  const auto allow = [&](size_t token) { allowed[token / 64] |= uint64_t{1} << token % 64; };
+  for (size_t token = 0; token < size; ++token) {
+    if (random.below(one_of) == 0) allow(token);
+  }
+  allow(random.below(size));
+  return allowed;
+}
+
+// `draws` tokens, each of new logits, of every kind and with all, half or few of the tokens allowed.
+void expect_plain_choices(const SamplerOptions& o, size_t size, uint64_t draws, Rng& random) {
+  Sampler sampler(o);
+  for (uint64_t i = 0; i < draws; ++i) {
+    const std::vector<float> logits = some_logits(size, static_cast<int>(i % 5), random);
+    std::vector<uint64_t> allowed;
+    if (i % 3 != 0) allowed = some_mask(size, i % 3 == 1 ? 2 : 50, random);
+    ASSERT_EQ(sampler.sample(logits, {}, allowed), plain_choice(o, logits, allowed, i))
+        << size << " tokens, draw " << i << ", temperature " << o.temperature << ", top-k " << o.top_k << ", top-p "
+        << o.top_p << ", min-p " << o.min_p;
+  }
+}
+
+TEST(Sampler, ChoosesWhatSortingEverythingWould) {
+  Rng random(11);
+  for (const float temperature : {0.0f, 0.1f, 1.0f, 100.0f}) {
+    for (const size_t top_k : {0, 1, 6, 40, 700}) {
+      for (const float top_p : {1.0f, 0.95f, 0.5f, std::numeric_limits<float>::min()}) {
+        for (const float min_p : {0.0f, 0.02f, 0.5f, 1.0f}) {
+          SamplerOptions o;
+          o.temperature = temperature;
+          o.top_k = top_k;
+          o.top_p = top_p;
+          o.min_p = min_p;
+          o.seed = random.next();
+          for (const size_t size : {1, 2, 40, 130, 2500}) expect_plain_choices(o, size, 15, random);
+        }
+      }
+    }
+  }
+}
+
+TEST(Sampler, TokensOfNoProbabilityNeverCome) {
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
+  for (const size_t top_k : {0, 2, 3}) {
+    for (const float top_p : {1.0f, 0.999f}) {
+      SamplerOptions o = plain();
+      o.top_k = top_k;
+      o.top_p = top_p;
+      const auto seen = draw(o, {kNotANumber, 1, kNone, 0.5f, kNone, kNotANumber}, 200);
+      EXPECT_EQ(seen.size(), 2u);
+      EXPECT_EQ(seen.count(1) + seen.count(3), 2u);
+      EXPECT_EQ(draw(o, std::vector<float>(5, kNotANumber), 20).size(), 1u);  // any, but one
+    }
+  }
+}
+
+TEST(Sampler, ChoosesTheSameOfALargeVocabulary) {
+  Rng random(12);
+  for (const size_t top_k : {0, 40, 30000}) {
+    for (const float top_p : {1.0f, 0.9f}) {
+      SamplerOptions o = plain();
+      o.top_k = top_k;
+      o.top_p = top_p;
+      o.min_p = top_p < 1 ? 0 : 0.001f;
+      expect_plain_choices(o, 128256, 15, random);
+    }
   }
 }
 

@@ -97,6 +97,8 @@ TEST(ParseCompletion, NamesTheWrongField) {
            {R"({"prompt": "a", "best_of": 2, "stream": true})", "best_of"},
            {R"({"prompt": "a", "echo": "yes"})", "echo"},
            {R"({"prompt": "a", "suffix": "b"})", "suffix"},
+           {R"({"prompt": "a", "model": 1})", "model"},
+           {R"({"prompt": "a", "user": {}})", "user"},
            {R"({"prompt": "a", "presence_penalty": 3})", "presence_penalty"}}) {
     EXPECT_EQ(refused_completion(body), field) << body;
   }
@@ -122,6 +124,30 @@ TEST(ParseChat, JoinsPartsAndKnowsTheRoles) {
   EXPECT_EQ(refused_chat(R"({"messages": [{"role": "user", "content": "a"}], "top_logprobs": 2})"), "top_logprobs");
   EXPECT_EQ(refused_chat(R"({"messages": [{"role": "user", "content": "a"}], "tool_choice": "required"})"),
             "tool_choice");
+}
+
+TEST(ParseEmbedding, TakesEveryFormOfInput) {
+  const auto parse = [](const char* body) { return parse_embedding(parse_body(body), {}, 8); };
+  EXPECT_EQ(parse(R"({"input": "a", "model": "m", "dimensions": 8, "x": 1})").inputs, std::vector<Prompt>{"a"});
+  EXPECT_EQ(parse(R"({"input": [[1, 2]]})").inputs, (std::vector<Prompt>{std::vector<int32_t>{1, 2}}));
+  EXPECT_FALSE(parse(R"({"input": "a", "encoding_format": "float"})").base64);
+  EXPECT_TRUE(parse(R"({"input": "a", "encoding_format": "base64"})").base64);
+  for (const auto& [body, field] : std::vector<std::pair<const char*, const char*>>{
+           {"{}", "input"},
+           {R"({"input": 1})", "input"},
+           {R"({"input": [{}]})", "input"},
+           {R"({"input": "a", "encoding_format": "int8"})", "encoding_format"},
+           {R"({"input": "a", "dimensions": 4})", "dimensions"},
+           {R"({"input": "a", "model": 1})", "model"}}) {
+    EXPECT_EQ(refused([&] { parse(body); }), field) << body;
+  }
+}
+
+TEST(EmbeddingObject, WritesNumbersOrBase64) {
+  EXPECT_EQ(embedding_object(1, {1, -0.5f}, false)["embedding"], (Json{1.0, -0.5}));
+  EXPECT_EQ(embedding_object(0, {1}, true)["embedding"], "AACAPw==");
+  EXPECT_EQ(embedding_object(0, {1, -0.5f}, true)["embedding"], "AACAPwAAAL8=");
+  EXPECT_EQ(embedding_object(0, {1, -0.5f, 2}, true)["embedding"], "AACAPwAAAL8AAABA");
 }
 
 TEST(CompletionLogprobs, CountsCodePointsAndKeepsTheLargestOfEqualTexts) {
