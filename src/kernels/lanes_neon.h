@@ -69,6 +69,7 @@ inline uint32_t lanes_ge(F32x16 x, F32x16 threshold) {
   return quarter_ge(x.q0, threshold.q0) | quarter_ge(x.q1, threshold.q1) << 4 | quarter_ge(x.q2, threshold.q2) << 8 |
          quarter_ge(x.q3, threshold.q3) << 12;
 }
+inline uint32_t count_lanes(uint32_t bits) { return static_cast<uint32_t>(__builtin_popcount(bits)); }
 inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return each<F32x16>(vfmaq_f32, c, a, b); }
 inline F32x16 square_root(F32x16 a) { return each<F32x16>(vsqrtq_f32, a); }
 inline F32x16 abs_of(F32x16 a) { return each<F32x16>(vabsq_f32, a); }

@@ -59,7 +59,7 @@ struct OuterSum {
     const F32x16 size = abs_of(x);
     const uint32_t outer = lanes_ge(size, threshold);
     sum = add(sum, keep_if_ge(size, threshold, size));
-    count += static_cast<size_t>(__builtin_popcount(outer));
+    count += count_lanes(outer);
     return outer;
   }
 };
