@@ -120,9 +120,10 @@ void load_packing(benchmark::State& state, const Kernels& table, bool screen, si
   const std::vector<const uint8_t*> rows(kPanel, row.data());
   const std::vector<float> x = random_floats(k, 1);
   std::vector<uint8_t> panel(k / 16 * kTernaryBlockBytes);
+  size_t count = 0;
   for (auto _ : state) {
     if (screen) {
-      table.pack_screen_row(x.data(), k, 0.5f, panel.data());
+      benchmark::DoNotOptimize(table.pack_screen_row(x.data(), k, 0.5f, panel.data(), &count));
     } else {
       benchmark::DoNotOptimize(table.pack_tq2_0_panel(rows.data(), blocks, 0x5555, panel.data()));
     }

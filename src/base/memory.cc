@@ -97,8 +97,8 @@ size_t available_memory_bytes() {
 }
 
 // Nobody writes into a MappedFile's pages, so none is lost.
-void release_pages(Bytes mapped_file) {
-  if (!mapped_file.empty()) ::madvise(const_cast<std::byte*>(mapped_file.data()), mapped_file.size(), MADV_DONTNEED);
+void release_pages(Bytes mapped) {
+  if (!mapped.empty()) ::madvise(const_cast<std::byte*>(mapped.data()), mapped.size(), MADV_DONTNEED);
 }
 
 size_t peak_memory_bytes() { return proc_bytes("/proc/self/status", "VmHWM:"); }

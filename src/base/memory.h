@@ -16,9 +16,9 @@ size_t available_memory_bytes();
 // The largest resident size this process has had (VmHWM); 0 where the system does not say.
 size_t peak_memory_bytes();
 
-// Lets go of the pages of a whole MappedFile: they count as this process' memory no longer, and come back from the
-// file, or the system's cache of it, where they are read again.
-void release_pages(Bytes mapped_file);
+// Lets go of pages of a MappedFile, from the beginning of one of them on: they count as this process' memory no longer,
+// and come back from the file, or the system's cache of it, where they are read again.
+void release_pages(Bytes mapped);
 
 // The number behind `key` in the lines of a file of /proc ("MemAvailable:   123 kB"), in bytes; 0 without such a line.
 size_t proc_bytes(const std::filesystem::path& path, std::string_view key);

@@ -95,8 +95,10 @@ struct Kernels {
   float (*dot)(const float* x, const float* y, size_t n);  // sum x*y
   float (*sum_abs)(const float* x, size_t n);              // sum |x|
   float (*sum)(const float* x, size_t n);                  // sum x
-  // Sum of the |x| >= threshold > 0, and how many they are, exact for n < 2^24.
-  float (*sum_abs_from)(const float* x, size_t n, float threshold, float* count);
+  // sum |x| and sum x*x, as sum_abs and dot have them.
+  float (*sum_abs_and_squares)(const float* x, size_t n, float* squares);
+  // Sum of the |x| >= threshold > 0, and how many they are.
+  float (*sum_abs_from)(const float* x, size_t n, float threshold, size_t* count);
   void (*add)(const float* x, size_t n, float* y);                                        // y += x, in place
   void (*scale)(float factor, size_t n, float* x);                                        // x *= factor, in place
   void (*add_product)(const float* x, const float* y, float factor, size_t n, float* z);  // z += (x*y)*factor
@@ -222,8 +224,9 @@ struct Kernels {
   // is 3 or a block's scale has other bits than `scale`: the panel is then without meaning.
   bool (*pack_tq2_0_panel)(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel);
   // One row of a head panel of 2-bit codes from n floats: 0 for x <= -threshold, 1 below 0, 2 below threshold, 3 from
-  // there on; 0 in missing columns. panel_row points to the row's first byte in block 0.
-  void (*pack_screen_row)(const float* x, size_t n, float threshold, uint8_t* panel_row);
+  // there on; 0 in missing columns. panel_row points to the row's first byte in block 0. Returns and counts what
+  // sum_abs_from does.
+  float (*pack_screen_row)(const float* x, size_t n, float threshold, uint8_t* panel_row, size_t* count);
 
   // ---- Optimizer ----
   // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).

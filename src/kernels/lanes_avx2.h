@@ -42,6 +42,13 @@ inline F32x16 keep_if_ge(F32x16 x, F32x16 threshold, F32x16 value) {
   return {_mm256_and_ps(_mm256_cmp_ps(x.low, threshold.low, _CMP_GE_OQ), value.low),
           _mm256_and_ps(_mm256_cmp_ps(x.high, threshold.high, _CMP_GE_OQ), value.high)};
 }
+inline uint32_t half_ge(__m256 x, __m256 threshold) {
+  return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, threshold, _CMP_GE_OQ)));
+}
+inline uint32_t lanes_ge(F32x16 x, F32x16 threshold) {
+  return half_ge(x.low, threshold.low) | half_ge(x.high, threshold.high) << 8;
+}
+inline uint32_t count_lanes(uint32_t bits) { return static_cast<uint32_t>(__builtin_popcount(bits)); }
 inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
   return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }

@@ -23,6 +23,8 @@ inline F32x16 min_of(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.all, b.all)};
 inline F32x16 keep_if_ge(F32x16 x, F32x16 threshold, F32x16 value) {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.all, threshold.all, _CMP_GE_OQ), value.all)};
 }
+inline uint32_t lanes_ge(F32x16 x, F32x16 threshold) { return _mm512_cmp_ps_mask(x.all, threshold.all, _CMP_GE_OQ); }
+inline uint32_t count_lanes(uint32_t bits) { return static_cast<uint32_t>(__builtin_popcount(bits)); }
 inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
 inline F32x16 square_root(F32x16 a) { return {_mm512_sqrt_ps(a.all)}; }
 inline F32x16 abs_of(F32x16 a) { return {_mm512_abs_ps(a.all)}; }

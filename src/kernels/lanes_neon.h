@@ -61,6 +61,15 @@ inline float32x4_t keep_quarter_if_ge(float32x4_t x, float32x4_t threshold, floa
 inline F32x16 keep_if_ge(F32x16 x, F32x16 threshold, F32x16 value) {
   return each<F32x16>(keep_quarter_if_ge, x, threshold, value);
 }
+inline uint32_t quarter_ge(float32x4_t x, float32x4_t threshold) {
+  constexpr uint32_t kBits[4] = {1, 2, 4, 8};
+  return vaddvq_u32(vandq_u32(vcgeq_f32(x, threshold), vld1q_u32(kBits)));
+}
+inline uint32_t lanes_ge(F32x16 x, F32x16 threshold) {
+  return quarter_ge(x.q0, threshold.q0) | quarter_ge(x.q1, threshold.q1) << 4 | quarter_ge(x.q2, threshold.q2) << 8 |
+         quarter_ge(x.q3, threshold.q3) << 12;
+}
+inline uint32_t count_lanes(uint32_t bits) { return static_cast<uint32_t>(__builtin_popcount(bits)); }
 inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return each<F32x16>(vfmaq_f32, c, a, b); }
 inline F32x16 square_root(F32x16 a) { return each<F32x16>(vsqrtq_f32, a); }
 inline F32x16 abs_of(F32x16 a) { return each<F32x16>(vabsq_f32, a); }

@@ -63,6 +63,18 @@ inline F32x16 keep_if_ge(const F32x16& x, const F32x16& threshold, const F32x16&
   for (int i = 0; i < 16; ++i) y.lane[i] = x.lane[i] >= threshold.lane[i] ? value.lane[i] : 0.0f;
   return y;
 }
+// Bit i: whether lane i of x >= threshold.
+inline uint32_t lanes_ge(const F32x16& x, const F32x16& threshold) {
+  uint32_t bits = 0;
+  for (int i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(x.lane[i] >= threshold.lane[i]) << i;
+  return bits;
+}
+// How many of the sixteen bits are set.
+inline uint32_t count_lanes(uint32_t bits) {
+  uint32_t count = 0;
+  for (int i = 0; i < 16; ++i) count += bits >> i & 1u;
+  return count;
+}
 // a * b + c with one rounding.
 inline F32x16 fma(const F32x16& a, const F32x16& b, const F32x16& c) {
   F32x16 y;

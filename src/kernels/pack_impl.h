@@ -18,19 +18,23 @@ inline void transpose_fields(uint32_t* x0, uint32_t* x1, uint32_t* x2, uint32_t*
 bool pack_tq2_0_panel(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel) {
   uint32_t threes[16] = {};  // a row's fields with both bits set
   uint32_t other_scales = 0;
+  // Sixteen rows in turn are more than the processor looks ahead in. Those that follow are likely to be packed next.
+  const size_t next_panel = 16 * blocks * kTq2BlockBytes;
   for (size_t block = 0; block < blocks; ++block) {
     const size_t at = block * kTq2BlockBytes;
     for (size_t r = 0; r < 16; ++r) {
       uint16_t d;
       __builtin_memcpy(&d, rows[r] + at + 64, 2);
+      __builtin_prefetch(rows[r] + at + next_panel);
       other_scales |= static_cast<uint32_t>(d ^ scale);
     }
+    alignas(64) float words[256], by_words[256];  // four bytes of codes as they stand
+    for (size_t r = 0; r < 16; ++r) __builtin_memcpy(words + r * 16, rows[r] + at, 64);
+    transpose_block(words, 16, by_words);
     // Sixteen bytes: columns m..m+15 of the block's four (or last four) groups of 32.
     for (size_t part = 0; part < 4; ++part) {
       uint32_t x[4][16];
-      for (size_t r = 0; r < 16; ++r) {
-        for (size_t f = 0; f < 4; ++f) __builtin_memcpy(&x[f][r], rows[r] + at + part * 16 + f * 4, 4);
-      }
+      __builtin_memcpy(x, by_words + part * 64, sizeof(x));
       for (size_t f = 0; f < 4; ++f) {
         for (size_t r = 0; r < 16; ++r) threes[r] |= x[f][r] & (x[f][r] >> 1) & 0x55555555u;
       }
@@ -43,21 +47,50 @@ bool pack_tq2_0_panel(const uint8_t* const* rows, size_t blocks, uint16_t scale,
   return other_scales == 0;
 }
 
-// 1 + [x >= 0] + [x >= threshold] - [-x >= threshold]: 0 to 3.
-void pack_screen_row(const float* x, size_t n, float threshold, uint8_t* panel_row) {
-  const F32x16 one = set1(1.0f), zero = set1(0.0f), outer = set1(threshold);
-  for (size_t begin = 0; begin < n; begin += 16) {
-    const size_t count = n - begin < 16 ? n - begin : 16;
-    const F32x16 block = count == 16 ? load(x + begin) : load_first(count, x + begin);
-    F32x16 code = add(one, keep_if_ge(block, zero, one));
-    code = add(code, keep_if_ge(block, outer, one));
-    code = sub(code, keep_if_ge(sub(zero, block), outer, one));
-    if (count < 16) code = keep_first(count, code);
-    int8_t codes[16];  // four groups of four columns, a group in the bytes of a number
-    store_i8(codes, round_to_integer(code));
-    uint32_t groups[4];
-    __builtin_memcpy(groups, codes, sizeof(groups));
-    const uint32_t fields = groups[0] | groups[1] << 2 | groups[2] << 4 | groups[3] << 6;
-    __builtin_memcpy(panel_row + begin / 16 * kScreenBlockBytes, &fields, sizeof(fields));
+// The |x| >= threshold: their sum, lane by lane, and their number.
+struct OuterSum {
+  F32x16 threshold;
+  F32x16 sum = set1(0.0f);
+  size_t count = 0;
+
+  explicit OuterSum(float from) : threshold(set1(from)) {}
+  // Returns which of sixteen they are.
+  uint32_t take(F32x16 x) {
+    const F32x16 size = abs_of(x);
+    const uint32_t outer = lanes_ge(size, threshold);
+    sum = add(sum, keep_if_ge(size, threshold, size));
+    count += count_lanes(outer);
+    return outer;
   }
+};
+
+// Bit 4 f + i of a byte of 16 columns' bits (f < 2) is bit 2 f of byte i in a panel.
+struct PlacedBits {
+  uint32_t of[256] = {};
+
+  constexpr PlacedBits() {
+    for (uint32_t bits = 0; bits < 256; ++bits) {
+      for (uint32_t bit = 0; bit < 8; ++bit) of[bits] |= (bits >> bit & 1u) << (8 * (bit % 4) + 2 * (bit / 4));
+    }
+  }
+};
+constexpr PlacedBits kPlacedBits;
+
+inline uint32_t place_bits(uint32_t bits) { return kPlacedBits.of[bits & 0xFF] | kPlacedBits.of[bits >> 8] << 4; }
+
+// A code's upper bit is [x >= 0], its lower one whether that and [|x| >= threshold] are the same.
+float pack_screen_row(const float* x, size_t n, float threshold, uint8_t* panel_row, size_t* count) {
+  OuterSum outer(threshold);
+  const auto pack = [&](F32x16 block, uint32_t valid) {
+    const uint32_t upper = lanes_ge(block, set1(0.0f)) & valid;
+    const uint32_t lower = ~(upper ^ outer.take(block)) & valid;
+    const uint32_t fields = place_bits(lower) | place_bits(upper) << 1;
+    __builtin_memcpy(panel_row, &fields, sizeof(fields));
+    panel_row += kScreenBlockBytes;
+  };
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) pack(load(x + i), 0xFFFF);
+  if (i < n) pack(load_first(n - i, x + i), (1u << (n - i)) - 1);
+  *count = outer.count;
+  return reduce_add(outer.sum);
 }

@@ -35,16 +35,23 @@ float row_sum_abs(const float* x, size_t n) {
   return reduce_add(sum);
 }
 
-float row_sum_abs_from(const float* x, size_t n, float threshold, float* count) {
+float row_sum_abs_and_squares(const float* x, size_t n, float* squares) {
   F32x16 sum = set1(0.0f);
-  F32x16 counted = set1(0.0f);
+  F32x16 square = set1(0.0f);
   for_blocks(n, [&](size_t i, auto block) {
-    const F32x16 size = abs_of(block.load(x + i));
-    sum = add(sum, keep_if_ge(size, set1(threshold), size));
-    counted = add(counted, keep_if_ge(size, set1(threshold), set1(1.0f)));
+    const F32x16 values = block.load(x + i);
+    sum = add(sum, abs_of(values));
+    square = fma(values, values, square);
   });
-  *count = reduce_add(counted);
+  *squares = reduce_add(square);
   return reduce_add(sum);
+}
+
+float row_sum_abs_from(const float* x, size_t n, float threshold, size_t* count) {
+  OuterSum outer(threshold);
+  for_blocks(n, [&](size_t i, auto block) { outer.take(block.load(x + i)); });
+  *count = outer.count;
+  return reduce_add(outer.sum);
 }
 
 float row_sum(const float* x, size_t n) {

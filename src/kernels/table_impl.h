@@ -6,6 +6,7 @@ constexpr Kernels make_table(const char* name) {
           row_dot,
           row_sum_abs,
           row_sum,
+          row_sum_abs_and_squares,
           row_sum_abs_from,
           row_add,
           row_scale,

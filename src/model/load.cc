@@ -12,6 +12,8 @@ std::string master_name(const TensorSpec& spec) { return "master." + tern_name(s
 
 namespace {
 
+constexpr size_t kReleasedAtOnce = size_t{2} << 20;  // as far as one page table reaches
+
 struct LoadedText {
   std::optional<Vocabulary> vocabulary;
   std::optional<Tokenizer> tokenizer;
@@ -52,7 +54,10 @@ LoadedModel load_model(const std::filesystem::path& path, Threads& threads, cons
   if (!weights.token_embedding.borrowed.empty() || !weights.output.borrowed.empty()) {
     loaded.model.files = take_files(stored);
     // What was packed is not needed again, of the rows only those that tokens ask for.
-    for (const MappedFile& file : loaded.model.files) release_pages(file.bytes());
+    for (const MappedFile& file : loaded.model.files) {
+      threads.for_ranges(file.bytes().size(), kReleasedAtOnce,
+                         [&](size_t begin, size_t end) { release_pages(file.bytes().subspan(begin, end - begin)); });
+    }
   }
   const size_t tokens = loaded.tokenizer    ? loaded.tokenizer->vocab_size()
                         : loaded.vocabulary ? loaded.vocabulary->tokens.size()

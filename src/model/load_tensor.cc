@@ -117,16 +117,6 @@ bool can_borrow(const StoredTensor& stored, const DenseMatrix& matrix) {
          reinterpret_cast<uintptr_t>(stored.tensor.data.data()) % alignof(uint16_t) == 0;
 }
 
-void borrow_rows(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, DenseMatrix& matrix) {
-  matrix.borrow_rows({reinterpret_cast<const uint16_t*>(stored.tensor.data.data()), spec.rows * spec.cols});
-  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
-    std::vector<float> row(spec.cols);
-    for (size_t r = begin; r < end; ++r) {
-      if (!is_finite(matrix.borrowed.subspan(r * spec.cols, spec.cols))) read_row(stored, r, row);  // says where
-    }
-  });
-}
-
 void load_dense_rows(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                      DenseMatrix& matrix) {
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
@@ -141,7 +131,9 @@ void load_dense_rows(const TensorSpec& spec, const StoredTensor& stored, size_t 
 
 void load_dense(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 DenseMatrix& matrix) {
-  if (!spec.is_linear() && can_borrow(stored, matrix)) return borrow_rows(spec, stored, threads, matrix);
+  if (!spec.is_linear() && can_borrow(stored, matrix)) {
+    return matrix.borrow_rows({reinterpret_cast<const uint16_t*>(stored.tensor.data.data()), spec.elements()});
+  }
   if (matrix.layout == DenseLayout::kRows) return load_dense_rows(spec, stored, head_dim, threads, matrix);
   for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
     Buffer<float> panel(kPanel * spec.cols);
@@ -195,6 +187,21 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
     });
   });
   return true;
+}
+
+// What load_dense() has left where it is. The screen is made of all numbers of a row: where its error is finite, they
+// are, and the row need not come from memory once more.
+void check_borrowed(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, const Model& model) {
+  const DenseMatrix& matrix = model.weights.dense(spec);
+  if (matrix.borrowed.empty()) return;
+  const bool is_screened = &matrix == &model.head() && model.logit_head.kind == HeadKind::kScreened;
+  for_rows(spec.rows, threads, [&](size_t begin, size_t end) {
+    std::vector<float> row(spec.cols);
+    for (size_t r = begin; r < end; ++r) {
+      if (is_screened && std::isfinite(model.logit_head.screen.residual_square[r])) continue;
+      if (!is_finite(matrix.borrowed.subspan(r * spec.cols, spec.cols))) read_row(stored, r, row);  // says where
+    }
+  });
 }
 
 // Memory that is not there is not asked for: the system would end this program or another one in the middle of loading.
@@ -312,6 +319,9 @@ Model load_tensors(const ModelConfig& config, DType dense_type, const FindStored
   model.head().layout = head_layout(form.head.kind);
   for (const TensorSpec& spec : model_tensors(config)) load_tensor(spec, find(spec), threads, model);
   set_head(form.head, threads, model);
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (!spec.is_linear() && !spec.is_norm()) check_borrowed(spec, find(spec), threads, model);
+  }
   return model;
 }
 

@@ -40,7 +40,8 @@ void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored);
 // Checks the stored shape and packs the tensor into its place in the model. For a linear layer of a
 // ternary or binary model: trits (TQ1_0, TQ2_0, I2_S, packed uint8) are taken as they are; real numbers that are all
 // -g, 0 or +g are trits with the scale g; other real numbers are master weights and are quantized as training does it.
-// Error naming the tensor for a shape or type that does not fit, or numbers that are not finite.
+// Error naming the tensor for a shape or type that does not fit, or numbers that are not finite; those of rows that
+// stay in the file are load_tensors()' to check.
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);
 
 // The tensor's numbers, (rows, cols) in the order that the forward pass wants, whatever they are stored as. Checks

@@ -46,7 +46,7 @@ struct Screen {
   size_t exact_rows = 0;          // at least as many logits are exact
   Buffer<uint8_t> panels;         // of codes
   Buffer<float> half_step;        // (V): h
-  Buffer<float> residual_square;  // (V): |e|^2 / D
+  Buffer<float> residual_square;  // (V): |e|^2 / D; not finite where a number of the row is not
   Buffer<float> level_square;     // (V): |w'|^2 / D
 };
 

@@ -58,6 +58,8 @@ BpeMerger::BpeMerger(const Vocabulary& vocabulary)
 void BpeMerger::insert_tokens(const Vocabulary& vocabulary) {
   byte_ids_.fill(-1);
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
+    const size_t ahead = i + TokenIndex::kAhead;
+    if (ahead < vocabulary.tokens.size()) tokens_.prefetch(vocabulary.tokens[ahead].bytes);
     const Token& token = vocabulary.tokens[i];
     const auto id = static_cast<int32_t>(i);
     const bool is_normal = token.type == TokenType::kNormal;
@@ -80,8 +82,11 @@ void BpeMerger::append_loose_chars(std::vector<std::string> characters) {
 // Without `ranks` a merge's rank is its place; a pair that is listed twice has its last, as in HF tokenizers.
 void BpeMerger::insert_pairs(const std::vector<Merge>& merges, const std::vector<int32_t>& ranks) {
   pairs_.resize(std::bit_ceil(merges.size() + merges.size() / 3 + 1));
+  const auto key_of = [&](size_t i) { return pair_key(merges[i].left, merges[i].right); };
   for (size_t i = 0; i < merges.size(); ++i) {
-    const uint64_t key = pair_key(merges[i].left, merges[i].right);
+    const size_t ahead = i + TokenIndex::kAhead;
+    if (ahead < merges.size()) __builtin_prefetch(&pairs_[pair_slot(key_of(ahead), pairs_.size() - 1)]);
+    const uint64_t key = key_of(i);
     size_t slot = pair_slot(key, pairs_.size() - 1);
     while (pairs_[slot].key != kEmptyKey && pairs_[slot].key != key) slot = (slot + 1) & (pairs_.size() - 1);
     pairs_[slot] = {key, ranks.empty() ? static_cast<int32_t>(i) : ranks[i], merges[i].result};

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <utility>
@@ -65,6 +67,7 @@ void check_tokens(const Vocabulary& vocabulary) {
            quoted_bytes(tokens[id].bytes));
   };
   for (size_t id = 0; id < tokens.size(); ++id) {
+    if (id + TokenIndex::kAhead < tokens.size()) model_tokens.prefetch(tokens[id + TokenIndex::kAhead].bytes);
     const Token& token = tokens[id];
     const bool is_added = token.type == TokenType::kControl || token.type == TokenType::kUserDefined;
     if (is_added && token.bytes.empty()) fail("tokenizer: added token {}: expected a text, it is empty", id);
@@ -130,29 +133,51 @@ int32_t part_id(const TokenIndex& ids, std::string_view part, size_t rank, std::
   return id;
 }
 
+// "left right" and what the two make.
+struct MergeText {
+  std::string_view left, right;
+  std::string joined;
+};
+
+void split_merge(size_t rank, std::string_view text, MergeText& merge) {
+  const size_t space = text.find(' ');
+  if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
+      space + 1 == text.size()) {
+    fail("tokenizer: merge {}: expected two tokens with one space between, it is {}", rank, quote(text));
+  }
+  merge.left = text.substr(0, space);
+  merge.right = text.substr(space + 1);
+  merge.joined.assign(merge.left).append(merge.right);
+}
+
 // Fills the merges from their text form; `texts` are the tokens in it.
 void set_merges(std::span<const std::string> texts, std::span<const std::string> merges, Vocabulary& vocabulary) {
   TokenIndex ids(texts.size());
   for (size_t id = 0; id < texts.size(); ++id) {
+    if (id + TokenIndex::kAhead < texts.size()) ids.prefetch(texts[id + TokenIndex::kAhead]);
     const int32_t earlier = ids.insert(texts[id], static_cast<int32_t>(id));
     if (earlier >= 0)
       fail("tokenizer: expected distinct tokens, ids {} and {} are both {}", earlier, id, quote(texts[id]));
   }
   vocabulary.merges.clear();
   vocabulary.merges.reserve(merges.size());
-  std::string joined;
-  for (size_t rank = 0; rank < merges.size(); ++rank) {
-    const std::string_view text = merges[rank];
-    const size_t space = text.find(' ');
-    if (space == 0 || space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos ||
-        space + 1 == text.size()) {
-      fail("tokenizer: merge {}: expected two tokens with one space between, it is {}", rank, quote(text));
+  std::array<MergeText, TokenIndex::kAhead> together;
+  for (size_t first = 0; first < merges.size(); first += together.size()) {
+    const size_t count = std::min(together.size(), merges.size() - first);
+    for (size_t i = 0; i < count; ++i) {
+      MergeText& merge = together[i];
+      split_merge(first + i, merges[first + i], merge);
+      for (const std::string_view token : {merge.left, merge.right, std::string_view(merge.joined)})
+        ids.prefetch(token);
     }
-    const std::string_view left = text.substr(0, space), right = text.substr(space + 1);
-    joined.assign(left).append(right);
-    vocabulary.merges.push_back({part_id(ids, left, rank, text, "left token"),
-                                 part_id(ids, right, rank, text, "right token"),
-                                 part_id(ids, joined, rank, text, "result")});
+    for (size_t i = 0; i < count; ++i) {
+      const auto id = [&](std::string_view token, std::string_view role) {
+        return part_id(ids, token, first + i, merges[first + i], role);
+      };
+      const MergeText& merge = together[i];
+      vocabulary.merges.push_back(
+          {id(merge.left, "left token"), id(merge.right, "right token"), id(merge.joined, "result")});
+    }
   }
 }
 

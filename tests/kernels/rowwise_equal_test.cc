@@ -24,7 +24,10 @@ TEST_P(RowwiseEqual, Reductions) {
   expect_scalar_bits([](const Kernels& k, Values kind, size_t n) {
     const auto x = random_row(kind, n, 1);
     const auto y = random_row(kind, n, 2);
-    return std::vector<float>{k.dot(x.data(), y.data(), n), k.sum_abs(x.data(), n), k.sum(x.data(), n)};
+    float squares = -1;
+    const float sum_abs = k.sum_abs_and_squares(x.data(), n, &squares);
+    return std::vector<float>{k.dot(x.data(), y.data(), n), k.sum_abs(x.data(), n), k.sum(x.data(), n), sum_abs,
+                              squares};
   });
 }
 
@@ -32,9 +35,9 @@ TEST_P(RowwiseEqual, SumAbsFrom) {
   for (const float threshold : {1e-31f, 0.5f, 1.0f, 1e12f}) {
     expect_scalar_bits([&](const Kernels& k, Values kind, size_t n) {
       const auto x = random_row(kind, n, 1);
-      float count = -1;
+      size_t count = 0;
       const float sum = k.sum_abs_from(x.data(), n, threshold, &count);
-      return std::vector<float>{sum, count};
+      return std::vector<float>{sum, static_cast<float>(count)};
     });
   }
 }
@@ -291,8 +294,11 @@ TEST_P(RowwiseEqual, PackScreenRow) {
       uint8_t& byte = expected[c / 16 * 64 + 12 + c % 4];
       byte = static_cast<uint8_t>(byte | (code << (2 * (c % 16 / 4))));
     }
-    table().pack_screen_row(x.data(), n, threshold, panel.data() + 12);
+    size_t count = 0, expected_count = 0;
+    const float sum = table().pack_screen_row(x.data(), n, threshold, panel.data() + 12, &count);
     ASSERT_TRUE(same_bits(expected, panel)) << n;
+    EXPECT_EQ(sum, scalar().sum_abs_from(x.data(), n, threshold, &expected_count)) << n;
+    EXPECT_EQ(count, expected_count) << n;
   }
 }
 

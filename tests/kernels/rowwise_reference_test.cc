@@ -28,6 +28,9 @@ TEST_P(RowwiseReference, Reductions) {
     EXPECT_NEAR(table().dot(x.data(), y.data(), n), dot, sum_tolerance(n, dot_abs));
     EXPECT_NEAR(table().sum(x.data(), n), sum, sum_tolerance(n, sum_abs));
     EXPECT_NEAR(table().sum_abs(x.data(), n), sum_abs, sum_tolerance(n, sum_abs));
+    float squares = -1;
+    EXPECT_EQ(table().sum_abs_and_squares(x.data(), n, &squares), table().sum_abs(x.data(), n));
+    EXPECT_EQ(squares, table().dot(x.data(), x.data(), n));
     if (n == 0) continue;
     EXPECT_EQ(table().max(x.data(), n), *std::max_element(x.begin(), x.end()));
   }
@@ -37,13 +40,14 @@ TEST_P(RowwiseReference, SumAbsFrom) {
   for (const size_t n : kRowSizes) {
     auto x = random_row(n, 1);
     if (n > 2) x[2] = -0.75f;  // the threshold belongs to the sum
-    double sum = 0, count = 0;
+    double sum = 0;
+    size_t count = 0;
     for (const float value : x) {
       if (std::fabs(value) < 0.75f) continue;
       sum += std::fabs(value);
-      count += 1;
+      ++count;
     }
-    float counted = -1;
+    size_t counted = 0;
     EXPECT_NEAR(table().sum_abs_from(x.data(), n, 0.75f, &counted), sum, sum_tolerance(n, sum));
     EXPECT_EQ(counted, count);
   }
