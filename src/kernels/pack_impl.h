@@ -18,23 +18,19 @@ inline void transpose_fields(uint32_t* x0, uint32_t* x1, uint32_t* x2, uint32_t*
 bool pack_tq2_0_panel(const uint8_t* const* rows, size_t blocks, uint16_t scale, uint8_t* panel) {
   uint32_t threes[16] = {};  // a row's fields with both bits set
   uint32_t other_scales = 0;
-  // Sixteen rows in turn are more than the processor looks ahead in. Those that follow are likely to be packed next.
-  const size_t next_panel = 16 * blocks * kTq2BlockBytes;
   for (size_t block = 0; block < blocks; ++block) {
     const size_t at = block * kTq2BlockBytes;
     for (size_t r = 0; r < 16; ++r) {
       uint16_t d;
       __builtin_memcpy(&d, rows[r] + at + 64, 2);
-      __builtin_prefetch(rows[r] + at + next_panel);
       other_scales |= static_cast<uint32_t>(d ^ scale);
     }
-    alignas(64) float words[256], by_words[256];  // four bytes of codes as they stand
-    for (size_t r = 0; r < 16; ++r) __builtin_memcpy(words + r * 16, rows[r] + at, 64);
-    transpose_block(words, 16, by_words);
     // Sixteen bytes: columns m..m+15 of the block's four (or last four) groups of 32.
     for (size_t part = 0; part < 4; ++part) {
       uint32_t x[4][16];
-      __builtin_memcpy(x, by_words + part * 64, sizeof(x));
+      for (size_t r = 0; r < 16; ++r) {
+        for (size_t f = 0; f < 4; ++f) __builtin_memcpy(&x[f][r], rows[r] + at + part * 16 + f * 4, 4);
+      }
       for (size_t f = 0; f < 4; ++f) {
         for (size_t r = 0; r < 16; ++r) threes[r] |= x[f][r] & (x[f][r] >> 1) & 0x55555555u;
       }
