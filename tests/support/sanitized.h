@@ -1,4 +1,5 @@
-// Under the sanitizers everything takes ten times as long: tests whose time lies in numbers of the same kind take fewer.
+// Under the sanitizers everything takes ten times as long: tests whose time lies in numbers of the same kind take
+// fewer.
 #pragma once
 
 namespace tern {
