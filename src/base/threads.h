@@ -96,7 +96,8 @@ class Threads {
   template <class Prepare, class Body>
   void for_shared_ranges(size_t total, size_t grain, size_t least, const Prepare& prepare, const Body& body) {
     const auto n = static_cast<size_t>(count_);
-    const auto [step, ranges] = shared_ranges(total, grain, least);
+    const SharedRanges parts = shared_ranges(total, grain, least);
+    const size_t step = parts.step, ranges = parts.ranges;
     if (ranges <= 1 || count_ == 1) {
       if (total != 0) body(prepare(0), size_t{0}, total);
       return;
