@@ -139,7 +139,7 @@ TEST(ParseEmbedding, TakesEveryFormOfInput) {
            {R"({"input": "a", "encoding_format": "int8"})", "encoding_format"},
            {R"({"input": "a", "dimensions": 4})", "dimensions"},
            {R"({"input": "a", "model": 1})", "model"}}) {
-    EXPECT_EQ(refused([&] { parse(body); }), field) << body;
+    EXPECT_EQ(refused([&, body = body] { parse(body); }), field) << body;
   }
 }
 
