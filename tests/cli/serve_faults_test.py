@@ -126,7 +126,7 @@ class ServeFaults(unittest.TestCase):
         self.assertEqual(server.post(COMPLETIONS, SHORT)["choices"], alone)
 
     def test_sigterm_lets_streams_end(self):
-        server = self.serve("--parallel", 2)
+        server = self.serve("--parallel", 2, "--drain", 600)
         readers = [Reader(self.send(server, {**SHORT, "max_tokens": 30, "ignore_eos": True, "stream": True})) for _ in range(6)]
         self.send(server, {**SHORT, "stream": True}, receive_buffer=4096)  # never reads
         idle = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)

@@ -488,7 +488,7 @@ class OtherServers(unittest.TestCase):
             server.stop()
 
     def test_sigterm_lets_what_is_under_way_end(self):
-        server = Server(self.model)
+        server = Server(self.model, "--drain", 600)
         answers = []
         thread = threading.Thread(target=lambda: answers.append(
             server.request("/v1/completions", {"prompt": "The ", "max_tokens": 50, "n": 40})))
