@@ -90,7 +90,7 @@ class Server:
         client.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(data)) + data)
         return client
 
-    def raw(self, data, seconds=10):
+    def raw(self, data, seconds=PATIENCE, silence=0.3):
         """Sends bytes and returns what comes until the server closes or is silent."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as client:
             client.sendall(data)
@@ -102,7 +102,7 @@ class Server:
                         return answer
                     answer += part
                     if answer.startswith(b"HTTP/1.1 ") and b"\r\n\r\n" in answer:
-                        client.settimeout(0.3)
+                        client.settimeout(silence)
             except (TimeoutError, ConnectionResetError):
                 return answer
 
