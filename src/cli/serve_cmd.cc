@@ -16,6 +16,9 @@
 namespace tern {
 namespace {
 
+// For clients to take what is left when the time for answers under way is over.
+constexpr double kSecondsToSend = 1;
+
 struct ServeArguments {
   std::string model;
   HttpOptions http;
@@ -40,6 +43,19 @@ std::vector<std::string> read_keys(const std::string& path) {
   }
   if (keys.empty()) fail("{}: holds no API key, expected one a line", path);
   return keys;
+}
+
+void check_seconds(const ServeArguments& args) {
+  const auto check = [](const char* option, double seconds, double least) {
+    constexpr double kMost = 86400;
+    if (!(seconds >= least && seconds <= kMost))
+      fail("{} is {} seconds, expected {} to {}", option, seconds, least, kMost);
+  };
+  check("--timeout", args.service.most_seconds, 0);
+  check("--drain", args.drain_seconds, 0);
+  check("--receive-timeout", args.http.request_seconds, 0.01);
+  check("--idle-timeout", args.http.idle_seconds, 0.01);
+  check("--send-timeout", args.http.send_seconds, 0.01);
 }
 
 // The pages that the memory holds; 0: enough for all sequences.
@@ -80,6 +96,7 @@ void serve(ServeArguments args) {
   if (batch.sequences == 0) fail("--parallel is 0, expected at least 1");
   if (batch.prompt_piece == 0) fail("--prompt-piece is 0, expected at least 1");
   batch.kv_type = kv_type_option(args.kv_type);
+  check_seconds(args);
   if (!args.api_key_file.empty()) {
     const auto keys = read_keys(args.api_key_file);
     args.service.api_keys.insert(args.service.api_keys.end(), keys.begin(), keys.end());
@@ -106,7 +123,7 @@ void serve(ServeArguments args) {
   }
   if (args.service.model_name.empty()) args.service.model_name = loaded.name;
 
-  // The service posts to the server until it is gone.
+  // The replies of the server refer to the service, which posts to the server until it is detached.
   std::unique_ptr<Service> service;
   HttpServer server(args.http, [&](const HttpRequest& request, std::shared_ptr<HttpReply> reply) {
     service->handle(request, std::move(reply));
@@ -122,12 +139,14 @@ void serve(ServeArguments args) {
     server.post([&] {
       log_info("stopping: waiting for what is under way, {} s at most", args.drain_seconds);
       server.stop_accepting();
-      service->drain(args.drain_seconds, [&] { server.post_after(0.1, [&] { server.stop(); }); });
+      service->drain(args.drain_seconds, [&] { server.stop_when_sent(); });
+      server.post_after(args.drain_seconds + kSecondsToSend, [&] { server.stop(); });
     });
     signals.wait();  // a second one does not wait
     server.stop();
   });
   server.run();
+  service->detach();
   pthread_kill(waiter.native_handle(), SIGTERM);
   waiter.join();
 }
@@ -158,6 +177,13 @@ void add_serve_command(CLI::App& app) {
   command.add_option("--kv-memory", args->kv_memory_gib, "GiB for keys and values; 0: all sequences full");
   command.add_flag("!--no-prefix-cache", batch.keep_prefixes, "Read every prompt from its beginning");
   command.add_option("--timeout", args->service.most_seconds, "Seconds that a request may take; 0: no limit")
+      ->capture_default_str();
+  command
+      .add_option("--receive-timeout", args->http.request_seconds, "Seconds for a request to come once it has begun")
+      ->capture_default_str();
+  command.add_option("--idle-timeout", args->http.idle_seconds, "Seconds that a connection may wait between requests")
+      ->capture_default_str();
+  command.add_option("--send-timeout", args->http.send_seconds, "Seconds for a client to take a piece of an answer")
       ->capture_default_str();
   command.add_option("--drain", args->drain_seconds, "Seconds for what is under way after SIGTERM")
       ->capture_default_str();

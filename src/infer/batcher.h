@@ -43,6 +43,7 @@ enum class BatchEnd : uint8_t {
   kNoToken,   // the vocabulary has none that its format lets come next
   kDeadline,  // this and the next: server/engine.h
   kFailed,
+  kShutdown,
 };
 
 // What a pass brought one request.

@@ -11,13 +11,18 @@ Engine::Engine(const Model& model, const Batcher::Options& options, size_t most_
   state_ = batcher_.state();
 }
 
-Engine::~Engine() {
+Engine::~Engine() { stop(); }
+
+void Engine::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake_.notify_one();
   thread_.join();
+  commands_.clear();
+  listening_.clear();
 }
 
 void Engine::post(Command command) {
@@ -60,6 +65,10 @@ void Engine::cancel(uint64_t request, size_t choice) {
     batcher_.cancel(found->second.in_batcher, choice);
     if (--found->second.open == 0) forget(request);
   });
+}
+
+void Engine::shut_down() {
+  post([this] { end_all(BatchEnd::kShutdown); });
 }
 
 bool Engine::run(std::function<void()> job) {

@@ -25,7 +25,10 @@ class Engine {
   // `most_requests`: under way and waiting, beyond which submit() refuses. The model and the threads outlive the
   // engine, and nobody else uses the threads.
   Engine(const Model& model, const Batcher::Options& options, size_t most_requests, Threads& threads);
-  ~Engine();  // ends with whatever is under way
+  ~Engine();  // stop()
+
+  // Ends with whatever is under way: after it no listener is called and none is kept.
+  void stop();
 
   // Error for a request that Batcher::check() refuses; none when too many are there. `deadline`: when its answers end
   // with kDeadline.
@@ -33,6 +36,8 @@ class Engine {
   // No more events, of the whole request or of one of its answers, but for those already on their way.
   void cancel(uint64_t request);
   void cancel(uint64_t request, size_t choice);
+  // All answers under way and waiting end with kShutdown.
+  void shut_down();
   // Something else that needs the threads (embeddings), between two passes. False when too many requests are there.
   bool run(std::function<void()> job);
 

@@ -159,6 +159,7 @@ class Running : public std::enable_shared_from_this<Running> {
         if (event.end == BatchEnd::kDeadline)
           return give_up(ApiError(504, "the time for this request is over", "", "timeout"), "timeout");
         if (event.end == BatchEnd::kFailed) return give_up(ApiError(500, "the engine failed"), "error");
+        if (event.end == BatchEnd::kShutdown) return give_up(shutting_down(), "abort");
         if (!choices_[index].ended) end_choice(index, choices_[index].finish(), finish_reason(event.end));
     }
   }

@@ -31,6 +31,10 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
+std::chrono::microseconds duration(double seconds) {
+  return std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6));
+}
+
 HttpRequest plain_request(http::request<http::string_body>& message, const std::string& peer) {
   HttpRequest request;
   request.method = std::string(message.method_string());
@@ -58,6 +62,8 @@ class Closable {
  public:
   virtual ~Closable() = default;
   virtual void close() = 0;
+  // Once the reply under way, if any, has been sent.
+  virtual void close_when_sent() = 0;
 };
 
 // What all connections share.
@@ -65,6 +71,15 @@ struct Shared {
   const HttpOptions& options;
   const HttpServer::Handler& handler;
   std::map<Closable*, std::weak_ptr<Closable>> connections;
+  std::function<void()> last_gone;  // called when there are no connections any more
+
+  std::vector<std::shared_ptr<Closable>> alive() const {
+    std::vector<std::shared_ptr<Closable>> all;
+    for (const auto& [_, weak] : connections) {
+      if (auto connection = weak.lock()) all.push_back(std::move(connection));
+    }
+    return all;
+  }
 };
 
 // A connection: one request after the other, each answered before the next is read.
@@ -72,13 +87,16 @@ template <class Stream>
 class Connection : public Closable, public std::enable_shared_from_this<Connection<Stream>> {
  public:
   Connection(Stream stream, Shared& shared, std::string peer)
-      : stream_(std::move(stream)), shared_(shared), peer_(std::move(peer)) {}
-  ~Connection() override { shared_.connections.erase(this); }
+      : stream_(std::move(stream)), shared_(shared), peer_(std::move(peer)), silence_(stream_.get_executor()) {}
+  ~Connection() override {
+    shared_.connections.erase(this);
+    if (shared_.connections.empty() && shared_.last_gone) shared_.last_gone();
+  }
 
   void start() {
     shared_.connections[this] = this->weak_from_this();
     if constexpr (kTls) {
-      socket().expires_after(std::chrono::seconds(shared_.options.request_seconds));
+      socket().expires_after(duration(shared_.options.request_seconds));
       stream_.async_handshake(asio::ssl::stream_base::server, [self = this->shared_from_this()](error_code error) {
         if (!error) self->wait_for_request();
       });
@@ -90,10 +108,16 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   void close() override {
     if (closed_) return;
     closed_ = true;
+    silence_.cancel();
     error_code ignored;
     socket().socket().shutdown(tcp::socket::shutdown_both, ignored);
     socket().close();
     if (const auto closed = std::exchange(on_close_, nullptr)) closed();
+  }
+
+  void close_when_sent() override {
+    keep_alive_ = false;
+    if (!answering_ && output_.empty()) close();
   }
 
   // The reply to request number `request`; of an earlier one nothing is sent.
@@ -125,7 +149,7 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
       if (current() && !connection_->closed_) {
         connection_->on_close_ = std::move(closed);
       } else if (current()) {
-        closed();
+        asio::post(connection_->stream_.get_executor(), std::move(closed));
       }
     }
 
@@ -144,7 +168,7 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   // Between two requests a client may be silent for longer than within one.
   void wait_for_request() {
     if (buffer_.size() > 0) return read_request();
-    socket().expires_after(std::chrono::seconds(shared_.options.idle_seconds));
+    socket().expires_after(duration(shared_.options.idle_seconds));
     stream_.async_read_some(buffer_.prepare(4096), [self = this->shared_from_this()](error_code error, size_t size) {
       if (error) return self->close();
       self->buffer_.commit(size);
@@ -156,7 +180,7 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
     parser_.emplace();
     parser_->header_limit(static_cast<uint32_t>(shared_.options.most_header));
     parser_->body_limit(shared_.options.most_body);
-    socket().expires_after(std::chrono::seconds(shared_.options.request_seconds));
+    socket().expires_after(duration(shared_.options.request_seconds));
     http::async_read_header(stream_, buffer_, *parser_, [self = this->shared_from_this()](error_code error, size_t) {
       if (error) return self->refuse(error);
       self->read_body();
@@ -193,16 +217,16 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
                            error != http::error::end_of_stream && error != http::error::partial_message;
     if (status == 0 && malformed) status = 400;
     if (status == 0) return close();
-    ++requests_;
-    replied_ = streaming_ = false;
+    HttpRequest request = plain_request(parser_->get(), peer_);
+    request.refused = status;
+    request.problem = status == 413   ? fmt::format("the body is larger than {} bytes", shared_.options.most_body)
+                      : status == 431 ? fmt::format("the header is larger than {} bytes", shared_.options.most_header)
+                                      : "malformed HTTP request: " + error.message();
     keep_alive_ = false;
     version_ = 11;
-    send(status, "application/json",
-         error_body(status == 413 ? "the body is larger than " + std::to_string(shared_.options.most_body) + " bytes"
-                    : status == 431
-                        ? "the header is larger than " + std::to_string(shared_.options.most_header) + " bytes"
-                        : "malformed HTTP request: " + error.message()),
-         {});
+    head_ = false;
+    refused_ = true;
+    answer(request);
   }
 
   void handle() {
@@ -210,14 +234,19 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
     keep_alive_ = message.keep_alive();
     version_ = message.version();
     head_ = message.method() == http::verb::head;
+    answer(plain_request(message, peer_));
+  }
+
+  void answer(const HttpRequest& request) {
     ++requests_;
     replied_ = streaming_ = false;
+    answering_ = true;
     on_close_ = nullptr;
     socket().expires_never();
     const auto reply = std::make_shared<Reply>(this->shared_from_this(), requests_);
-    watch();
+    if (!refused_) watch();
     try {
-      shared_.handler(plain_request(message, peer_), reply);
+      shared_.handler(request, reply);
     } catch (const std::exception& error) {
       log_warning("a request failed: {}", error.what());
       reply->send(500, "application/json", error_body("internal error"), {});
@@ -230,6 +259,7 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
     watching_ = true;
     stream_.async_read_some(buffer_.prepare(4096), [self = this->shared_from_this()](error_code error, size_t size) {
       self->watching_ = false;
+      self->silence_.cancel();
       if (error) return self->close();
       self->buffer_.commit(size);
       if (self->waiting_) self->next_request();
@@ -279,15 +309,20 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   }
 
   void queue(std::string text) {
-    if (closed_) return;
+    if (closed_ || gives_up_) return;
     unsent_ += text.size();
-    if (unsent_ > shared_.options.most_unsent + text.size()) return close();  // a client that does not read
+    if (unsent_ > shared_.options.most_unsent + text.size()) {  // a client that does not read
+      gives_up_ = true;
+      // Whoever writes this reply is told of its end when it has written.
+      asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->close(); });
+      return;
+    }
     output_.push_back(std::move(text));
     if (output_.size() == 1) send_next();
   }
 
   void send_next() {
-    socket().expires_after(std::chrono::seconds(shared_.options.send_seconds));
+    socket().expires_after(duration(shared_.options.send_seconds));
     asio::async_write(stream_, asio::buffer(output_.front()),
                       [self = this->shared_from_this()](error_code error, size_t size) {
                         if (error) return self->close();
@@ -302,24 +337,48 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   // The reply is whole: the next request comes when all of it has been sent.
   void complete() {
     on_close_ = nullptr;
+    answering_ = false;
     waiting_ = true;
     if (output_.empty()) next_request();
   }
 
   void next_request() {
     if (!output_.empty() || closed_) return;
-    if (!keep_alive_) return close();
-    if (watching_) {  // its read is the next request's
-      socket().expires_after(std::chrono::seconds(shared_.options.idle_seconds));
-      return;
-    }
+    if (!keep_alive_) return refused_ ? linger() : close();
+    if (watching_) return limit_silence();  // its read is the next request's
     waiting_ = false;
     wait_for_request();
+  }
+
+  // Of a read that has begun the stream changes no time limit.
+  void limit_silence() {
+    silence_.expires_after(duration(shared_.options.idle_seconds));
+    silence_.async_wait([self = this->shared_from_this(), last = requests_](error_code error) {
+      if (!error && self->waiting_ && self->requests_ == last) self->close();
+    });
+  }
+
+  // Closed with bytes unread the connection would be reset, and the reply lost with it: what a client that was refused
+  // still sends is dropped.
+  void linger() {
+    error_code ignored;
+    socket().socket().shutdown(tcp::socket::shutdown_send, ignored);
+    socket().expires_after(duration(shared_.options.request_seconds));
+    drop_rest();
+  }
+
+  void drop_rest() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(65536), [self = this->shared_from_this()](error_code error, size_t) {
+      if (error) return self->close();
+      self->drop_rest();
+    });
   }
 
   Stream stream_;
   Shared& shared_;
   std::string peer_;
+  asio::steady_timer silence_;  // runs while the next request's read is the last one's watch
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   uint64_t requests_ = 0;
@@ -332,6 +391,9 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
   bool watching_ = false;  // a read is under way
   bool waiting_ = false;   // for the next request
   bool closed_ = false;
+  bool answering_ = false;          // from a request to the end of its reply
+  bool refused_ = false;            // a request that was none: the last one
+  bool gives_up_ = false;           // is about to be closed
   std::deque<std::string> output_;  // the first is being sent
   size_t unsent_ = 0;               // bytes
   std::function<void()> on_close_;
@@ -341,7 +403,7 @@ class Connection : public Closable, public std::enable_shared_from_this<Connecti
 
 struct HttpServer::Parts {
   Parts(const HttpOptions& options_, Handler handler_)
-      : options(options_), handler(std::move(handler_)), shared{options, handler, {}} {}
+      : options(options_), handler(std::move(handler_)), shared{options, handler, {}, nullptr} {}
 
   void listen() {
     error_code error;
@@ -427,18 +489,16 @@ void HttpServer::run() {
   parts_->accept();
   const auto work = asio::make_work_guard(parts_->context);
   parts_->context.run();
+  parts_->shared.last_gone = nullptr;
   // Whoever waits for a reply is told, and lets go of the connection.
-  const auto connections = parts_->shared.connections;
-  for (const auto& [_, weak] : connections) {
-    if (const auto connection = weak.lock()) connection->close();
-  }
+  for (const auto& connection : parts_->shared.alive()) connection->close();
 }
 
 void HttpServer::post(std::function<void()> task) { asio::post(parts_->context, std::move(task)); }
 
 void HttpServer::post_after(double seconds, std::function<void()> task) {
   auto timer = std::make_shared<asio::steady_timer>(parts_->context);
-  timer->expires_after(std::chrono::microseconds(static_cast<int64_t>(seconds * 1e6)));
+  timer->expires_after(duration(seconds));
   timer->async_wait([timer, task = std::move(task)](error_code error) {
     if (!error) task();
   });
@@ -447,6 +507,12 @@ void HttpServer::post_after(double seconds, std::function<void()> task) {
 void HttpServer::stop_accepting() {
   error_code ignored;
   parts_->acceptor.close(ignored);
+}
+
+void HttpServer::stop_when_sent() {
+  if (parts_->shared.connections.empty()) return stop();
+  parts_->shared.last_gone = [this] { stop(); };
+  for (const auto& connection : parts_->shared.alive()) connection->close_when_sent();
 }
 
 void HttpServer::stop() { parts_->context.stop(); }

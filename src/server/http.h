@@ -20,6 +20,10 @@ struct HttpRequest {
   std::map<std::string, std::string> headers;  // names in lower case
   std::string body;
   std::string peer;
+  // Not 0: the status of a reply to a request that is none (400) or too large (413, 431), with the reason. What stands
+  // above is what came of it, and may be empty.
+  int refused = 0;
+  std::string problem;
 
   // Empty when there is none.
   const std::string& header(const std::string& name) const;
@@ -37,7 +41,8 @@ class HttpReply {
   virtual void begin_stream(const HttpHeaders& headers = {}) = 0;
   virtual void write(std::string_view piece) = 0;
   virtual void end() = 0;
-  // Called once when the client goes away, or does not read, before the reply has ended.
+  // Called once when the client goes away, or does not read, before the reply has ended; never while one of these
+  // functions is under way.
   virtual void on_close(std::function<void()> closed) = 0;
 };
 
@@ -48,9 +53,9 @@ struct HttpOptions {
   size_t most_header = size_t{16} << 10;  // bytes
   size_t most_connections = 1024;
   size_t most_unsent = size_t{4} << 20;  // bytes kept for a client that does not read
-  int request_seconds = 30;              // for a request to come, once it has begun
-  int idle_seconds = 75;                 // between requests
-  int send_seconds = 60;                 // for a client to take a piece
+  double request_seconds = 30;           // for a request to come, once it has begun
+  double idle_seconds = 75;              // between requests
+  double send_seconds = 60;              // for a client to take a piece
   std::string certificate, key;          // PEM files; both or none: TLS or not
 };
 
@@ -71,6 +76,8 @@ class HttpServer {
   void post_after(double seconds, std::function<void()> task);
   // No more connections; the server's thread.
   void stop_accepting();
+  // After stop_accepting(), there too: ends run() once the replies under way have been sent; nobody may ask any more.
+  void stop_when_sent();
   // Ends run(); any thread.
   void stop();
   size_t connections() const;

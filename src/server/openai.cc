@@ -279,6 +279,8 @@ Json call_objects(const std::vector<ToolCall>& calls) {
 
 }  // namespace
 
+ApiError shutting_down() { return {503, "the server is shutting down", "", "unavailable"}; }
+
 Json error_object(const ApiError& error) {
   Json object = {{"message", error.what()}, {"type", type_of(error.status)}, {"param", nullptr}, {"code", nullptr}};
   if (!error.param.empty()) object["param"] = error.param;

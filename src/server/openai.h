@@ -29,6 +29,9 @@ struct ApiError : std::runtime_error {
   std::string code;
 };
 
+// Of requests that come, or are still under way, when the server ends.
+ApiError shutting_down();
+
 // {"error": {"message", "type", "param", "code"}}
 Json error_object(const ApiError& error);
 

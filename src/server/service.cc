@@ -224,7 +224,7 @@ struct Service::Parts {
   void health(const HttpRequest&, std::shared_ptr<HttpReply> reply) { send_json(*reply, {{"status", "ok"}}); }
 
   void ready(const HttpRequest&, std::shared_ptr<HttpReply> reply) {
-    if (draining) throw ApiError(503, "the server is shutting down", "", "unavailable");
+    if (draining) throw shutting_down();
     send_json(*reply, {{"status", "ok"}});
   }
 
@@ -344,7 +344,7 @@ struct Service::Parts {
   }
 
   void start(GenerationSpec spec, std::shared_ptr<HttpReply> reply) {
-    if (draining) throw ApiError(503, "the server is shutting down", "", "unavailable");
+    if (draining) throw shutting_down();
     if (!spec.options.ignore_eos) {
       spec.stop_tokens = tokenizer.eos_ids();
       if (spec.kind == ApiKind::kChat)
@@ -534,6 +534,7 @@ void Service::handle(const HttpRequest& request, std::shared_ptr<HttpReply> repl
     logged->send(error.status, "application/json", dump(error_object(error)), headers);
   };
   try {
+    if (request.refused != 0) throw ApiError(request.refused, request.problem);
     parts_->check_access(request);
     parts_->dispatch(request, logged);
   } catch (const ApiError& error) {
@@ -543,14 +544,14 @@ void Service::handle(const HttpRequest& request, std::shared_ptr<HttpReply> repl
   }
 }
 
+void Service::detach() { parts_->engine.stop(); }
+
 void Service::drain(double seconds, std::function<void()> done) {
   parts_->draining = true;
   parts_->drained = std::move(done);
   parts_->check_drained();
   if (!parts_->drained) return;
-  parts_->server->post_after(seconds, [this] {
-    if (const auto late = std::exchange(parts_->drained, nullptr)) late();
-  });
+  parts_->server->post_after(seconds, [this] { parts_->engine.shut_down(); });
 }
 
 }  // namespace tern

@@ -36,8 +36,11 @@ class Service {
   // The handler for the server that is then given to attach().
   void handle(const HttpRequest& request, std::shared_ptr<HttpReply> reply);
   void attach(HttpServer& server);
+  // When the server has ended, and before it is gone: nothing is computed or posted to it any more.
+  void detach();
 
-  // No more requests but those under way; `done` is called once they have ended, or after `seconds`.
+  // No more requests but those under way; `done` is called once they have ended. Those that have not after `seconds`
+  // end with an error.
   void drain(double seconds, std::function<void()> done);
 
  private:

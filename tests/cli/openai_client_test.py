@@ -15,7 +15,8 @@ except ImportError:
     print("skipped: the Python package openai is not installed")
     sys.exit(77)
 
-from serve_test import TOOL_TEMPLATE, TOOLS, Server, make_model
+from serve_test import TOOL_TEMPLATE, TOOLS
+from server import Server, make_model
 
 
 class OpenAiClient(unittest.TestCase):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from program import SHAPE, TEXT, tern
 from browser import Browser, Page, find_chromium
-import serve_test
+from server import TEMPLATE, Server
 
 CONTEXT = 1024
 HOSTILE = "\n".join(["<script>window.hit = 1</script> <img src=x onerror='window.hit = 2'>", "",
@@ -41,13 +41,13 @@ class Web(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory(prefix="tern-web-")
         cls.dir = Path(cls.folder.name)
         (cls.dir / "text.txt").write_text(TEXT * 4)
-        (cls.dir / "template.jinja").write_text(serve_test.TEMPLATE)
+        (cls.dir / "template.jinja").write_text(TEMPLATE)
         shape = [CONTEXT if option == 32 else option for option in SHAPE]
         tern("train", "--data", cls.dir / "text.txt", *shape, "--steps", 8, "--out", cls.dir / "run")
         cls.model = cls.dir / "model.gguf"
         tern("convert", cls.dir / "run", cls.model, "--type", "tq1_0")
         cls.template = ["--chat-template", cls.dir / "template.jinja", "--alias", "small", "--head", "exact"]
-        cls.server = serve_test.Server(cls.model, *cls.template)
+        cls.server = Server(cls.model, *cls.template)
         cls.browser = Browser(find_chromium())
 
     @classmethod
@@ -63,7 +63,7 @@ class Web(unittest.TestCase):
         return page
 
     def other_server(self, *args):
-        server = serve_test.Server(self.model, *args)
+        server = Server(self.model, *args)
         self.addCleanup(server.stop)
         return server
 

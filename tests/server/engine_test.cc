@@ -100,6 +100,34 @@ TEST_F(EngineTest, CancelledOnesFallSilent) {
   engine.cancel(777);
 }
 
+TEST_F(EngineTest, ShutsDownWhatIsUnderWayAndWaits) {
+  Batcher::Options options;
+  options.sequences = 1;
+  Engine engine(model_, options, 4, threads_);
+  std::promise<BatchEnd> ends[2];
+  for (std::promise<BatchEnd>& end : ends) {
+    engine.submit(request(250), std::nullopt, [&end, &engine](const BatchEvent& event) {
+      if (event.kind == BatchEvent::Kind::kPrompt) engine.shut_down();
+      if (event.kind == BatchEvent::Kind::kEnd) end.set_value(event.end);
+    });
+  }
+  for (std::promise<BatchEnd>& end : ends) EXPECT_EQ(end.get_future().get(), BatchEnd::kShutdown);
+}
+
+TEST_F(EngineTest, AfterStopNobodyIsCalledOrKept) {
+  Engine engine(model_, {}, 4, threads_);
+  const auto held = std::make_shared<std::atomic<size_t>>(0);
+  std::promise<void> begun;
+  engine.submit(request(250, 2), std::nullopt, [held, &begun](const BatchEvent&) {
+    if (++*held == 1) begun.set_value();
+  });
+  begun.get_future().wait();
+  EXPECT_TRUE(engine.run([held] {}));
+  engine.stop();
+  engine.stop();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST_F(EngineTest, MayEndWithRequestsUnderWay) {
   Engine engine(model_, {}, 8, threads_);
   for (int i = 0; i < 5; ++i) engine.submit(request(200, 3), std::nullopt, [](const BatchEvent&) {});
