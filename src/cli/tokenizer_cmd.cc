@@ -189,33 +189,32 @@ void add_tokenizer_train(CLI::App& parent) {
   command.callback([args] { train_tokenizer(*args); });
 }
 
-void add_tokenizer_option(CLI::App& command, CodeArguments& args) {
+void add_code_options(CLI::App& command, CodeArguments& args) {
   command
       .add_option("--tokenizer", args.tokenizer,
                   "tokenizer.json, tokenizer.model, tokenizer.bin, a GGUF file, or a directory")
       ->required();
+  add_one_thread_option(command, args.threads);
 }
 
 void add_tokenizer_encode(CLI::App& parent) {
   auto args = std::make_shared<CodeArguments>();
   CLI::App& command = *parent.add_subcommand("encode", "Text on standard input to token ids on standard output");
-  add_tokenizer_option(command, *args);
+  add_code_options(command, *args);
   command.add_flag("--ids", args->ids, "Write ids, one line with spaces between (the default form)");
   command.add_flag("--no-bos", args->no_bos, "No BOS first, whatever the tokenizer's default");
   command.add_flag("--no-special", args->no_special, "Names of special tokens in the text are text like any other");
   command.add_flag("--json", args->json, "Write an object with the ids and counts");
   command.add_flag("-0,--null", args->null, "Read texts that end with a byte of 0 and write a line for each");
-  add_one_thread_option(command, args->threads);
   command.callback([args] { encode(*args); });
 }
 
 void add_tokenizer_decode(CLI::App& parent) {
   auto args = std::make_shared<CodeArguments>();
   CLI::App& command = *parent.add_subcommand("decode", "Token ids on standard input to text on standard output");
-  add_tokenizer_option(command, *args);
+  add_code_options(command, *args);
   command.add_flag("--ids", args->ids, "Read ids with spaces between (the default form)");
   command.add_flag("--no-bos", args->no_bos, "The ids have no BOS in front: print a first BOS too");
-  add_one_thread_option(command, args->threads);
   command.callback([args] { decode(*args); });
 }
 
