@@ -36,6 +36,8 @@ if(TERN_WERROR)
 endif()
 if(TERN_SANITIZE)
   target_compile_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # Types of functions called through pointers: a quarter of the compile time for what tern's lambdas cannot get wrong.
+  target_compile_options(tern_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fno-sanitize=function>)
   target_link_options(tern_flags INTERFACE -fsanitize=${TERN_SANITIZE})
   target_compile_definitions(tern_flags INTERFACE TERN_SANITIZED)
 endif()

@@ -293,10 +293,13 @@ void Batcher::plan() {
   // So many prompts at once that each has little would only make all of them late.
   const size_t least = std::max(options_.prompt_piece / 8, size_t{1});
   size_t scored = kScoredRows;
-  // A prompt that is about to end has its first token at the end of this pass: long ones then hold it up less.
+  // A prompt that is about to end has its first token at the end of this pass: long ones let it go alone, but not twice
+  // in a row, and then hold it up little.
   const size_t little = std::max(options_.prompt_piece / 4, size_t{1});
   const auto is_long = [&](const Sequence* sequence) { return sequence->unread() > little; };
-  size_t room_of_long = std::all_of(prompts.begin(), prompts.end(), is_long) ? room : little;
+  const bool all_long = std::all_of(prompts.begin(), prompts.end(), is_long);
+  long_ones_wait_ = !all_long && !long_ones_wait_;
+  size_t room_of_long = all_long ? room : long_ones_wait_ ? 0 : little;
   for (size_t i = 0; i < prompts.size() && room > 0; ++i) {
     Sequence& sequence = *prompts[i];
     if (sequence.slot == SIZE_MAX) continue;
@@ -310,6 +313,9 @@ void Batcher::plan() {
     if (is_long_one) room_of_long -= count;
     if (sequence.scoring()) scored -= count;
   }
+  // Those they waited for may have had no room for their keys and values.
+  const auto reads = [](const Sequence* sequence) { return sequence->piece > 0; };
+  if (long_ones_wait_ && !answers && std::none_of(prompts.begin(), prompts.end(), reads)) plan();
 }
 
 void Batcher::build_batch() {

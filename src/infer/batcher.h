@@ -147,6 +147,7 @@ class Batcher {
   std::vector<std::unique_ptr<Sequence>> running_;  // by the cache's sequence
   Batch batch_;
   std::vector<Sequence*> pieces_;  // of the batch
+  bool long_ones_wait_ = false;    // in this pass, for prompts about to end
   std::vector<BatchEvent> events_;
   State counts_;
 };

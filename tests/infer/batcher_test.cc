@@ -386,6 +386,24 @@ TEST_F(BatcherTest, LongPromptsLetOthersGoOn) {
   EXPECT_GE(longest_began, 10u);
 }
 
+// Prompts that end in a pass have it for themselves, and long ones a little of every second one.
+TEST_F(BatcherTest, LongPromptsWaitForShortOnesButNotForever) {
+  constexpr size_t kPiece = 16, kLittle = kPiece / 4, kShort = 3;
+  Batcher batcher(model_, Batcher::Options{4, 0, kPiece, 16, 0, kInferenceKvType, false}, threads_);
+  const auto read_in_a_pass = [&] {
+    const uint64_t before = batcher.state().prompt_tokens;
+    EXPECT_TRUE(batcher.step([](const BatchEvent&) {}));
+    return batcher.state().prompt_tokens - before;
+  };
+  batcher.add(request(random_prompt(2, 90), 1, 3));
+  EXPECT_EQ(read_in_a_pass(), 2 * kPiece);
+  for (int seed = 3; seed < 7; ++seed) {
+    batcher.add(request(random_prompt(seed, kShort), 1, 3));
+    EXPECT_EQ(read_in_a_pass(), seed % 2 == 1 ? kShort : kShort + kLittle);
+  }
+  EXPECT_EQ(read_in_a_pass(), 2 * kPiece);
+}
+
 TEST_F(BatcherTest, EndsAtAStopTokenTheLengthAndTheContext) {
   BatchRequest r = request(random_prompt(8, 10), 500, 3);
   const Answer full = run_alone(r);
