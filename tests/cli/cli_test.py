@@ -537,6 +537,7 @@ class Case(unittest.TestCase):
                 self.assertIn(part, error(*args))
         self.assertIn("tern: TERN_ISA=mmx: no such instruction set", error("info", d / "run", env={**os.environ, "TERN_ISA": "mmx"}))
 
+    @slow
     def test_report(self):
         folder, results = self.dir / "report", self.dir / "results.md"
         tiny = ["report", "--quick", "--sizes", "tiny", "--throughput-size", "tiny", "--memory-budget", 0.1, "--seconds", 0.01,
@@ -633,6 +634,7 @@ class Case(unittest.TestCase):
         self.assertGreater(one, weights)
         self.assertEqual(one - weights, three - weights // 3)  # keys and values are read for every sequence
 
+    @slow
     def test_bench_measures_files_and_kinds(self):
         test, = json.loads(tern("bench", "-m", self.dir / "run", "-p", 0, "-n", 3, "-r", 1, "-o", "json")[0])
         self.assertEqual(test["model_filename"], str(self.dir / "run"))
