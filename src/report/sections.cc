@@ -319,9 +319,8 @@ Section cpu_section(const ReportOptions& options, const Measurements& all) {
                                published_cell(row.i7_ternary, 2), published_cell(row.m2_fp16, 2),
                                published_cell(row.m2_ternary, 2)};
     const std::string shape(row.shape);
-    if (shape.empty() || std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) {
-      const char* why = shape.empty() ? "tern has no shape of this size" : "not among the sizes of this report";
-      cells.insert(cells.end(), 3, missing_cell(why));
+    if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) {
+      cells.insert(cells.end(), 3, missing_cell("not among the sizes of this report"));
     } else {
       const ModelNumber full = shape_number(all, shape, WeightKind::kFull, "decode_s");
       const ModelNumber ternary = shape_number(all, shape, WeightKind::kTernary, "decode_s");

@@ -586,7 +586,7 @@ class Case(unittest.TestCase):
 
     def test_report_refuses_in_one_line(self):
         for arguments, message in (
-            (["--sizes", "8b"], "unknown shape '8b', expected tiny, 700m"),
+            (["--sizes", "8b"], "unknown shape '8b', expected tiny, 125m, 350m, 700m"),
             (["--memory-budget", 1], "--memory-budget: 1.07 GB, expected more than the"),
             (["--memory-budget", "-1"], "--memory-budget is -1 GiB"),
             (["-m", self.dir / "missing"], "missing: no such file"),
@@ -688,7 +688,7 @@ class Case(unittest.TestCase):
         d = self.dir
         tiny = ["bench", "--shape", "tiny"]
         cases = [
-            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 700m, 1.3b, 2b4t"),
+            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 125m, 350m, 700m, 1b, 1.3b"),
             (["bench"], "there is neither"),
             ([*tiny, "-m", d / "run"], "there are both"),
             (["bench", "-m", d / "missing.gguf"], "missing.gguf: no such file"),

@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/file.h"
+#include "model/shapes.h"
 #include "report/jobs.h"
+#include "report/published.h"
 #include "report/render.h"
 #include "support/errors.h"
 #include "support/temporary_directory.h"
@@ -60,6 +64,19 @@ TEST(Report, MeasuresATinyShapeFromEndToEnd) {
   const ReportFile again = parse_report_json(read_file(folder / kReportJson), "again");
   EXPECT_EQ(render_html(again.document), html);
   EXPECT_EQ(render_markdown(again.document), read_file(folder / kReportMarkdown));
+}
+
+TEST(Report, HasASizeForEveryRowOfThePublishedTables) {
+  const std::vector<std::string> sizes = report_shapes(false);
+  const auto is_measured = [&](std::string_view shape) {
+    return std::find(sizes.begin(), sizes.end(), shape) != sizes.end();
+  };
+  for (const PublishedCost& row : table1()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedRatios& row : figure2()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedCpuSpeed& row : cpu_speeds()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedCpuEnergy& row : cpu_energies()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const std::string& quick : report_shapes(true)) EXPECT_TRUE(is_measured(quick)) << quick;
+  for (const std::string& size : sizes) EXPECT_NO_THROW(find_shape(size));
 }
 
 TEST(Report, GoesOnWhereItWasInterrupted) {
