@@ -276,8 +276,13 @@ class Case(unittest.TestCase):
         difference = other["perplexity_difference"]
         self.assertAlmostEqual(difference["mean"], other["perplexity_second"] - other["perplexity_first"], places=9)
         self.assertGreater(difference["error"], 0)
-        for word in ("KL divergence", "same top token", "perplexities", "their difference", "standard error"):
-            self.assertIn(word, tern(*args)[0])
+        shown = tern(*args)[0]
+        for word in ("KL divergence", "same top token", "perplexities", "standard error"):
+            self.assertIn(word, shown)
+        self.assertRegex(shown, r"(?m)^  their difference +-?\d")
+        convention = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", text, "--json")[0])["convention"]
+        self.assertEqual(other["convention"], convention)
+        self.assertIn(convention, shown)
         self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
         tokenizer = self.dir / "compared.json"
         tern("tokenizer", "train", "--vocab", 300, "--out", tokenizer, text)
@@ -552,6 +557,13 @@ class Case(unittest.TestCase):
         measured = report["measurements"][f"perplexity/tern/{self.dir / 'run'}"]["numbers"]
         alone = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json")[0])
         self.assertEqual((measured["loss"], measured["perplexity"]), (alone["loss"], alone["perplexity"]))
+        for convention, usual in (("gptq", 2048), ("llama.cpp", 512), ("lm-eval", 0)):
+            measured = report["measurements"][f"perplexity/{convention}/{self.dir / 'run'}"]["numbers"]
+            alone = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json", "--convention", convention)[0])
+            self.assertEqual([measured[key] for key in ("perplexity", "context")], [alone[key] for key in ("perplexity", "context")])
+            self.assertLess(alone["context"], 512)
+            self.assertEqual(f"the convention's windows have {usual} tokens" in results.read_text(), usual > 0)
+        self.assertEqual(measured["word_perplexity"], alone["word_perplexity"])
 
         again = self.dir / "again"
         out, _ = tern("report", "--from", folder / "report.json", "--out", again, "--json")
