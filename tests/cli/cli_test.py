@@ -152,6 +152,7 @@ class Case(unittest.TestCase):
         self.assertAlmostEqual(report["results"]["mine"]["perplexity,none"], math.exp(-mean), delta=1e-9 * math.exp(-mean))
         self.assertEqual(report["n-samples"]["piqa"], {"original": 4, "effective": 4})
         self.assertEqual(report["n-shot"], {"piqa": 0, "mine": 0})
+        self.assertEqual(report["versions"], {"piqa": 1.0, "mine": "N/A"})
         self.assertGreater(report["truncated_choices"]["piqa"], 0)
         self.assertEqual(report["truncated_choices"]["mine"], 0)
         limited, err = tern(*arguments, "--tasks", "piqa", "--limit", 2, "-t", 2)
