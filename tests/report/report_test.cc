@@ -59,6 +59,10 @@ TEST(Report, MeasuresATinyShapeFromEndToEnd) {
   for (const char* title : {"The machine", "Latency and memory", "Throughput", "arithmetic model", "Quality"}) {
     EXPECT_NE(html.find(title), std::string::npos) << title;
   }
+  for (const char* column : {"largest resident (GB)", "linear layers alone, 45 nm", "tokens in a window"}) {
+    EXPECT_NE(html.find(column), std::string::npos) << column;
+  }
+  for (const char* source : {"ISSCC 2014", "2112.00133"}) EXPECT_NE(html.find(source), std::string::npos) << source;
   EXPECT_NE(html.find("/nonexistent"), std::string::npos);  // why no energy was measured
   EXPECT_NE(html.find("no --model was given"), std::string::npos);
   const ReportFile again = parse_report_json(read_file(folder / kReportJson), "again");
