@@ -103,4 +103,10 @@ void release_pages(Bytes mapped) {
 
 size_t peak_memory_bytes() { return proc_bytes("/proc/self/status", "VmHWM:"); }
 
+bool restart_peak_memory() {
+  std::ofstream file("/proc/self/clear_refs");
+  file << '5';  // proc(5): the high water mark is what is resident now
+  return static_cast<bool>(file.flush());
+}
+
 }  // namespace tern

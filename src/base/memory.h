@@ -15,6 +15,8 @@ size_t available_memory_bytes();
 
 // The largest resident size this process has had (VmHWM); 0 where the system does not say.
 size_t peak_memory_bytes();
+// Lets peak_memory_bytes() begin anew with what is resident now; false where the system cannot.
+bool restart_peak_memory();
 
 // Lets go of pages of a MappedFile, from the beginning of one of them on: they count as this process' memory no longer,
 // and come back from the file, or the system's cache of it, where they are read again.

@@ -27,23 +27,24 @@ struct CompareArguments {
 nlohmann::ordered_json to_json(const Estimate& e) { return {{"mean", e.mean}, {"error", e.error}}; }
 
 void print_table(const CompareArguments& args, const Comparison& c, size_t context) {
-  const auto row = [](std::string_view name, const Estimate& e) {
-    fmt::print("{:<18}{:.6f} +- {:.6f}\n", name, e.mean, e.error);
+  const auto line = [](std::string_view name, const std::string& value) { fmt::print("{:<20}{}\n", name, value); };
+  const auto row = [&](std::string_view name, const Estimate& e) {
+    line(name, fmt::format("{:.6f} +- {:.6f}", e.mean, e.error));
   };
-  fmt::print("first             {}\n", args.a);
-  fmt::print("second            {}\n", args.b);
+  line("first", args.a);
+  line("second", args.b);
   row("loss of first", c.loss_a);
   row("loss of second", c.loss_b);
   row("second - first", c.difference);
-  fmt::print("perplexities      {:.4f} and {:.4f}, ratio {:.6f}\n", std::exp(c.loss_a.mean), std::exp(c.loss_b.mean),
-             std::exp(c.difference.mean));
+  line("perplexities", fmt::format("{:.4f} and {:.4f}, ratio {:.6f}", std::exp(c.loss_a.mean), std::exp(c.loss_b.mean),
+                                   std::exp(c.difference.mean)));
   row("  their difference", c.perplexity_difference);
   row("KL divergence", c.divergence);
-  fmt::print("                  median {:.3g}, 99% {:.3g}, largest {:.3g}\n", c.divergence_median, c.divergence_99,
-             c.divergence_largest);
-  fmt::print("same top token    {:.3f}% +- {:.3f}%\n", 100 * c.same_top.mean, 100 * c.same_top.error);
-  fmt::print("tokens            {}, in windows of {} that do not overlap; +- is one standard error\n", c.tokens,
-             context);
+  line("", fmt::format("median {:.3g}, 99% {:.3g}, largest {:.3g}", c.divergence_median, c.divergence_99,
+                       c.divergence_largest));
+  line("same top token", fmt::format("{:.3f}% +- {:.3f}%", 100 * c.same_top.mean, 100 * c.same_top.error));
+  line("tokens", fmt::format("{}; +- is one standard error", c.tokens));
+  line("convention", tern_convention_text(context));
 }
 
 void print_json(const CompareArguments& args, const Comparison& c, size_t context) {
@@ -52,6 +53,7 @@ void print_json(const CompareArguments& args, const Comparison& c, size_t contex
                                        {"text", args.text},
                                        {"tokens", c.tokens},
                                        {"context", context},
+                                       {"convention", tern_convention_text(context)},
                                        {"loss_first", to_json(c.loss_a)},
                                        {"loss_second", to_json(c.loss_b)},
                                        {"loss_difference", to_json(c.difference)},

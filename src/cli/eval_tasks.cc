@@ -65,6 +65,7 @@ std::string sample_lines(const TaskDefinition& task, const TaskData& data,
 std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, HeadKind head, double tokens_per_s,
                     const ChoiceScorer& scorer) {
   ordered_json results;
+  ordered_json versions;
   ordered_json shots;
   ordered_json better;
   ordered_json samples;
@@ -80,6 +81,7 @@ std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, 
         result[metric.name + "_stderr,none"] = "N/A";
       better[e.task.name][metric.name] = metric.higher_is_better;
     }
+    versions[e.task.name] = e.task.version ? ordered_json(*e.task.version) : ordered_json("N/A");
     shots[e.task.name] = e.data.shots;
     samples[e.task.name] = {{"original", e.data.rows}, {"effective", e.data.questions.size()}};
     cut[e.task.name] = e.result.cut_choices;
@@ -87,6 +89,7 @@ std::string json_of(const TasksArguments& args, std::span<const Evaluated> all, 
   const ordered_json limit = args.limit == 0 ? ordered_json() : ordered_json(args.limit);
   const ordered_json json = {
       {"results", results},
+      {"versions", versions},
       {"n-shot", shots},
       {"higher_is_better", better},
       {"n-samples", samples},

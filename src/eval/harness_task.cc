@@ -16,19 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kUsed = {"task",        "output_type",      "dataset_kwargs",    "training_split",
-                              "test_split",  "validation_split", "fewshot_split",     "fewshot_config",
-                              "num_fewshot", "description",      "fewshot_delimiter", "target_delimiter",
-                              "doc_to_text", "doc_to_choice",    "doc_to_target",     "metric_list"};
-constexpr std::array kPassedOver = {"tag",
-                                    "group",
-                                    "task_alias",
-                                    "dataset_path",
-                                    "dataset_name",
-                                    "metadata",
-                                    "repeats",
-                                    "should_decontaminate",
-                                    "doc_to_decontamination_query"};
+constexpr std::array kUsed = {
+    "task",          "output_type",    "dataset_kwargs", "training_split", "test_split",        "validation_split",
+    "fewshot_split", "fewshot_config", "num_fewshot",    "description",    "fewshot_delimiter", "target_delimiter",
+    "doc_to_text",   "doc_to_choice",  "doc_to_target",  "metric_list",    "metadata"};
+constexpr std::array kPassedOver = {"tag",          "group",   "task_alias",           "dataset_path",
+                                    "dataset_name", "repeats", "should_decontaminate", "doc_to_decontamination_query"};
 
 template <size_t N>
 bool is_among(const std::string& key, const std::array<const char*, N>& keys) {
@@ -53,6 +46,10 @@ class HarnessTask {
     }
     json task = {{"task", text_at(object_, "task")}, {"context", template_at("doc_to_text")}};
     if (const auto description = optional_text("description")) task["description"] = *description;
+    if (const json* metadata = find_field(object_, "metadata"); metadata != nullptr) {
+      const json* version = find_field(expect_object(*metadata, where_ + ".metadata"), "version");
+      if (version != nullptr && version->is_number()) task["version"] = *version;
+    }
     const std::string delimiter = optional_text("target_delimiter").value_or(" ");
     const std::string type = text_at(object_, "output_type");
     if (type == "multiple_choice") {

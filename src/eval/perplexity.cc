@@ -68,10 +68,7 @@ Scored score_as_tern(const Measurement& m, std::string_view text) {
   const std::vector<int32_t> ids = text_tokens(m.tokenizer, text);
   Scorer scorer(m.model.config, m.context, m.kv_type);
   Scored scored{scorer.score(m.model, ids, m.threads), m.tokenizer.decode(ids, true).size(), 0, ""};
-  scored.convention = fmt::format(
-      "tern: consecutive windows of {} tokens, no overlap, every token but the first predicted once, no BOS, "
-      "end-of-text token last",
-      m.context);
+  scored.convention = tern_convention_text(m.context);
   return scored;
 }
 
@@ -182,13 +179,22 @@ Convention parse_convention(std::string_view name) {
   fail("unknown convention '{}', expected tern, llama.cpp, gptq or lm-eval", name);
 }
 
+size_t usual_context(Convention convention) { return kConventions[static_cast<size_t>(convention)].context; }
+
+std::string tern_convention_text(size_t context) {
+  return fmt::format(
+      "tern: consecutive windows of {} tokens, no overlap, every token but the first predicted once, no BOS, "
+      "end-of-text token last",
+      context);
+}
+
 PerplexityResult perplexity(const Model& model, const Tokenizer& tokenizer, std::string_view text, size_t context,
                             Threads& threads, KvType kv_type, Convention convention, TextFormat format) {
   if (text.empty()) fail("expected text to evaluate, it is empty");
   if (format == TextFormat::kWikiText && convention != Convention::kGptq && convention != Convention::kLmEval) {
     fail("a text of WikiText's format, expected the convention gptq or lm-eval: others read a text as it is");
   }
-  const size_t usual = kConventions[static_cast<size_t>(convention)].context;
+  const size_t usual = usual_context(convention);
   const size_t longest = usual == 0 ? model.config.context : usual;
   Measurement m{model, tokenizer, threads, kv_type, format, context, false};
   if (context == 0) {

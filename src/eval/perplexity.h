@@ -33,6 +33,10 @@ enum class Convention : uint8_t {
   kLmEval,
 };
 Convention parse_convention(std::string_view name);  // "tern", "llama.cpp", "gptq", "lm-eval"; Error for other names
+// The tokens of a window where nobody says how many, 0: as many as the model's context has.
+size_t usual_context(Convention convention);
+// Convention::kTern in words, with windows of `context` tokens.
+std::string tern_convention_text(size_t context);
 
 // What the text is to the conventions of data sets.
 enum class TextFormat : uint8_t {

@@ -18,9 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kKeys = {"task",         "alias",     "files",  "answers",     "each",
-                              "choices",      "labels",    "answer", "description", "context",
-                              "continuation", "delimiter", "clean",  "acc_norm",    "fewshot"};
+constexpr std::array kKeys = {"task",      "version", "alias",    "files",       "answers", "each",
+                              "choices",   "labels",  "answer",   "description", "context", "continuation",
+                              "delimiter", "clean",   "acc_norm", "fewshot"};
 constexpr std::array kShotKeys = {"count", "files", "sampler", "excludes_question", "target_delimiter", "delimiter"};
 
 template <size_t N>
@@ -115,6 +115,10 @@ TaskDefinition task_from_json(const json& object, const std::string& where) {
     return make_template(text, task.name, key, where);
   };
   task.alias = text_at(object, "alias", where, "");
+  if (const json* version = find_field(object, "version"); version != nullptr) {
+    if (!version->is_number()) fail("{}.version: expected a number, it is {}", where, describe(*version));
+    task.version = version->get<double>();
+  }
   task.files = texts_at(object, "files", where);
   if (task.files.empty()) fail("{}.files: expected at least one place to look for the data", where);
   task.answers_suffix = text_at(object, "answers", where, "");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ struct ShotRules {
 struct TaskDefinition {
   std::string name;
   std::string alias;               // another name to find it by, or empty
+  std::optional<double> version;   // of the definition; of a built-in task the harness's
   std::vector<std::string> files;  // places below the data folder; the first that exists is read
   std::string answers_suffix;      // empty, or: "X.jsonl" has its answers, a line each, in "X" + suffix: field `answer`
   TextTemplate each;               // empty, or writes a JSON list: a choice for each element

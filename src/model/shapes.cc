@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::string_view kPaper = "arXiv 2402.17764, \"Training Tips, Code and FAQ\"";
 constexpr std::string_view kCpuPaper = "arXiv 2410.16144, appendix A";
+constexpr std::string_view kCpuScript = "microsoft/BitNet, utils/generate-dummy-bitnet-model.py";
 
 // A model with as many key-value heads as heads.
 NamedShape shape(std::string_view name, std::string_view source, size_t dim, size_t ffn, size_t layers, size_t heads) {
@@ -48,10 +49,16 @@ NamedShape b2b4t() {
 const std::vector<NamedShape>& named_shapes() {
   static const std::vector<NamedShape> shapes = {
       tiny(),
+      shape("125m", kCpuScript, 768, 3072, 11, 12),
+      shape("350m", kCpuScript, 1024, 3072, 24, 16),
       shape("700m", "1bitLLM/bitnet_b1_58-large", 1536, 4096, 24, 16),
+      shape("1b", kCpuScript, 2048, 3584, 24, 32),
       shape("1.3b", kPaper, 2048, 5460, 24, 32),
+      shape("1.5b", kCpuScript, 1536, 9216, 28, 32),
       b2b4t(),
+      shape("2.5b", kCpuScript, 3072, 7680, 24, 32),  // 2.7B there, 2.5B in the table of its speed
       shape("3b", kPaper, 3200, 8640, 26, 32),
+      shape("3.8b", kCpuScript, 3840, 8192, 24, 32),
       shape("3.9b", kPaper, 3200, 12800, 26, 32),
       shape("7b", kCpuPaper, 4096, 12032, 32, 32),
       shape("13b", kCpuPaper, 5120, 13824, 40, 40),

@@ -47,6 +47,10 @@ double pass_joules(const EnergyShape& shape, double tokens, const ProcessNode& n
   return linear_joules(shape, tokens, node, is_ternary) + attention_joules(shape, tokens, node);
 }
 
+double linear_ratio(const EnergyShape& shape, double tokens, const ProcessNode& node) {
+  return linear_joules(shape, tokens, node, false) / linear_joules(shape, tokens, node, true);
+}
+
 double pass_ratio(const EnergyShape& shape, double tokens, const ProcessNode& node) {
   return pass_joules(shape, tokens, node, false) / pass_joules(shape, tokens, node, true);
 }

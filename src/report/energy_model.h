@@ -20,6 +20,10 @@ struct ProcessNode {
 
 // The operations' energies as BitNet (arXiv 2310.11453, table 2) lists them, after Horowitz (ISSCC 2014) for 45 nm and
 // Zhang et al. (PokeBNN, arXiv 2112.00133) for 7 nm.
+inline constexpr std::string_view kEnergySources =
+    "arXiv 2310.11453, table 2; FP16 and INT8 at 7 nm again in arXiv 2504.12285, table 4. They took them from M. "
+    "Horowitz, Computing's energy problem (ISSCC 2014), for 45 nm, and from Y. Zhang et al., PokeBNN (arXiv "
+    "2112.00133), for 7 nm.";
 extern const ProcessNode k45nm;
 extern const ProcessNode k7nm;
 
@@ -51,7 +55,8 @@ struct EnergyShape {
 double linear_joules(const EnergyShape& shape, double tokens, const ProcessNode& node, bool is_ternary);
 double attention_joules(const EnergyShape& shape, double tokens, const ProcessNode& node);
 double pass_joules(const EnergyShape& shape, double tokens, const ProcessNode& node, bool is_ternary);
-// Full precision over ternary.
+// Full precision over ternary: of all of the pass, and of its linear layers alone.
+double linear_ratio(const EnergyShape& shape, double tokens, const ProcessNode& node);
 double pass_ratio(const EnergyShape& shape, double tokens, const ProcessNode& node);
 
 // Tokens of the passes whose energy the papers report.

@@ -39,7 +39,7 @@ inline constexpr size_t kThroughputPositions = 512;
 // bitnet.cpp on CPUs (arXiv 2410.16144; random weights), decoding, tokens/s: its ternary kernels and llama.cpp in
 // FP16. 0: not published.
 struct PublishedCpuSpeed {
-  std::string_view size, shape;  // no shape: tern has none of that name
+  std::string_view size, shape;
   double i7_fp16 = 0, i7_ternary = 0, m2_fp16 = 0, m2_ternary = 0;
 };
 std::span<const PublishedCpuSpeed> cpu_speeds();

@@ -1,6 +1,7 @@
 #include "report/quality.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -11,11 +12,6 @@
 #include "report/published.h"
 
 namespace tern {
-namespace {
-
-constexpr size_t kLlamaCppContext = 512;  // llama-perplexity's default, which published numbers have
-
-}  // namespace
 
 struct QualityMeter::Loaded {
   std::filesystem::path path;
@@ -42,17 +38,19 @@ Measurement QualityMeter::measure_perplexity(const std::filesystem::path& model,
     content.resize(complete_utf8_prefix(std::string_view(content).substr(0, most_bytes)));
   }
   Loaded& loaded = open(model);
-  const Convention parsed = parse_convention(convention);
-  const size_t context =
-      parsed == Convention::kLlamaCpp ? std::min(kLlamaCppContext, loaded.model.config.context) : size_t{0};
   const PerplexityResult r =
-      perplexity(loaded.model, loaded.tokenizer, content, context, threads_, KvType::kF32, parsed);
+      perplexity(loaded.model, loaded.tokenizer, content, 0, threads_, KvType::kF32, parse_convention(convention));
   Measurement m;
   m.numbers = {{"loss", r.loss},
                {"perplexity", r.perplexity},
                {"bits_per_byte", r.bits_per_byte},
                {"tokens", static_cast<double>(r.tokens)},
                {"context", static_cast<double>(r.context)}};
+  const auto add = [&](const char* name, const std::optional<double>& value) {
+    if (value && std::isfinite(*value)) m.numbers[name] = *value;  // of texts without spaces a word's may be too large
+  };
+  add("word_perplexity", r.word_perplexity);
+  add("byte_perplexity", r.byte_perplexity);
   return m;
 }
 
@@ -73,7 +71,7 @@ Measurement QualityMeter::measure_task(const std::filesystem::path& model, const
   return m;
 }
 
-std::vector<std::string> report_conventions() { return {"tern", "llama.cpp"}; }
+std::vector<std::string> report_conventions() { return {"tern", "gptq", "llama.cpp", "lm-eval"}; }
 
 std::vector<std::string> report_tasks() {
   std::vector<std::string> tasks;

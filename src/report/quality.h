@@ -17,8 +17,9 @@ class QualityMeter {
   explicit QualityMeter(Threads& threads);
   ~QualityMeter();
 
-  // Of the first `most_bytes` of the text (0: all). Numbers: loss (nats a token), perplexity, bits_per_byte, tokens,
-  // context. Error as eval/perplexity.h has them.
+  // Of the first `most_bytes` of the text (0: all), in the convention's usual windows. Numbers: loss (nats a token),
+  // perplexity, bits_per_byte, tokens, context (tokens of a window), where the convention has them word_perplexity and
+  // byte_perplexity. Error as eval/perplexity.h has them.
   Measurement measure_perplexity(const std::filesystem::path& model, const std::filesystem::path& text,
                                  size_t most_bytes, const std::string& convention);
   // 0-shot, of the first `limit` questions (0: all). Numbers: questions, and each metric by its name, its standard

@@ -1,5 +1,7 @@
 #include <fmt/core.h>
 
+#include <array>
+
 #include "base/markup.h"
 #include "base/text.h"
 #include "report/render.h"
@@ -7,11 +9,15 @@
 namespace tern {
 namespace {
 
-constexpr size_t kPlotWidth = 640;
-constexpr size_t kPlotHeight = 360;
+// Every plot is there twice, in pixels that are not scaled: its letters would be too small on narrow screens.
+struct PlotFigure {
+  std::string_view name;  // the class of its figure
+  size_t width, height;
+};
+constexpr std::array<PlotFigure, 2> kPlotFigures = {{{"wide", 640, 360}, {"narrow", 340, 400}}};
 
 // Names that the style sheets of the plots inside do not have. On narrow screens a table scrolls by itself, its first
-// column stays.
+// column stays. Heads of columns break between words alone.
 constexpr std::string_view kStyle = R"(
 :root{--paper-colour:#fff;--ink-colour:#1d2125;--faint:#667;--rule:#d8dce0;--band:#f4f6f8;--here:#00604a;--warn:#8a4b00}
 @media (prefers-color-scheme:dark){:root{--paper-colour:#14171a;--ink-colour:#dadada;--faint:#99a;--rule:#343a40;
@@ -23,14 +29,17 @@ h1{font-size:1.5rem;line-height:1.2}h2{font-size:1.2rem;margin-top:2.5rem;border
 h3{font-size:1rem;margin:1.5rem 0 .4rem}
 .scroll{overflow-x:auto;max-width:100%}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
+th,td{padding:.25rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap;
+overflow-wrap:normal}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper-colour)}
-thead th{background:var(--band);vertical-align:bottom;white-space:normal}
+thead th,thead th:first-child{background:var(--band);vertical-align:bottom;white-space:normal}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;font-size:.9rem}dl.facts dd{margin:0}
 .measured{color:var(--here);font-weight:700}.scaled{color:var(--here);font-weight:700;font-style:italic}
 .modelled{font-style:italic}.missing{color:var(--faint)}.warn{color:var(--warn);font-weight:700}
 .small{font-size:.82rem;color:var(--faint)}ol.small{padding-left:1.4rem;margin:.3rem 0}
-figure{margin:1rem 0}figure svg{max-width:100%;height:auto}
+figure{margin:1rem 0;overflow-x:auto}figure.narrow{display:none}
+@media (max-width:44rem){figure.wide{display:none}figure.narrow{display:block}
+th:first-child,td:first-child{white-space:normal;max-width:9rem}}
 )";
 
 // For text and for attributes; controls and invalid UTF-8 as \xNN.
@@ -75,7 +84,10 @@ std::string section_html(const Section& section) {
   std::string html = fmt::format("<section>\n<h2>{}</h2>\n", escape_html(section.title));
   for (const std::string& paragraph : section.paragraphs) html += fmt::format("<p>{}</p>\n", escape_html(paragraph));
   for (const Plot& plot : section.plots) {
-    html += fmt::format("<figure>{}</figure>\n", draw_svg(plot, kPlotWidth, kPlotHeight));
+    for (const PlotFigure& figure : kPlotFigures) {
+      html +=
+          fmt::format("<figure class=\"{}\">{}</figure>\n", figure.name, draw_svg(plot, figure.width, figure.height));
+    }
   }
   for (const Table& table : section.tables) html += table_html(table);
   return html + "</section>\n";

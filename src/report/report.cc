@@ -61,9 +61,9 @@ void check_distinct(const std::vector<T>& values, const char* option) {
 }  // namespace
 
 std::vector<std::string> report_shapes(bool is_quick) {
-  std::vector<std::string> shapes = {"700m", "1.3b", "3b", "3.9b", "7b"};
-  if (!is_quick) shapes.insert(shapes.end(), {"13b", "30b", "70b", "100b"});
-  return shapes;
+  if (is_quick) return {"700m", "1.3b", "3b", "3.9b", "7b"};
+  return {"125m", "350m", "700m", "1b",  "1.3b", "1.5b", "2.5b", "3b",
+          "3.8b", "3.9b", "7b",   "13b", "30b",  "70b",  "100b"};
 }
 
 ReportOptions checked_options(ReportOptions options) {

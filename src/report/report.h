@@ -31,7 +31,7 @@ struct ReportOptions {
   std::filesystem::path powercap_root = "/sys/class/powercap";
 };
 
-// The paper's sizes and the larger ones of bitnet.cpp's table; quick: up to 7B.
+// The paper's sizes and those of bitnet.cpp's table; quick: the paper's up to 7B.
 std::vector<std::string> report_shapes(bool is_quick);
 
 // The options with every default filled in. Error for an unknown shape or task, a model or file that is not there, a

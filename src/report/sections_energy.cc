@@ -23,7 +23,7 @@ Table operation_table() {
   row("FP32", &ProcessNode::fp32);
   row("FP16", &ProcessNode::fp16);
   row("INT8", &ProcessNode::int8);
-  table.notes = {"arXiv 2310.11453, table 2; FP16 and INT8 at 7 nm again in arXiv 2504.12285, table 4."};
+  table.notes = {std::string(kEnergySources)};
   return table;
 }
 
@@ -47,24 +47,42 @@ Table product_table() {
   return table;
 }
 
+std::string ratio_of_one_digit(double ratio) { return fmt::format("{:.1f}x", ratio); }
+
+// A size and, at 7 nm, the joules of a pass in both kinds of weights and their ratio.
+std::vector<Cell> pass_cells(std::string_view name, const EnergyShape& shape) {
+  std::vector<Cell> cells = {text_cell(std::string(name))};
+  for (const bool is_ternary : {false, true}) {
+    const double joules = pass_joules(shape, kEnergyTokens, k7nm, is_ternary);
+    cells.push_back(modelled(joules, number_text(joules)));
+  }
+  const double ratio = pass_ratio(shape, kEnergyTokens, k7nm);
+  cells.push_back(modelled(ratio, ratio_of_one_digit(ratio)));
+  return cells;
+}
+
+void add_ratio_columns(Table& table) {
+  table.columns.insert(table.columns.end(),
+                       {"linear layers alone, 7 nm", "ratio, 45 nm", "linear layers alone, 45 nm"});
+}
+
+void add_ratio_cells(const EnergyShape& shape, std::vector<Cell>& cells) {
+  for (const double ratio : {linear_ratio(shape, kEnergyTokens, k7nm), pass_ratio(shape, kEnergyTokens, k45nm),
+                             linear_ratio(shape, kEnergyTokens, k45nm)}) {
+    cells.push_back(modelled(ratio, ratio_of_one_digit(ratio)));
+  }
+}
+
 Table pass_table() {
   Table table;
   table.title = "End to end, 512 tokens, figure 3";
-  table.columns = {"size",        "FP16 (J)", "ternary (J)", "ratio, 7 nm", "ratio, paper", "linear layers alone",
-                   "ratio, 45 nm"};
+  table.columns = {"size", "FP16 (J)", "ternary (J)", "ratio, 7 nm", "ratio, paper"};
+  add_ratio_columns(table);
   for (const PublishedEnergyRatio& row : figure3()) {
-    const auto joules = [&](bool is_ternary) {
-      const double value = pass_joules(row.shape, kEnergyTokens, k7nm, is_ternary);
-      return modelled(value, number_text(value));
-    };
-    const double ratio = pass_ratio(row.shape, kEnergyTokens, k7nm);
-    const double linear =
-        linear_joules(row.shape, kEnergyTokens, k7nm, false) / linear_joules(row.shape, kEnergyTokens, k7nm, true);
-    const double at_45 = pass_ratio(row.shape, kEnergyTokens, k45nm);
-    table.rows.push_back(
-        {text_cell(std::string(row.shape.name)), joules(false), joules(true),
-         modelled(ratio, fmt::format("{:.1f}x", ratio)), published(row.ratio, fmt::format("{:.1f}x", row.ratio)),
-         modelled(linear, fmt::format("{:.1f}x", linear)), modelled(at_45, fmt::format("{:.1f}x", at_45))});
+    std::vector<Cell> cells = pass_cells(row.shape.name, row.shape);
+    cells.push_back(published(row.ratio, ratio_of_one_digit(row.ratio)));
+    add_ratio_cells(row.shape, cells);
+    table.rows.push_back(std::move(cells));
   }
   table.notes = {
       "arXiv 2402.17764, figure 3: the labels of its bars as they are commonly quoted. The paper does not say what is "
@@ -103,18 +121,13 @@ EnergyShape shape_of(std::string_view name, const ModelConfig& config) {
 Table sizes_table(const ReportOptions& options) {
   Table table;
   table.title = "The same model for the sizes of this report";
-  table.columns = {"size", "FP16 (J)", "ternary (J)", "ratio, 7 nm", "ratio, 45 nm"};
+  table.columns = {"size", "FP16 (J)", "ternary (J)", "ratio, 7 nm"};
+  add_ratio_columns(table);
   for (const std::string& name : options.shapes) {
     const EnergyShape shape = shape_of(name, find_shape(name));
-    const auto joules = [&](bool is_ternary) {
-      const double value = pass_joules(shape, kEnergyTokens, k7nm, is_ternary);
-      return modelled(value, number_text(value));
-    };
-    const auto ratio = [&](const ProcessNode& node) {
-      const double value = pass_ratio(shape, kEnergyTokens, node);
-      return modelled(value, fmt::format("{:.1f}x", value));
-    };
-    table.rows.push_back({text_cell(name), joules(false), joules(true), ratio(k7nm), ratio(k45nm)});
+    std::vector<Cell> cells = pass_cells(name, shape);
+    add_ratio_cells(shape, cells);
+    table.rows.push_back(std::move(cells));
   }
   table.notes = {"512 tokens, the shapes that are measured above."};
   return table;

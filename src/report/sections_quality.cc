@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "eval/perplexity.h"
 #include "report/jobs.h"
 #include "report/numbers.h"
 #include "report/published.h"
@@ -9,6 +10,7 @@ namespace tern {
 namespace {
 
 constexpr double kPercent = 100;
+constexpr double kLargest = 1e6;  // that is written without an exponent
 
 std::string model_title(const ReportOptions& options, const std::filesystem::path& model) {
   return without_folders(options, model.string());
@@ -22,43 +24,71 @@ std::string text_note(const ReportOptions& options) {
 
 const std::string kNoModels = "no --model was given";
 
+// What is measured in a convention: perplexity, of words, of bytes, bits a byte, nats a token, tokens, their windows.
+std::vector<Cell> perplexity_cells(const Measurement& m, const std::string& convention) {
+  std::vector<Cell> cells;
+  for (const char* number : {"perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte", "loss"}) {
+    if (!m.has(number)) {
+      cells.push_back(absent_cell());
+      continue;
+    }
+    const double value = m.at(number);
+    cells.push_back(number_cell(value, value < kLargest ? fmt::format("{:.4f}", value) : fmt::format("{:.4g}", value),
+                                Origin::kMeasured));
+  }
+  const size_t usual = usual_context(parse_convention(convention));
+  const std::string note = m.at("context") < static_cast<double>(usual)
+                               ? fmt::format("the model's context; the convention's windows have {} tokens", usual)
+                               : "";
+  cells.push_back(number_cell(m.at("tokens"), fmt::format("{:.0f}", m.at("tokens")), Origin::kMeasured));
+  cells.push_back(number_cell(m.at("context"), fmt::format("{:.0f}", m.at("context")), Origin::kNone, note));
+  return cells;
+}
+
+void append_missing(std::string why, size_t columns, std::vector<Cell>& row) {
+  row.insert(row.end(), columns - row.size(), missing_cell(std::move(why)));
+}
+
 Table perplexity_table(const ReportOptions& options, const Measurements& all) {
   Table table;
   table.title = "Perplexity";
-  table.columns = {"model", "convention", "perplexity", "bits a byte", "nats a token", "tokens"};
+  table.columns = {"model",       "convention",   "perplexity", "of a word",         "of a byte",
+                   "bits a byte", "nats a token", "tokens",     "tokens in a window"};
+  const size_t columns = table.columns.size();
   for (const std::filesystem::path& model : options.models) {
     for (const std::string& convention : report_conventions()) {
       std::vector<Cell> row = {text_cell(model_title(options, model)), text_cell(convention)};
       const Measurement* m = find_measurement(all, perplexity_name(model, convention));
       if (m != nullptr && m->has("perplexity")) {
-        for (const char* number : {"perplexity", "bits_per_byte", "loss"}) {
-          row.push_back(number_cell(m->at(number), fmt::format("{:.4f}", m->at(number)), Origin::kMeasured));
-        }
-        row.push_back(number_cell(m->at("tokens"), fmt::format("{:.0f}", m->at("tokens")), Origin::kMeasured));
+        const std::vector<Cell> cells = perplexity_cells(*m, convention);
+        row.insert(row.end(), cells.begin(), cells.end());
       } else {
-        const std::string why = options.text.empty() ? "no --text was given"
-                                : m == nullptr       ? "not measured yet"
-                                                     : without_folders(options, m->problem);
-        row.insert(row.end(), 4, missing_cell(why));
+        append_missing(options.text.empty() ? "no --text was given"
+                       : m == nullptr       ? "not measured yet"
+                                            : without_folders(options, m->problem),
+                       columns, row);
       }
       table.rows.push_back(std::move(row));
     }
   }
   if (options.models.empty()) {
     table.rows.push_back({text_cell("models here"), text_cell("")});
-    table.rows.back().insert(table.rows.back().end(), 4, missing_cell(kNoModels));
+    append_missing(kNoModels, columns, table.rows.back());
   }
   for (const PublishedCost& row : table1()) {
     table.rows.push_back({text_cell(fmt::format("{} {}", row.is_ternary ? "BitNet b1.58" : "LLaMA", row.size)),
                           text_cell("WikiText2 and C4"),
-                          number_cell(row.perplexity, fmt::format("{:.2f}", row.perplexity), Origin::kPublished),
-                          text_cell(""), text_cell(""), text_cell("")});
+                          number_cell(row.perplexity, fmt::format("{:.2f}", row.perplexity), Origin::kPublished)});
+    table.rows.back().resize(columns, text_cell(""));
   }
   table.notes = {
       fmt::format("{}, table 1: 100B tokens of RedPajama; how it combines the two texts it does not say. "
                   "Perplexities of different tokenizers, texts or conventions do not compare; bits a byte of "
                   "one text do.",
-                  kPaperSource)};
+                  kPaperSource),
+      "Conventions: tern, the model's context without overlap, every token but the first predicted; gptq (LLaMA's "
+      "quantizations), windows of 2048 tokens, all but their first predicted; llama.cpp, windows of 512, their second "
+      "half predicted; lm-eval, the harness's rolling windows, every token predicted."};
   if (!options.text.empty()) table.notes.push_back(text_note(options));
   return table;
 }
@@ -112,7 +142,7 @@ Table score_table(const ReportOptions& options, const Measurements& all, const P
     table.rows.push_back(model_row(options, all, scores, model));
   if (options.models.empty()) {
     table.rows.push_back({text_cell("models here")});
-    table.rows.back().insert(table.rows.back().end(), table.columns.size() - 1, missing_cell(kNoModels));
+    append_missing(kNoModels, table.columns.size(), table.rows.back());
   }
   for (const PublishedScores::Row& published : scores.rows) {
     std::vector<Cell> row = {text_cell(std::string(published.model))};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/memory.h"
 #include "base/rng.h"
 #include "infer/speed.h"
 #include "model/random_model.h"
@@ -61,6 +62,7 @@ Model make_layers(ModelConfig config, size_t layers, Threads& threads) {
 }  // namespace
 
 Measurement measure_model(const ModelConfig& config, size_t layers, size_t most_layers, const SpeedMeter& meter) {
+  const bool is_peak_known = restart_peak_memory();
   const Model model = make_layers(config, layers, meter.threads);
   const WeightBytes weights = weight_bytes(model);
   const MachineRates& rates = meter.machine.best();
@@ -97,6 +99,10 @@ Measurement measure_model(const ModelConfig& config, size_t layers, size_t most_
   m.numbers["prompt_tokens"] = read;
   m.numbers["prefill_s"] = prefill.best() / read;
   m.numbers["peak_share"] = share_reached(reached, prefill.machine, peak);
+  const size_t most_bytes = peak_memory_bytes();
+  if (is_peak_known && most_bytes > MachineMeter::kReadBytes) {
+    m.numbers["peak_bytes"] = static_cast<double>(most_bytes - MachineMeter::kReadBytes);
+  }
   return m;
 }
 

@@ -25,6 +25,8 @@ struct SpeedMeter {
 //   decode_joules           of one token, the median over the repetitions, where the counters can be read
 //   bandwidth_share         of the machine's read bandwidth, decoding; the median
 //   peak_share              of the machine's multiply-adds, reading a prompt; the median
+//   peak_bytes              of resident memory while the model was made and measured, without the meter's; where the
+//                           system says it
 //   decode_tokens, prompt_tokens  how many were taken, so that a test ends in time
 // The counts are those of a model of `most_layers`.
 Measurement measure_model(const ModelConfig& config, size_t layers, size_t most_layers, const SpeedMeter& meter);

@@ -1,8 +1,10 @@
 #include "base/memory.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 
 #include "base/file.h"
@@ -55,6 +57,18 @@ TEST_F(MemoryTest, TheTightestGroupLimits) {
 TEST_F(MemoryTest, ThisProcessHasSome) {
   EXPECT_GT(peak_memory_bytes(), size_t{1} << 20);
   EXPECT_GT(available_memory_bytes(), 0u);
+}
+
+TEST_F(MemoryTest, ThePeakBeginsAnew) {
+  constexpr size_t kBytes = size_t{64} << 20;
+  void* pages = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  std::memset(pages, 1, kBytes);
+  const size_t with_them = peak_memory_bytes();
+  EXPECT_GT(with_them, kBytes);
+  ::munmap(pages, kBytes);
+  if (!restart_peak_memory()) GTEST_SKIP() << "/proc/self/clear_refs cannot be written";
+  EXPECT_LT(peak_memory_bytes(), with_them - kBytes / 2);
 }
 
 }  // namespace

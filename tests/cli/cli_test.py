@@ -152,6 +152,7 @@ class Case(unittest.TestCase):
         self.assertAlmostEqual(report["results"]["mine"]["perplexity,none"], math.exp(-mean), delta=1e-9 * math.exp(-mean))
         self.assertEqual(report["n-samples"]["piqa"], {"original": 4, "effective": 4})
         self.assertEqual(report["n-shot"], {"piqa": 0, "mine": 0})
+        self.assertEqual(report["versions"], {"piqa": 1.0, "mine": "N/A"})
         self.assertGreater(report["truncated_choices"]["piqa"], 0)
         self.assertEqual(report["truncated_choices"]["mine"], 0)
         limited, err = tern(*arguments, "--tasks", "piqa", "--limit", 2, "-t", 2)
@@ -276,8 +277,13 @@ class Case(unittest.TestCase):
         difference = other["perplexity_difference"]
         self.assertAlmostEqual(difference["mean"], other["perplexity_second"] - other["perplexity_first"], places=9)
         self.assertGreater(difference["error"], 0)
-        for word in ("KL divergence", "same top token", "perplexities", "their difference", "standard error"):
-            self.assertIn(word, tern(*args)[0])
+        shown = tern(*args)[0]
+        for word in ("KL divergence", "same top token", "perplexities", "standard error"):
+            self.assertIn(word, shown)
+        self.assertRegex(shown, r"(?m)^  their difference +-?\d")
+        convention = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", text, "--json")[0])["convention"]
+        self.assertEqual(other["convention"], convention)
+        self.assertIn(convention, shown)
         self.assertIn("none.gguf", error("eval", "compare", self.dir / "run", self.dir / "none.gguf", text))
         tokenizer = self.dir / "compared.json"
         tern("tokenizer", "train", "--vocab", 300, "--out", tokenizer, text)
@@ -553,6 +559,13 @@ class Case(unittest.TestCase):
         measured = report["measurements"][f"perplexity/tern/{self.dir / 'run'}"]["numbers"]
         alone = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json")[0])
         self.assertEqual((measured["loss"], measured["perplexity"]), (alone["loss"], alone["perplexity"]))
+        for convention, usual in (("gptq", 2048), ("llama.cpp", 512), ("lm-eval", 0)):
+            measured = report["measurements"][f"perplexity/{convention}/{self.dir / 'run'}"]["numbers"]
+            alone = json.loads(tern("eval", "perplexity", "-m", self.dir / "run", self.dir / "text.txt", "--json", "--convention", convention)[0])
+            self.assertEqual([measured[key] for key in ("perplexity", "context")], [alone[key] for key in ("perplexity", "context")])
+            self.assertLess(alone["context"], 512)
+            self.assertEqual(f"the convention's windows have {usual} tokens" in results.read_text(), usual > 0)
+        self.assertEqual(measured["word_perplexity"], alone["word_perplexity"])
 
         again = self.dir / "again"
         out, _ = tern("report", "--from", folder / "report.json", "--out", again, "--json")
@@ -587,7 +600,7 @@ class Case(unittest.TestCase):
 
     def test_report_refuses_in_one_line(self):
         for arguments, message in (
-            (["--sizes", "8b"], "unknown shape '8b', expected tiny, 700m"),
+            (["--sizes", "8b"], "unknown shape '8b', expected tiny, 125m, 350m, 700m"),
             (["--memory-budget", 1], "--memory-budget: 1.07 GB, expected more than the"),
             (["--memory-budget", "-1"], "--memory-budget is -1 GiB"),
             (["-m", self.dir / "missing"], "missing: no such file"),
@@ -690,7 +703,7 @@ class Case(unittest.TestCase):
         d = self.dir
         tiny = ["bench", "--shape", "tiny"]
         cases = [
-            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 700m, 1.3b, 2b4t"),
+            (["bench", "--shape", "8b"], "unknown shape '8b', expected tiny, 125m, 350m, 700m, 1b, 1.3b"),
             (["bench"], "there is neither"),
             ([*tiny, "-m", d / "run"], "there are both"),
             (["bench", "-m", d / "missing.gguf"], "missing.gguf: no such file"),

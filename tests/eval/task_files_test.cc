@@ -98,6 +98,7 @@ TEST(YamlTasks, ErrorsOfTheDefinitionNameTheFile) {
   expect_error([&] { find_task((folder / "bad.yaml").string()); }, "bad.yaml: unknown key 'colour'");
   write_file(folder / "one.yaml", "task: a\nfiles: b\ncontext: c\nchoices: [a]\nanswer: '0'\n");
   expect_error([&] { find_task((folder / "one.yaml").string()); }, "one.yaml.choices: expected at least two");
+  expect_error([] { parse_task(R"({"task": "a", "version": "new"})", "t"); }, "t.version: expected a number");
 }
 
 constexpr const char* kHarness = R"(
@@ -146,6 +147,7 @@ TEST_F(HarnessTasks, SimpleOnesAreUnderstood) {
   EXPECT_EQ(q.answer, 1u);
   const TaskDefinition task = find_task((folder_ / "theirs.yaml").string());
   EXPECT_EQ(task.name, "theirs");
+  EXPECT_EQ(task.version, 1.0);
   EXPECT_FALSE(task.has_norm);
   EXPECT_TRUE(task.shots.excludes_question);
   EXPECT_EQ(question(kHarness, {}, 1).choices[0].context, "Q: t\nA: one\n\nQ: q\nA:");

@@ -5,8 +5,10 @@
 
 #include <array>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/file.h"
 #include "base/rng.h"
@@ -112,22 +114,71 @@ TEST(TaskResults, ASingleContinuationHasAPerplexity) {
   EXPECT_FALSE(result.metrics[1].higher_is_better);
 }
 
-// The real data under TERN_DATA. HellaSwag and BoolQ lie there in other forms: they are brought into their publishers'.
-class RealTasks : public testing::Test {
+struct RealTask {
+  const char* name;
+  size_t questions;  // as many as its publisher says
+};
+
+// What a command prints; nothing where it is not there.
+std::string output_of(const std::string& command) {
+  std::string text;
+  std::FILE* pipe = popen((command + " 2> /dev/null").c_str(), "r");
+  if (pipe == nullptr) return text;
+  std::array<char, 65536> part{};
+  for (size_t n = part.size(); n == part.size();) {
+    n = std::fread(part.data(), 1, part.size(), pipe);
+    text.append(part.data(), n);
+  }
+  pclose(pipe);
+  return text;
+}
+
+// The real data under TERN_DATA. Some lie there in other forms: they are brought into their publishers'.
+class RealTasks : public testing::TestWithParam<RealTask> {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(data_path("eval"))) GTEST_SKIP() << data_path("eval") << " is not there (TERN_DATA)";
-    make_directories(folder_ / "winogrande");
-    std::filesystem::copy_file(data_path("eval/winogrande/dev.noqid.jsonl"), folder_ / "winogrande/dev.jsonl");
-    make_directories(folder_ / "boolq");
+    const std::string name = GetParam().name;
+    task_ = find_task(name);
+    data_folder_ = data_path("eval");
+    if (name == "winogrande") adapt("winogrande/dev.jsonl", read_file(data_path("eval/winogrande/dev.noqid.jsonl")));
+    if (name == "boolq") adapt("boolq/val.jsonl", boolq_lines());
+    if (name != "hellaswag") return;
+    const std::string packed = data_path("eval/hellaswag/hellaswag_val_full.txt.bz2");
+    const std::string text = output_of("bzip2 -dc '" + packed + "'");
+    if (text.empty()) GTEST_SKIP() << "bzip2 does not unpack " << packed;
+    adapt("hellaswag/hellaswag_val.jsonl", hellaswag_lines(text));
+  }
+
+  TaskData read() const { return read_questions(task_, data_folder_); }
+
+  // As many questions of each right answer, so that a model which always takes the same one is right by chance.
+  TaskData read_balanced(size_t most) const {
+    TaskData data = read();
+    std::map<size_t, size_t> taken;
+    const size_t answers = data.questions.front().choices.size();
+    std::erase_if(data.questions, [&](const Question& question) {
+      return question.choices.size() != answers || ++taken[question.answer] > most / answers;
+    });
+    return data;
+  }
+
+  TaskDefinition task_;
+
+ private:
+  static std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) lines.push_back(line);
+    return lines;
+  }
+
+  static std::string boolq_lines() {
     std::string lines;
-    std::string_view rest;
-    const std::string text = read_file(data_path("eval/boolq/boolq.foundry.jsonl"));
-    for (rest = text; !rest.empty(); rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1))) {
-      const auto row = nlohmann::json::parse(rest.substr(0, rest.find('\n')));
+    for (const std::string& line : lines_of(read_file(data_path("eval/boolq/boolq.foundry.jsonl")))) {
+      const auto row = nlohmann::json::parse(line);
       const std::string query = row["query"];
       const size_t middle = query.rfind("\nQuestion: ");
-      ASSERT_NE(middle, std::string::npos);
       const std::string question = query.substr(middle + 11);
       lines += nlohmann::json({{"passage", query.substr(9, middle - 9)},
                                {"question", question.substr(0, question.size() - 1)},
@@ -135,82 +186,93 @@ class RealTasks : public testing::Test {
                    .dump() +
                "\n";
     }
-    write_file(folder_ / "boolq/val.jsonl", lines);
+    return lines;
   }
 
-  TaskData read(const TaskDefinition& task) const {
-    const bool is_adapted = task.name == "winogrande" || task.name == "boolq";
-    return read_questions(task, is_adapted ? folder_.path() : data_path("eval"));
+  // Six lines a question: "activity: context", the right one's number, four endings.
+  static std::string hellaswag_lines(const std::string& text) {
+    std::string lines;
+    const std::vector<std::string> rows = lines_of(text);
+    for (size_t at = 0; at + 6 <= rows.size(); at += 6) {
+      const size_t colon = rows[at].find(": "), space = rows[at].rfind(' ');
+      lines += nlohmann::json({{"activity_label", rows[at].substr(0, colon)},
+                               {"ctx_a", rows[at].substr(colon + 2, space - colon - 2)},
+                               {"ctx_b", rows[at].substr(space + 1)},
+                               {"label", std::stoi(rows[at + 1])},
+                               {"endings", std::vector<std::string>(rows.begin() + static_cast<ptrdiff_t>(at) + 2,
+                                                                    rows.begin() + static_cast<ptrdiff_t>(at) + 6)}})
+                   .dump() +
+               "\n";
+    }
+    return lines;
+  }
+
+  void adapt(const std::filesystem::path& file, const std::string& lines) {
+    const std::filesystem::path path = folder_.path() / file;
+    make_directories(path.parent_path());
+    write_file(path, lines);
+    data_folder_ = folder_.path();
   }
 
   TemporaryDirectory folder_;
+  std::filesystem::path data_folder_;
 };
 
-constexpr std::array kRealTasks = {"arc_easy", "arc_challenge", "openbookqa", "boolq", "piqa", "winogrande"};
+INSTANTIATE_TEST_SUITE_P(All, RealTasks,
+                         testing::Values(RealTask{"arc_easy", 2376}, RealTask{"arc_challenge", 1172},
+                                         RealTask{"hellaswag", 10042}, RealTask{"openbookqa", 500},
+                                         RealTask{"boolq", 3270}, RealTask{"piqa", 1838}, RealTask{"winogrande", 1267},
+                                         RealTask{"lambada_openai", 5153}),
+                         [](const auto& test) { return std::string(test.param.name); });
 
-TEST_F(RealTasks, HaveAsManyQuestionsAsTheirPublishersSay) {
-  const std::map<std::string, size_t> counts{{"arc_easy", 2376},      {"arc_challenge", 1172}, {"openbookqa", 500},
-                                             {"boolq", 3270},         {"piqa", 1838},          {"winogrande", 1267},
-                                             {"lambada_openai", 5153}};
-  for (const auto& [name, count] : counts) EXPECT_EQ(read(find_task(name)).questions.size(), count) << name;
+TEST_P(RealTasks, HaveAsManyQuestionsAsTheirPublishersSay) { EXPECT_EQ(read().questions.size(), GetParam().questions); }
+
+// How often a guesser is right, and the variance of that.
+struct Chance {
+  double mean = 0, variance = 0;
+};
+Chance chance_of(const TaskDefinition& task, const TaskData& data) {
+  Chance chance;
+  const auto n = static_cast<double>(data.questions.size());
+  for (const Question& question : data.questions) {
+    const double right = task.is_choice() ? 1 / static_cast<double>(question.choices.size()) : 0;
+    chance.mean += right / n;
+    chance.variance += right * (1 - right) / n / n;
+  }
+  return chance;
 }
 
 // Scores by a rule; what knows the answers is always right, what guesses is right by chance.
-TEST_F(RealTasks, AnOracleIsAlwaysRightAndAGuesserByChance) {
+TEST_P(RealTasks, AnOracleIsAlwaysRightAndAGuesserByChance) {
   Rng rng(11);
-  for (const char* name : kRealTasks) {
-    SCOPED_TRACE(name);
-    const TaskDefinition task = find_task(name);
-    const TaskData data = read(task);
-    std::vector<std::vector<ChoiceScore>> known, guessed;
-    double chance = 0, variance = 0;
-    for (const Question& question : data.questions) {
-      const auto k = static_cast<double>(question.choices.size());
-      chance += 1 / k;
-      variance += 1 / k * (1 - 1 / k);
-      known.emplace_back();
-      guessed.emplace_back();
-      for (size_t i = 0; i < question.choices.size(); ++i) {
-        known.back().push_back({i == question.answer ? -1e-3 : -1e6, false});
-        guessed.back().push_back({-rng.uniform(), false});
-      }
+  const TaskData data = read();
+  std::vector<std::vector<ChoiceScore>> known, guessed;
+  for (const Question& question : data.questions) {
+    known.emplace_back();
+    guessed.emplace_back();
+    for (size_t i = 0; i < question.choices.size(); ++i) {
+      known.back().push_back({i == question.answer ? 0 : -1e6, i == question.answer});
+      guessed.back().push_back({-rng.uniform(), false});
     }
-    const auto n = static_cast<double>(data.questions.size());
-    for (const Metric& metric : task_result(task, data, known).metrics) EXPECT_EQ(metric.value, 1.0) << metric.name;
-    EXPECT_NEAR(task_result(task, data, guessed).metrics[0].value, chance / n, 3 * std::sqrt(variance) / n);
   }
+  for (const Metric& metric : task_result(task_, data, known).metrics) EXPECT_EQ(metric.value, 1.0) << metric.name;
+  const Chance chance = chance_of(task_, data);
+  EXPECT_NEAR(task_result(task_, data, guessed).metrics[0].value, chance.mean, 3 * std::sqrt(chance.variance));
 }
 
-// A model of random weights knows nothing of the answers, though it has its habits (of "no" and "yes" it always takes
-// the same, of choices the short ones): it is as often right as its choices, dealt out to the questions at random.
-TEST_F(RealTasks, ARandomModelGuesses) {
+// A model of random weights knows nothing of the answers; of single words it never says the right one.
+TEST_P(RealTasks, ARandomModelGuesses) {
   Threads threads(1);
   ModelConfig config = small_configs().front().config;
   config.vocab = 257;
   config.context = 512;
   const Model model = test_model(config, 3, threads);
-  const Tokenizer tokenizer(byte_vocabulary());
   constexpr size_t kQuestions = 60;
-  for (const char* name : kRealTasks) {
-    SCOPED_TRACE(name);
-    const TaskDefinition task = find_task(name);
-    TaskData data = read(task);
-    data.questions.resize(kQuestions);
-    const auto scores = ChoiceScorer(model, threads).score(encode_questions(tokenizer, data));
-    std::array<double, 8> answers{}, taken{};
-    for (size_t q = 0; q < kQuestions; ++q) {
-      answers[data.questions[q].answer] += 1.0 / kQuestions;
-      taken[best_choice(data.questions[q], scores[q], false)] += 1.0 / kQuestions;
-    }
-    double chance = 0;
-    for (size_t k = 0; k < answers.size(); ++k) chance += answers[k] * taken[k];
-    const double error = std::sqrt(chance * (1 - chance) / kQuestions);
-    EXPECT_NEAR(task_result(task, data, scores).metrics[0].value, chance, 3 * error);
-  }
-  TaskData words = read(find_task("lambada_openai"));
-  words.questions.resize(kQuestions);
-  const auto scores = ChoiceScorer(model, threads).score(encode_questions(tokenizer, words));
-  EXPECT_EQ(task_result(find_task("lambada_openai"), words, scores).metrics[0].value, 0);
+  const TaskData data = read_balanced(kQuestions);
+  EXPECT_EQ(data.questions.size(), kQuestions);
+  const auto scores = ChoiceScorer(model, threads).score(encode_questions(Tokenizer(byte_vocabulary()), data));
+  const Chance chance = chance_of(task_, data);
+  EXPECT_NEAR(task_result(task_, data, scores).metrics[0].value, chance.mean, 3 * std::sqrt(chance.variance));
 }
 
 }  // namespace

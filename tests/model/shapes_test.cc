@@ -11,9 +11,10 @@ namespace {
 
 TEST(Shapes, ParametersAreNearTheName) {
   // Billions; the names round, and count the embedding or not.
-  const std::map<std::string_view, double> billions = {{"700m", 0.7}, {"1.3b", 1.3}, {"2b4t", 2.4}, {"3b", 3.3},
-                                                       {"3.9b", 4.3}, {"7b", 7},     {"13b", 13},   {"30b", 30},
-                                                       {"70b", 70},   {"100b", 100}};
+  const std::map<std::string_view, double> billions = {{"125m", 0.125}, {"350m", 0.35}, {"700m", 0.7}, {"1b", 1},
+                                                       {"1.3b", 1.3},   {"1.5b", 1.5},  {"2b4t", 2.4}, {"2.5b", 2.7},
+                                                       {"3b", 3.3},     {"3.8b", 3.8},  {"3.9b", 4.3}, {"7b", 7},
+                                                       {"13b", 13},     {"30b", 30},    {"70b", 70},   {"100b", 100}};
   size_t found = 0;
   for (const NamedShape& shape : named_shapes()) {
     validate(shape.config);
@@ -37,7 +38,9 @@ TEST(Shapes, AgreeWithPublishedCounts) {
 
 TEST(Shapes, UnknownNameListsTheKnownOnes) {
   const std::string message = test::error_of([] { find_shape("8b"); });
-  EXPECT_EQ(message, "unknown shape '8b', expected tiny, 700m, 1.3b, 2b4t, 3b, 3.9b, 7b, 13b, 30b, 70b, 100b");
+  EXPECT_EQ(message,
+            "unknown shape '8b', expected tiny, 125m, 350m, 700m, 1b, 1.3b, 1.5b, 2b4t, 2.5b, 3b, 3.8b, 3.9b, 7b, 13b, "
+            "30b, 70b, 100b");
 }
 
 }  // namespace

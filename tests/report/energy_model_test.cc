@@ -36,6 +36,23 @@ TEST(EnergyModel, ReproducesTheRatiosOfFigure3) {
   }
 }
 
+// Without attention, which both do in FP16, a pass comes closer to what a product of matrices has, and never reaches
+// it.
+TEST(EnergyModel, LinearLayersAloneAreBetweenAPassAndAProduct) {
+  for (const ProcessNode* node : {&k45nm, &k7nm}) {
+    for (const PublishedEnergyRatio& row : figure3()) {
+      const double linear = linear_ratio(row.shape, kEnergyTokens, *node);
+      EXPECT_GT(linear, pass_ratio(row.shape, kEnergyTokens, *node)) << node->name << " " << row.shape.name;
+      EXPECT_LT(linear, product_ratio(*node)) << node->name << " " << row.shape.name;
+    }
+  }
+  // Seven products of (1, 2) and (2, 2), by hand: 2 additions and 4 multiplications, of ternary 4 for the scales.
+  const EnergyShape shape = {"", 2, 1, 1, 1, 2, 2, 3};
+  const double full = 7 * (1 * 1 * 2 * 0.4 + 1 * 2 * 2 * 1.1);
+  const double ternary = 7 * (1 * 1 * 2 * 0.03 + (1 * 2 + 1 * 2) * 1.1);
+  EXPECT_NEAR(linear_ratio(shape, 1, k45nm), full / ternary, 1e-12);
+}
+
 // The 3B that the paper's other tables have (3200 wide, 26 layers) is not the one of figure 3.
 TEST(EnergyModel, TheShapeOfTable1IsNotThatOfFigure3) {
   const EnergyShape table1 = {"3B", 3200, 26, 32, 32, 100, 8640, 3};

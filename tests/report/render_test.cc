@@ -54,15 +54,18 @@ TEST(Render, HtmlIsSelfContained) {
   for (const char* part : {"<script", "src=", "href=", "url(", "@import", "<link", "<iframe", "https:"}) {
     EXPECT_EQ(html.find(part), std::string::npos) << part;
   }
-  // The one address is the name of SVG's vocabulary.
+  // The only address is the name of SVG's vocabulary.
   size_t addresses = 0;
   for (size_t at = html.find("http:"); at != std::string::npos; at = html.find("http:", at + 1)) ++addresses;
-  EXPECT_EQ(addresses, 1u);
+  EXPECT_EQ(addresses, 2u);  // of the plot for wide and for narrow screens
   EXPECT_NE(html.find("xmlns=\"http://www.w3.org/2000/svg\""), std::string::npos);
   EXPECT_NE(html.find("prefers-color-scheme:dark"), std::string::npos);
   EXPECT_NE(html.find("name=\"viewport\" content=\"width=device-width"), std::string::npos);
   EXPECT_NE(html.find("overflow-x:auto"), std::string::npos);
-  EXPECT_NE(html.find("<svg"), std::string::npos);
+  for (const char* figure : {"<figure class=\"wide\"><svg", "<figure class=\"narrow\"><svg"}) {
+    EXPECT_NE(html.find(figure), std::string::npos) << figure;
+  }
+  EXPECT_NE(html.find("max-width:44rem){figure.wide{display:none}"), std::string::npos);
 }
 
 TEST(Render, EscapesEveryText) {

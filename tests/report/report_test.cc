@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/file.h"
+#include "model/shapes.h"
 #include "report/jobs.h"
+#include "report/published.h"
 #include "report/render.h"
 #include "support/errors.h"
 #include "support/temporary_directory.h"
@@ -55,11 +59,28 @@ TEST(Report, MeasuresATinyShapeFromEndToEnd) {
   for (const char* title : {"The machine", "Latency and memory", "Throughput", "arithmetic model", "Quality"}) {
     EXPECT_NE(html.find(title), std::string::npos) << title;
   }
+  for (const char* column : {"largest resident (GB)", "linear layers alone, 45 nm", "tokens in a window"}) {
+    EXPECT_NE(html.find(column), std::string::npos) << column;
+  }
+  for (const char* source : {"ISSCC 2014", "2112.00133"}) EXPECT_NE(html.find(source), std::string::npos) << source;
   EXPECT_NE(html.find("/nonexistent"), std::string::npos);  // why no energy was measured
   EXPECT_NE(html.find("no --model was given"), std::string::npos);
   const ReportFile again = parse_report_json(read_file(folder / kReportJson), "again");
   EXPECT_EQ(render_html(again.document), html);
   EXPECT_EQ(render_markdown(again.document), read_file(folder / kReportMarkdown));
+}
+
+TEST(Report, HasASizeForEveryRowOfThePublishedTables) {
+  const std::vector<std::string> sizes = report_shapes(false);
+  const auto is_measured = [&](std::string_view shape) {
+    return std::find(sizes.begin(), sizes.end(), shape) != sizes.end();
+  };
+  for (const PublishedCost& row : table1()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedRatios& row : figure2()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedCpuSpeed& row : cpu_speeds()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const PublishedCpuEnergy& row : cpu_energies()) EXPECT_TRUE(is_measured(row.shape)) << row.size;
+  for (const std::string& quick : report_shapes(true)) EXPECT_TRUE(is_measured(quick)) << quick;
+  for (const std::string& size : sizes) EXPECT_NO_THROW(find_shape(size));
 }
 
 TEST(Report, GoesOnWhereItWasInterrupted) {
