@@ -163,16 +163,42 @@ TEST_F(GgufTypes, FullModelsInQ8) {
   expect_error([&] { save(model, DType::kQ4_0); }, "--type q4_0: expected tq1_0, tq2_0, i2_s, f16, bf16, f32 or q8_0");
 }
 
-TEST_F(GgufTypes, FullModelsInQ4AreRead) {
+// Types that llama-quantize writes, read only; the embedding is the head as well.
+TEST_F(GgufTypes, FullModelsInTypesOfOthersAreRead) {
   const Model model = test_model(block_config(WeightKind::kFull), 3, threads_);
-  std::vector<std::byte> bytes(dtype_bytes(DType::kQ4_0, 256 * 256));
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 251);
-  const uint16_t half = to_float16(0.0123f).bits;
+  const std::filesystem::path own = save(model, DType::kF32);
+  for (const auto& [type, scales] : {std::pair{DType::kQ4_0, std::vector<size_t>{0}},
+                                     {DType::kQ4K, {0, 2}},
+                                     {DType::kQ5K, {0, 2}},
+                                     {DType::kQ6K, {208}}}) {
+    SCOPED_TRACE(dtype_info(type).name);
+    std::vector<std::byte> bytes(dtype_bytes(type, model.config.vocab * 256));
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 251);
+    const uint16_t half = to_float16(0.0123f).bits;
+    for (size_t i = 0; i < bytes.size(); i += dtype_info(type).block_bytes) {
+      for (const size_t offset : scales) std::memcpy(bytes.data() + i + offset, &half, sizeof(half));
+    }
+    const NamedTensor embedding{"token_embd.weight", type, {model.config.vocab, 256}, bytes};
+    const NamedTensor up{"blk.0.ffn_up.weight", type, {256, 256}, Bytes(bytes).first(dtype_bytes(type, 256 * 256))};
+    rewrite_gguf(own, folder_ / "others.gguf", {{}, {{embedding.name, embedding}, {up.name, up}}});
+    const LoadedModel loaded = load_model(folder_ / "others.gguf", threads_);
+    EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(up));
+    EXPECT_EQ(rows_of(loaded.model.weights.token_embedding), values_of(embedding));
+    EXPECT_EQ(describe_model(folder_ / "others.gguf", threads_).tensor_types[std::string(dtype_info(type).name)], 2u);
+    if (type != DType::kQ4_0) expect_error([&] { save(model, type); }, "expected tq1_0, tq2_0, i2_s, f16");
+  }
+}
+
+// What llama-quantize makes of trits in F16: the larger of g and -g is -8 steps, the other would be 8 and is 7.
+TEST_F(GgufTypes, RoundedTritsAreRefused) {
+  std::vector<std::byte> bytes(dtype_bytes(DType::kQ4_0, 256 * 256), std::byte{0x0F});
+  const uint16_t half = to_float16(-0.0123f).bits;
   for (size_t i = 0; i < bytes.size(); i += kQ4Bytes) std::memcpy(bytes.data() + i, &half, sizeof(half));
   const NamedTensor tensor{"blk.0.ffn_up.weight", DType::kQ4_0, {256, 256}, bytes};
-  rewrite_gguf(save(model, DType::kF32), folder_ / "q4.gguf", {{}, {{tensor.name, tensor}}});
-  const LoadedModel loaded = load_model(folder_ / "q4.gguf", threads_);
-  EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(tensor));
+  const std::filesystem::path own = save(test_model(block_config(), 3, threads_), DType::kTQ2_0);
+  rewrite_gguf(own, folder_ / "rounded.gguf", {{}, {{tensor.name, tensor}}});
+  expect_error([&] { load_model(folder_ / "rounded.gguf", threads_); },
+               "tensor 'blk.0.ffn_up.weight': q4_0 keeps no trits of a ternary layer; expected tq1_0, tq2_0, i2_s");
 }
 
 TEST_F(GgufTypes, NumbersBeyondHalfPrecisionAreRefused) {
