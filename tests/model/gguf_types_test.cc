@@ -281,6 +281,17 @@ TEST_F(GgufTypes, Architectures) {
       expect_same_layers(model, loaded.model);
     }
   }
+  // An architecture of two activations names that of the file.
+  const Model model = test_model(block_config(), 5, threads_);
+  const std::string key = "bitnet.hidden_activation";
+  EXPECT_EQ(GgufFile(save(model, DType::kI2S)).string(key), "silu");
+  for (const Activation activation : {Activation::kSilu, Activation::kRelu2}) {
+    const auto name = [&](GgufWriter& w, const std::string& k) { w.add_string(k, activation_name(activation)); };
+    rewrite_gguf(folder_ / "i2_s.gguf", folder_ / "named.gguf", {{{key, name}}, {}});
+    EXPECT_EQ(load_model(folder_ / "named.gguf", threads_).model.config.activation, activation);
+  }
+  rewrite_gguf(folder_ / "i2_s.gguf", folder_ / "named.gguf", {{{key, nullptr}}, {}});
+  EXPECT_EQ(load_model(folder_ / "named.gguf", threads_).model.config.activation, Activation::kSilu);
   ModelConfig none = block_config();
   none.activation = Activation::kRelu2;
   none.sub_norms = false;
