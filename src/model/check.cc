@@ -61,7 +61,10 @@ void check_numbers(const NamedTensor& tensor) {
 void check_tensor(const TensorSpec& spec, const StoredModel& model) {
   const StoredTensor stored = model.find(spec);
   check_stored_shape(spec, stored);
-  if (!holds_trits(stored)) return check_numbers(stored.tensor);
+  if (!holds_trits(stored)) {
+    if (spec.is_linear() && model.config.weights != WeightKind::kFull) check_ternary_type(stored.tensor);
+    return check_numbers(stored.tensor);
+  }
   if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
     fail("tensor {}: expected real numbers, it holds trits ({})", quote(stored.tensor.name),
          dtype_info(stored.tensor.type).name);

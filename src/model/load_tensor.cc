@@ -189,11 +189,6 @@ bool load_exact_trits(MatView<const float> values, Threads& threads, TernaryMatr
   return true;
 }
 
-// Trits that were rounded to one of these types are other numbers now, and would be quantized again to another scale.
-bool blurs_trits(DType type) {
-  return type == DType::kQ4_0 || type == DType::kQ4K || type == DType::kQ5K || type == DType::kQ6K;
-}
-
 // What load_dense() has left where it is. The screen is made of all numbers of a row: where its error is finite, they
 // are, and the row need not come from memory once more.
 void check_borrowed(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, const Model& model) {
@@ -249,6 +244,14 @@ float read_scale(const NamedTensor& tensor) {
   return scale[0];
 }
 
+void check_ternary_type(const NamedTensor& tensor) {
+  const DType type = tensor.type;
+  if (type == DType::kQ4_0 || type == DType::kQ4K || type == DType::kQ5K || type == DType::kQ6K) {
+    fail("tensor {}: {} keeps no trits of a ternary layer; expected tq1_0, tq2_0, i2_s, q8_0, f16, bf16 or f32",
+         quote(tensor.name), dtype_info(type).name);
+  }
+}
+
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
   std::vector<size_t> expected = spec.shape();
   if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
@@ -282,6 +285,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
                  [&] { load_trits(spec, stored, head_dim, threads, linear.ternary); });
     return;
   }
+  check_ternary_type(stored.tensor);
   const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
   const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
   if (load_exact_trits(matrix, threads, linear.ternary)) {
@@ -290,10 +294,6 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   }
   if (stored.scale != 1.0f) {
     fail("tensor {}: expected trits beside its separate scale, it holds other numbers", quote(stored.tensor.name));
-  }
-  if (blurs_trits(stored.tensor.type)) {
-    fail("tensor {}: {} keeps no trits of a ternary layer; expected tq1_0, tq2_0, i2_s, q8_0, f16, bf16 or f32",
-         quote(stored.tensor.name), dtype_info(stored.tensor.type).name);
   }
   repack_linear(matrix, threads, linear);
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "gguf_files.h"
+#include "model/check.h"
 #include "model/describe.h"
 #include "quant/block_codecs.h"
 #include "quant/dequantize.h"
@@ -197,8 +198,11 @@ TEST_F(GgufTypes, RoundedTritsAreRefused) {
   const NamedTensor tensor{"blk.0.ffn_up.weight", DType::kQ4_0, {256, 256}, bytes};
   const std::filesystem::path own = save(test_model(block_config(), 3, threads_), DType::kTQ2_0);
   rewrite_gguf(own, folder_ / "rounded.gguf", {{}, {{tensor.name, tensor}}});
-  expect_error([&] { load_model(folder_ / "rounded.gguf", threads_); },
-               "tensor 'blk.0.ffn_up.weight': q4_0 keeps no trits of a ternary layer; expected tq1_0, tq2_0, i2_s");
+  const std::string problem = "tensor 'blk.0.ffn_up.weight': q4_0 keeps no trits of a ternary layer";
+  expect_error([&] { load_model(folder_ / "rounded.gguf", threads_); }, problem + "; expected tq1_0, tq2_0, i2_s");
+  const std::vector<std::string> problems = check_model(folder_ / "rounded.gguf");
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_TRUE(problems[0].starts_with(problem)) << problems[0];
 }
 
 TEST_F(GgufTypes, NumbersBeyondHalfPrecisionAreRefused) {
