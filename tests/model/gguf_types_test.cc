@@ -8,6 +8,7 @@
 #include "model/describe.h"
 #include "quant/block_codecs.h"
 #include "quant/dequantize.h"
+#include "quant/ternary_codecs.h"
 #include "tensor/float16.h"
 
 namespace tern::test {
@@ -188,6 +189,21 @@ TEST_F(GgufTypes, FullModelsInTypesOfOthersAreRead) {
     EXPECT_EQ(describe_model(folder_ / "others.gguf", threads_).tensor_types[std::string(dtype_info(type).name)], 2u);
     if (type != DType::kQ4_0) expect_error([&] { save(model, type); }, "expected tq1_0, tq2_0, i2_s, f16");
   }
+}
+
+// llama-quantize makes TQ types of any numbers: blocks of trits, each with a scale of its own.
+TEST_F(GgufTypes, FullModelsInTernaryBlocksAreRead) {
+  std::vector<std::byte> bytes(dtype_bytes(DType::kTQ2_0, 256 * 256), std::byte{0x89});
+  for (size_t block = 0; block < 256; ++block) {
+    const uint16_t half = to_float16(0.001f * static_cast<float>(block + 1)).bits;
+    std::memcpy(bytes.data() + (block + 1) * kTq2Bytes - sizeof(half), &half, sizeof(half));
+  }
+  const NamedTensor tensor{"blk.0.ffn_up.weight", DType::kTQ2_0, {256, 256}, bytes};
+  const std::filesystem::path own = save(test_model(block_config(WeightKind::kFull), 3, threads_), DType::kF32);
+  rewrite_gguf(own, folder_ / "blocks.gguf", {{}, {{tensor.name, tensor}}});
+  const LoadedModel loaded = load_model(folder_ / "blocks.gguf", threads_);
+  EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(tensor));
+  EXPECT_EQ(check_model(folder_ / "blocks.gguf"), std::vector<std::string>{});
 }
 
 // What llama-quantize makes of trits in F16: the larger of g and -g is -8 steps, the other would be 8 and is 7.
