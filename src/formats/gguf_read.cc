@@ -195,8 +195,20 @@ uint32_t read_version(ByteReader& reader) {
 
 }  // namespace
 
-GgufFile::GgufFile(const std::filesystem::path& path) : map_(path), bytes_(map_->bytes()), name_(path.string()) {
-  parse();
+std::filesystem::path gguf_shard_path(const std::filesystem::path& first, uint32_t number, uint32_t count) {
+  const auto suffix = [&](uint32_t shard) { return fmt::format("-{:05}-of-{:05}.gguf", shard, count); };
+  const std::string name = first.filename().string();
+  const std::string expected = suffix(1);
+  if (!name.ends_with(expected)) {
+    fail("{}: the first of {} shards, expected a name that ends in {}", first.string(), count, quote(expected));
+  }
+  return first.parent_path() / (name.substr(0, name.size() - expected.size()) + suffix(number));
+}
+
+GgufFile::GgufFile(const std::filesystem::path& path) : GgufFile(MappedFile(path), path.string()) { add_shards(path); }
+
+GgufFile::GgufFile(MappedFile map, std::string name) : GgufFile(map.bytes(), std::move(name)) {
+  maps_.push_back(std::move(map));
 }
 
 GgufFile::GgufFile(Bytes bytes, std::string name) : bytes_(bytes), name_(std::move(name)) { parse(); }
@@ -214,6 +226,41 @@ void GgufFile::parse() {
     parse_metadata(reader, entry_count);
     parse_tensors(reader, tensor_count);
   });
+}
+
+void GgufFile::add_shards(const std::filesystem::path& path) {
+  const uint32_t count = optional_u32(kGgufSplitCountKey).value_or(1);
+  if (count <= 1) return;
+  const uint32_t index = u32(kGgufSplitIndexKey);
+  if (index != 0) {
+    fail("{}: shard {} of a split file, expected the first: open the one whose name ends in '-00001-of-{:05}.gguf'",
+         name_, uint64_t{index} + 1, count);
+  }
+  for (uint32_t number = 2; number <= count; ++number) add_shard(gguf_shard_path(path, number, count), number, count);
+  const int64_t expected = i64(kGgufSplitTensorsKey);
+  if (std::cmp_not_equal(tensors_.size(), expected)) {
+    fail("{}: {} is {}, the {} shards hold {}", name_, kGgufSplitTensorsKey, expected, count, tensors_.size());
+  }
+}
+
+void GgufFile::add_shard(const std::filesystem::path& path, uint32_t number, uint32_t count) {
+  if (!std::filesystem::exists(path)) {
+    fail("{}: shard {} of {} is missing, expected {}", name_, number, count, quote(path.string()));
+  }
+  GgufFile shard(MappedFile(path), path.string());
+  const uint32_t shard_count = shard.u32(kGgufSplitCountKey);
+  const uint32_t index = shard.u32(kGgufSplitIndexKey);
+  if (index != number - 1 || shard_count != count) {
+    fail("{}: expected shard {} of {}, it is shard {} of {}", shard.name_, number, count, uint64_t{index} + 1,
+         shard_count);
+  }
+  for (const auto& [tensor_name, place] : shard.tensor_index_) {
+    if (!tensor_index_.emplace(tensor_name, tensors_.size() + place).second) {
+      fail("{}: tensor {} appears in an earlier shard, too", shard.name_, quote(tensor_name));
+    }
+  }
+  for (NamedTensor& tensor : shard.tensors_) tensors_.push_back(std::move(tensor));
+  for (MappedFile& map : shard.maps_) maps_.push_back(std::move(map));
 }
 
 void GgufFile::parse_metadata(ByteReader& reader, uint64_t count) {

@@ -16,6 +16,10 @@
 
 namespace tern {
 
+// The path of shard `number` (from 1) of a split file that begins with `first`, NAME-00001-of-0000N.gguf. Error for a
+// first shard of another name.
+std::filesystem::path gguf_shard_path(const std::filesystem::path& first, uint32_t number, uint32_t count);
+
 struct GgufEntry {
   std::string_view key;  // lies in the file
   GgufValue value;
@@ -25,17 +29,23 @@ struct GgufEntry {
 // live as long as this object (or as long as the bytes given to it). Move-only; const members may be called by many
 // threads.
 //
+// A split file (llama.cpp's gguf-split: split.no, split.count, split.tensors.count) is opened by its first shard, whose
+// metadata are the model's; tensors are those of all shards in their order.
+//
 // Limits beyond those of the format: 65,536 metadata entries, 1,048,576 tensors, alignment 8 to 1 MiB, no nested
 // arrays.
 class GgufFile {
  public:
-  // Maps the file. Error ("PATH: what, expected, actual") when it cannot be read or breaks a rule of the format.
+  // Maps the file, and the other shards of a split one, NAME-00002-of-0000N.gguf beside NAME-00001-of-0000N.gguf. Error
+  // ("PATH: what, expected, actual") when one cannot be read or breaks a rule of the format, is not the first shard, or
+  // does not belong to it.
   explicit GgufFile(const std::filesystem::path& path);
-  // The same over bytes in memory, which must outlive this object; `name` stands for the path in messages.
+  // The same over bytes in memory, which must outlive this object; `name` stands for the path in messages. A shard is
+  // taken alone.
   GgufFile(Bytes bytes, std::string name);
 
-  // Hands over the map, which all views of this object go on looking at; nothing where there is none.
-  std::optional<MappedFile> take_map() { return std::move(map_); }
+  // Hands over the maps, which all views of this object go on looking at; none over bytes in memory.
+  std::vector<MappedFile> take_maps() { return std::move(maps_); }
 
   const std::string& name() const { return name_; }
   uint32_t version() const { return version_; }
@@ -71,7 +81,11 @@ class GgufFile {
   const NamedTensor* find(std::string_view tensor_name) const;  // null when absent
 
  private:
+  // A file or shard alone.
+  explicit GgufFile(MappedFile map, std::string name);
   void parse();
+  void add_shards(const std::filesystem::path& path);
+  void add_shard(const std::filesystem::path& path, uint32_t number, uint32_t count);
   void parse_metadata(ByteReader& reader, uint64_t count);
   void parse_tensors(ByteReader& reader, uint64_t count);
   const GgufValue& scalar(std::string_view key) const;
@@ -80,7 +94,7 @@ class GgufFile {
   template <class T>
   T integer(std::string_view key) const;
 
-  std::optional<MappedFile> map_;
+  std::vector<MappedFile> maps_;
   Bytes bytes_;
   std::string name_;
   uint32_t version_ = 0;

@@ -18,6 +18,10 @@ inline constexpr size_t kGgufMaxKeyBytes = 65535;
 inline constexpr size_t kGgufMaxNameBytes = 63;  // ggml keeps 64 bytes with the closing zero
 inline constexpr size_t kGgufMaxDims = 4;
 inline constexpr std::string_view kGgufAlignmentKey = "general.alignment";
+// Of each shard of a split file: its number from 0, that of shards, that of all shards' tensors.
+inline constexpr std::string_view kGgufSplitIndexKey = "split.no";
+inline constexpr std::string_view kGgufSplitCountKey = "split.count";
+inline constexpr std::string_view kGgufSplitTensorsKey = "split.tensors.count";
 
 // The numbers are those of the file.
 enum class GgufType : uint32_t {

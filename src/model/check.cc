@@ -61,12 +61,14 @@ void check_numbers(const NamedTensor& tensor) {
 void check_tensor(const TensorSpec& spec, const StoredModel& model) {
   const StoredTensor stored = model.find(spec);
   check_stored_shape(spec, stored);
-  if (!holds_trits(stored)) return check_numbers(stored.tensor);
-  if (!spec.is_linear() || model.config.weights == WeightKind::kFull) {
+  if (holds_trits(stored) && !spec.is_linear()) {
     fail("tensor {}: expected real numbers, it holds trits ({})", quote(stored.tensor.name),
          dtype_info(stored.tensor.type).name);
   }
-  check_trits(spec, stored);
+  const bool is_ternary_layer = spec.is_linear() && model.config.weights != WeightKind::kFull;
+  if (is_ternary_layer && holds_trits(stored)) return check_trits(spec, stored);
+  if (is_ternary_layer) check_ternary_type(stored.tensor);
+  check_numbers(stored.tensor);
 }
 
 void check_tokens(const StoredModel& model, Problems& problems) {

@@ -163,7 +163,7 @@ void read_special_ids(const GgufFile& file, Vocabulary& vocabulary) {
 
 GgufArchitecture gguf_architecture(const std::string& name) {
   if (name == "llama") return {name, Activation::kSilu, false, true};
-  if (name == "bitnet") return {name, Activation::kSilu, true, false};
+  if (name == "bitnet") return {name, Activation::kSilu, true, false, false, false, true};
   if (name == "bitnet-b1.58" || name == "bitnet-25") return {name, Activation::kRelu2, true, false};
   if (name == "qwen3") return {name, Activation::kSilu, false, false, true, false};
   if (name == "gemma3") return {name, Activation::kGelu, false, false, true, true};
@@ -190,12 +190,39 @@ GgufArchitecture gguf_architecture_for(const ModelConfig& c) {
 
 namespace {
 
+constexpr const char* kActivationKey = "hidden_activation";  // "silu" or "relu2"; gelu is Gemma's alone
+
+Activation read_activation(const GgufFile& file, const GgufArchitecture& architecture) {
+  const std::string key = architecture.name + "." + kActivationKey;
+  const auto named = file.optional_string(key);
+  if (!named || *named == activation_name(architecture.activation)) return architecture.activation;
+  if (!architecture.names_activation) {
+    fail("{}: {} is {}, the architecture has {}", file.name(), key, quote(*named),
+         activation_name(architecture.activation));
+  }
+  if (*named != activation_name(Activation::kRelu2)) {
+    fail("{}: {} is {}, expected silu or relu2", file.name(), key, quote(*named));
+  }
+  return Activation::kRelu2;
+}
+
+// A factor without its kind of scaling means linear scaling, of which 1 is none (and 0, to llama.cpp).
+void refuse_rope_factor(const GgufFile& file, const std::string& prefix) {
+  for (const char* key : {"rope.scaling.factor", "rope.scale_linear"}) {
+    const float factor = file.optional_f32(prefix + key).value_or(1.0f);
+    if (factor != 1.0f && factor != 0.0f) {
+      fail("{}: {}{} is {}: scaled rotary positions are not supported", file.name(), prefix, key, factor);
+    }
+  }
+}
+
 // What the graph has no place for, so that it is refused and not left out.
 void refuse_details(const GgufFile& file, const std::string& prefix, size_t head_dim) {
   const auto scaling = file.optional_string(prefix + "rope.scaling.type");
   if (scaling && *scaling != "none" && !scaling->empty()) {
     fail("{}: {}rope.scaling.type is {}, which is not supported", file.name(), prefix, quote(*scaling));
   }
+  if (!scaling || scaling->empty()) refuse_rope_factor(file, prefix);
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     if (file.optional_f32(prefix + key).value_or(0.0f) != 0.0f) {
       fail("{}: {}{} is not supported", file.name(), prefix, key);
@@ -250,7 +277,7 @@ ModelConfig read_gguf_config(const GgufFile& file) {
   c.context = file.u32(key("context_length"));
   c.rope_theta = static_cast<double>(file.optional_f32(key("rope.freq_base")).value_or(10000.0f));
   c.norm_eps = file.f32(key("attention.layer_norm_rms_epsilon"));
-  c.activation = architecture.activation;
+  c.activation = read_activation(file, architecture);
   c.qk_norms = architecture.qk_norms;
   c.post_norms = c.scaled_embedding = architecture.gemma;
   c.input_norms = architecture.qk_norms && file.find("blk.0.attn_q_norm_in.weight") != nullptr;
@@ -352,6 +379,9 @@ void write_gguf_config(const ModelConfig& c, const std::string& name, GgufWriter
   if (c.head_dim * c.heads != c.dim) {
     add("attention.key_length", c.head_dim);
     add("attention.value_length", c.head_dim);
+  }
+  if (architecture.names_activation) {
+    writer.add_string(architecture.name + "." + kActivationKey, activation_name(c.activation));
   }
   writer.add_f32(architecture.name + ".rope.freq_base", static_cast<float>(c.rope_theta));
   writer.add_f32(architecture.name + ".attention.layer_norm_rms_epsilon", c.norm_eps);

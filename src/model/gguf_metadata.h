@@ -11,7 +11,8 @@
 
 namespace tern {
 
-// What a GGUF architecture means. "llama": SiLU, no sub-norms, neighbouring rotary pairs. "bitnet": SiLU and sub-norms.
+// What a GGUF architecture means. "llama": SiLU, no sub-norms, neighbouring rotary pairs. "bitnet": SiLU
+// or what the file names, and sub-norms.
 // "bitnet-b1.58" and "bitnet-25": ReLU^2 and sub-norms. "qwen3": SiLU and norms of q's and k's heads. "gemma3": GELU,
 // these norms, two more around each half of a layer, a scaled embedding. The last two have norms inside their linear
 // layers (input_norms, sub_norms) when the file holds them, as BitNet's embedding models do.
@@ -21,7 +22,8 @@ struct GgufArchitecture {
   bool sub_norms = false;
   bool neighbour_rope = false;
   bool qk_norms = false;
-  bool gemma = false;  // post_norms and scaled_embedding, and windows if the file names them
+  bool gemma = false;             // post_norms and scaled_embedding, and windows if the file names them
+  bool names_activation = false;  // `activation` holds unless the file says another (hidden_activation)
 };
 
 // Error for an architecture that tern does not run.

@@ -244,6 +244,14 @@ float read_scale(const NamedTensor& tensor) {
   return scale[0];
 }
 
+void check_ternary_type(const NamedTensor& tensor) {
+  const DType type = tensor.type;
+  if (type == DType::kQ4_0 || type == DType::kQ4K || type == DType::kQ5K || type == DType::kQ6K) {
+    fail("tensor {}: {} keeps no trits of a ternary layer; expected tq1_0, tq2_0, i2_s, q8_0, f16, bf16 or f32",
+         quote(tensor.name), dtype_info(type).name);
+  }
+}
+
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored) {
   std::vector<size_t> expected = spec.shape();
   if (stored.packed_scale) expected[0] = (spec.rows + 3) / 4;
@@ -277,6 +285,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
                  [&] { load_trits(spec, stored, head_dim, threads, linear.ternary); });
     return;
   }
+  check_ternary_type(stored.tensor);
   const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
   const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
   if (load_exact_trits(matrix, threads, linear.ternary)) {

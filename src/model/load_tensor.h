@@ -37,6 +37,10 @@ float decode_trits(const StoredTensor& stored, size_t row, VecView<int8_t> trits
 // that a damaged configuration cannot ask for more memory than the file's own size suggests.
 void check_stored_shape(const TensorSpec& spec, const StoredTensor& stored);
 
+// Error for the numbers of a ternary or binary layer in Q4_0 or a K type: trits that were rounded to them are other
+// numbers, which would be quantized again to another scale.
+void check_ternary_type(const NamedTensor& tensor);
+
 // Checks the stored shape and packs the tensor into its place in the model. For a linear layer of a
 // ternary or binary model: trits (TQ1_0, TQ2_0, I2_S, packed uint8) are taken as they are; real numbers that are all
 // -g, 0 or +g are trits with the scale g; other real numbers are master weights and are quantized as training does it.

@@ -17,7 +17,7 @@ void add_map(std::optional<MappedFile> map, std::vector<MappedFile>& maps) {
 void take_maps(std::unique_ptr<MappedFile>& file, std::vector<MappedFile>& maps) {
   if (file != nullptr) maps.push_back(std::move(*file));
 }
-void take_maps(std::unique_ptr<GgufFile>& file, std::vector<MappedFile>& maps) { add_map(file->take_map(), maps); }
+void take_maps(std::unique_ptr<GgufFile>& file, std::vector<MappedFile>& maps) { maps = file->take_maps(); }
 void take_maps(std::unique_ptr<SafetensorsFile>& file, std::vector<MappedFile>& maps) {
   add_map(file->take_map(), maps);
 }

@@ -74,6 +74,12 @@ void dequantize(const NamedTensor& tensor, size_t row, std::span<float> out) {
         return decode_q8_0_row(bytes, out);
       case DType::kQ4_0:
         return decode_q4_0_row(bytes, out);
+      case DType::kQ4K:
+        return decode_q4_k_row(bytes, out);
+      case DType::kQ5K:
+        return decode_q5_k_row(bytes, out);
+      case DType::kQ6K:
+        return decode_q6_k_row(bytes, out);
       default:
         fail("type {} does not hold real numbers", dtype_info(tensor.type).name);
     }

@@ -10,9 +10,9 @@
 namespace tern {
 namespace {
 
-// Indexed by DType. Blocks of TQ1_0, TQ2_0, Q8_0, Q4_0: llama.cpp, ggml-common.h; I2_S: bitnet.cpp, four weights a byte
+// Indexed by DType. Blocks of TQ, Q and K types: llama.cpp, ggml-common.h; I2_S: bitnet.cpp, four weights a byte
 // and one scale for the whole tensor in its last 32 bytes.
-constexpr std::array<DTypeInfo, 13> kTypes{{{"f32", 1, 4},
+constexpr std::array<DTypeInfo, 16> kTypes{{{"f32", 1, 4},
                                             {"f16", 1, 2},
                                             {"bf16", 1, 2},
                                             {"tq1_0", 256, 54},
@@ -20,6 +20,9 @@ constexpr std::array<DTypeInfo, 13> kTypes{{{"f32", 1, 4},
                                             {"i2_s", 128, 32, 32},
                                             {"q8_0", 32, 34},
                                             {"q4_0", 32, 18},
+                                            {"q4_k", 256, 144},
+                                            {"q5_k", 256, 176},
+                                            {"q6_k", 256, 210},
                                             {"i8", 1, 1},
                                             {"u8", 1, 1},
                                             {"i32", 1, 4},

@@ -8,7 +8,24 @@
 
 namespace tern {
 
-enum class DType : uint8_t { kF32, kF16, kBF16, kTQ1_0, kTQ2_0, kI2S, kQ8_0, kQ4_0, kI8, kU8, kI32, kI64, kU32 };
+enum class DType : uint8_t {
+  kF32,
+  kF16,
+  kBF16,
+  kTQ1_0,
+  kTQ2_0,
+  kI2S,
+  kQ8_0,
+  kQ4_0,
+  kQ4K,
+  kQ5K,
+  kQ6K,
+  kI8,
+  kU8,
+  kI32,
+  kI64,
+  kU32
+};
 
 struct DTypeInfo {
   std::string_view name;  // lower case: "f32", "tq2_0"

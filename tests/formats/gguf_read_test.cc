@@ -356,11 +356,11 @@ TEST(GgufReadBadCase, TENSORS_BAD_TYPE) {
   file.data.assign(32, '\0');
   expect_refused(file,
                  "tensor 't': unknown tensor type 4294967295, expected one of F32 (0), F16 (1), Q4_0 (2), Q8_0 (8), "
-                 "BF16 (30), TQ1_0 (34), TQ2_0 (35), I2_S (36)");
+                 "Q4_K (12), Q5_K (13), Q6_K (14), BF16 (30), TQ1_0 (34), TQ2_0 (35), I2_S (36)");
   HandMade known;
-  known.tensor("t", {256}, 14, 0);
+  known.tensor("t", {256}, 10, 0);
   known.data.assign(256, '\0');
-  expect_refused(known, "tensor 't': tensor type 14 (Q6_K) is not supported, expected one of");
+  expect_refused(known, "tensor 't': tensor type 10 (Q2_K) is not supported, expected one of");
 }
 
 TEST(GgufReadBadCase, TENSORS_BAD_OFFSET) {

@@ -261,6 +261,23 @@ TEST_F(GgufHostileModel, WeightsThatAreNoNumbers) {
       "tensor 'output_norm.weight': expected finite numbers, row 0 column 2 is inf");
 }
 
+TEST_F(GgufHostileModel, ActivationsThatTheGraphHasNot) {
+  for (const char* name : {"gelu", "", "ReLU2"}) {
+    expect_refused(
+        {{{"bitnet.hidden_activation", [&](GgufWriter& w, const std::string& k) { w.add_string(k, name); }}}, {}},
+        fmt::format("bitnet.hidden_activation is '{}', expected silu or relu2", name));
+  }
+  expect_number_refused("bitnet.hidden_activation", 1, "expected string, got u32");
+}
+
+TEST_F(GgufHostileModel, RotaryFactorsThatChangeNothing) {
+  const auto factor = [](float value) { return [=](GgufWriter& w, const std::string& k) { w.add_f32(k, value); }; };
+  EXPECT_NO_THROW(load({{{"bitnet.rope.scaling.factor", factor(1)}, {"bitnet.rope.scale_linear", factor(0)}}, {}}));
+  const auto none = [](GgufWriter& w, const std::string& k) { w.add_string(k, "none"); };
+  EXPECT_NO_THROW(load({{{"bitnet.rope.scaling.factor", factor(4)}, {"bitnet.rope.scaling.type", none}}, {}}));
+  expect_refused({{{"bitnet.rope.scaling.factor", factor(std::nanf(""))}}, {}}, "bitnet.rope.scaling.factor is nan");
+}
+
 // The 28 bytes after a scale are garbage in files of bitnet.cpp.
 TEST_F(GgufHostileModel, WhatFollowsAScaleMeansNothing) {
   const GgufFile file(folder_ / "good.gguf");
@@ -315,6 +332,11 @@ TEST_P(GgufHostileDetails, AreRefusedByName) {
   expect_refused(prefix + "attention.query_pre_attn_scalar", number(7),
                  "query_pre_attn_scalar is 7, expected the head");
   expect_refused(prefix + "rope.scaling.type", yarn, prefix + "rope.scaling.type is 'yarn'");
+  expect_refused(prefix + "rope.scaling.factor", real, prefix + "rope.scaling.factor is 30: scaled rotary positions");
+  expect_refused(prefix + "rope.scale_linear", real, prefix + "rope.scale_linear is 30: scaled rotary positions");
+  const auto relu2 = [](GgufWriter& w, const std::string& k) { w.add_string(k, "relu2"); };
+  expect_refused(prefix + "hidden_activation", relu2,
+                 prefix + "hidden_activation is 'relu2', the architecture has " + (is_gemma() ? "gelu" : "silu"));
   expect_refused(prefix + "rope.dimension_count", number(2), prefix + "rope.dimension_count is 2");
   expect_refused(prefix + "pooling_type", number(4), prefix + "pooling_type is 4, expected 0 to 3");
   if (is_gemma()) {

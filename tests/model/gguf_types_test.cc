@@ -4,9 +4,11 @@
 #include <set>
 
 #include "gguf_files.h"
+#include "model/check.h"
 #include "model/describe.h"
 #include "quant/block_codecs.h"
 #include "quant/dequantize.h"
+#include "quant/ternary_codecs.h"
 #include "tensor/float16.h"
 
 namespace tern::test {
@@ -163,16 +165,60 @@ TEST_F(GgufTypes, FullModelsInQ8) {
   expect_error([&] { save(model, DType::kQ4_0); }, "--type q4_0: expected tq1_0, tq2_0, i2_s, f16, bf16, f32 or q8_0");
 }
 
-TEST_F(GgufTypes, FullModelsInQ4AreRead) {
+// Types that llama-quantize writes, read only; the embedding is the head as well.
+TEST_F(GgufTypes, FullModelsInTypesOfOthersAreRead) {
   const Model model = test_model(block_config(WeightKind::kFull), 3, threads_);
-  std::vector<std::byte> bytes(dtype_bytes(DType::kQ4_0, 256 * 256));
-  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 251);
-  const uint16_t half = to_float16(0.0123f).bits;
+  const std::filesystem::path own = save(model, DType::kF32);
+  for (const auto& [type, scales] : {std::pair{DType::kQ4_0, std::vector<size_t>{0}},
+                                     {DType::kQ4K, {0, 2}},
+                                     {DType::kQ5K, {0, 2}},
+                                     {DType::kQ6K, {208}}}) {
+    SCOPED_TRACE(dtype_info(type).name);
+    std::vector<std::byte> bytes(dtype_bytes(type, model.config.vocab * 256));
+    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * 37 % 251);
+    const uint16_t half = to_float16(0.0123f).bits;
+    for (size_t i = 0; i < bytes.size(); i += dtype_info(type).block_bytes) {
+      for (const size_t offset : scales) std::memcpy(bytes.data() + i + offset, &half, sizeof(half));
+    }
+    const NamedTensor embedding{"token_embd.weight", type, {model.config.vocab, 256}, bytes};
+    const NamedTensor up{"blk.0.ffn_up.weight", type, {256, 256}, Bytes(bytes).first(dtype_bytes(type, 256 * 256))};
+    rewrite_gguf(own, folder_ / "others.gguf", {{}, {{embedding.name, embedding}, {up.name, up}}});
+    const LoadedModel loaded = load_model(folder_ / "others.gguf", threads_);
+    EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(up));
+    EXPECT_EQ(rows_of(loaded.model.weights.token_embedding), values_of(embedding));
+    EXPECT_EQ(describe_model(folder_ / "others.gguf", threads_).tensor_types[std::string(dtype_info(type).name)], 2u);
+    if (type != DType::kQ4_0) expect_error([&] { save(model, type); }, "expected tq1_0, tq2_0, i2_s, f16");
+  }
+}
+
+// llama-quantize makes TQ types of any numbers: blocks of trits, each with a scale of its own.
+TEST_F(GgufTypes, FullModelsInTernaryBlocksAreRead) {
+  std::vector<std::byte> bytes(dtype_bytes(DType::kTQ2_0, 256 * 256), std::byte{0x89});
+  for (size_t block = 0; block < 256; ++block) {
+    const uint16_t half = to_float16(0.001f * static_cast<float>(block + 1)).bits;
+    std::memcpy(bytes.data() + (block + 1) * kTq2Bytes - sizeof(half), &half, sizeof(half));
+  }
+  const NamedTensor tensor{"blk.0.ffn_up.weight", DType::kTQ2_0, {256, 256}, bytes};
+  const std::filesystem::path own = save(test_model(block_config(WeightKind::kFull), 3, threads_), DType::kF32);
+  rewrite_gguf(own, folder_ / "blocks.gguf", {{}, {{tensor.name, tensor}}});
+  const LoadedModel loaded = load_model(folder_ / "blocks.gguf", threads_);
+  EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(tensor));
+  EXPECT_EQ(check_model(folder_ / "blocks.gguf"), std::vector<std::string>{});
+}
+
+// What llama-quantize makes of trits in F16: the larger of g and -g is -8 steps, the other would be 8 and is 7.
+TEST_F(GgufTypes, RoundedTritsAreRefused) {
+  std::vector<std::byte> bytes(dtype_bytes(DType::kQ4_0, 256 * 256), std::byte{0x0F});
+  const uint16_t half = to_float16(-0.0123f).bits;
   for (size_t i = 0; i < bytes.size(); i += kQ4Bytes) std::memcpy(bytes.data() + i, &half, sizeof(half));
   const NamedTensor tensor{"blk.0.ffn_up.weight", DType::kQ4_0, {256, 256}, bytes};
-  rewrite_gguf(save(model, DType::kF32), folder_ / "q4.gguf", {{}, {{tensor.name, tensor}}});
-  const LoadedModel loaded = load_model(folder_ / "q4.gguf", threads_);
-  EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(tensor));
+  const std::filesystem::path own = save(test_model(block_config(), 3, threads_), DType::kTQ2_0);
+  rewrite_gguf(own, folder_ / "rounded.gguf", {{}, {{tensor.name, tensor}}});
+  const std::string problem = "tensor 'blk.0.ffn_up.weight': q4_0 keeps no trits of a ternary layer";
+  expect_error([&] { load_model(folder_ / "rounded.gguf", threads_); }, problem + "; expected tq1_0, tq2_0, i2_s");
+  const std::vector<std::string> problems = check_model(folder_ / "rounded.gguf");
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_TRUE(problems[0].starts_with(problem)) << problems[0];
 }
 
 TEST_F(GgufTypes, NumbersBeyondHalfPrecisionAreRefused) {
@@ -255,6 +301,17 @@ TEST_F(GgufTypes, Architectures) {
       expect_same_layers(model, loaded.model);
     }
   }
+  // An architecture of two activations names that of the file.
+  const Model model = test_model(block_config(), 5, threads_);
+  const std::string key = "bitnet.hidden_activation";
+  EXPECT_EQ(GgufFile(save(model, DType::kI2S)).string(key), "silu");
+  for (const Activation activation : {Activation::kSilu, Activation::kRelu2}) {
+    const auto name = [&](GgufWriter& w, const std::string& k) { w.add_string(k, activation_name(activation)); };
+    rewrite_gguf(folder_ / "i2_s.gguf", folder_ / "named.gguf", {{{key, name}}, {}});
+    EXPECT_EQ(load_model(folder_ / "named.gguf", threads_).model.config.activation, activation);
+  }
+  rewrite_gguf(folder_ / "i2_s.gguf", folder_ / "named.gguf", {{{key, nullptr}}, {}});
+  EXPECT_EQ(load_model(folder_ / "named.gguf", threads_).model.config.activation, Activation::kSilu);
   ModelConfig none = block_config();
   none.activation = Activation::kRelu2;
   none.sub_norms = false;

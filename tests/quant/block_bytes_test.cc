@@ -1,5 +1,5 @@
-// The bytes of every block type against those that programs of others write (tools/oracle/block_bytes.py), and Q8_0 and
-// Q4_0, which hold real numbers.
+// The bytes of every block type against those that programs of others write (tools/oracle/block_bytes.py), and types
+// that hold real numbers.
 #include "quant/block_codecs.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <limits>
 #include <random>
 
+#include "base/error.h"
 #include "quant/ternary_codecs.h"
 #include "support/errors.h"
 #include "support/fixture.h"
@@ -90,12 +91,30 @@ TEST(BlockBytes, Q8IsThatOfOthers) {
   EXPECT_EQ(values, fixture.floats("q8_0.values").values);
 }
 
-TEST(BlockBytes, Q4OfOthersIsRead) {
+struct ReadOnlyType {
+  DType type;
+  void (*decode_row)(Bytes row, std::span<float> values);
+  std::vector<size_t> scales;  // offsets in a block of f16 scales
+};
+
+const std::vector<ReadOnlyType>& read_only_types() {
+  static const std::vector<ReadOnlyType> types{{DType::kQ4_0, decode_q4_0_row, {0}},
+                                               {DType::kQ4K, decode_q4_k_row, {0, 2}},
+                                               {DType::kQ5K, decode_q5_k_row, {0, 2}},
+                                               {DType::kQ6K, decode_q6_k_row, {208}}};
+  return types;
+}
+
+TEST(BlockBytes, TypesOfOthersAreRead) {
   const Fixture fixture("block_bytes");
-  const Matrix expected = fixture.floats("q4_0.values");
-  std::vector<float> values(expected.values.size());
-  decode_q4_0_row(bytes_of(fixture, "q4_0"), values);
-  EXPECT_EQ(values, expected.values);
+  for (const ReadOnlyType& type : read_only_types()) {
+    const std::string name(dtype_info(type.type).name);
+    SCOPED_TRACE(name);
+    const Matrix expected = fixture.floats(name + ".values");
+    std::vector<float> values(expected.values.size());
+    type.decode_row(bytes_of(fixture, name), values);
+    EXPECT_EQ(values, expected.values);
+  }
 }
 
 TEST(I2s, RoundTripOverRandomTritsAndAnyScale) {
@@ -172,11 +191,19 @@ TEST(BlockCodecs, ScalesThatAreNoNumberAreRefused) {
     Block q8(2 * kQ8Bytes);
     std::memcpy(q8.data() + kQ8Bytes, &bits, sizeof(bits));
     expect_error([&] { decode_q8_0_row(q8, values); }, "block 1: expected a finite scale");
-    Block q4(2 * kQ4Bytes);
-    std::memcpy(q4.data() + kQ4Bytes, &bits, sizeof(bits));
-    expect_error([&] { decode_q4_0_row(q4, values); }, "block 1: expected a finite scale");
+    for (const ReadOnlyType& type : read_only_types()) {
+      const DTypeInfo& info = dtype_info(type.type);
+      for (const size_t offset : type.scales) {
+        SCOPED_TRACE(fmt::format("{}, scale at {}", info.name, offset));
+        Block row(2 * info.block_bytes);
+        std::memcpy(row.data() + info.block_bytes + offset, &bits, sizeof(bits));
+        std::vector<float> numbers(2 * info.block_elements);
+        expect_error([&] { type.decode_row(row, numbers); }, "block 1: expected a finite scale");
+      }
+    }
   }
   expect_error([&] { decode_q4_0_row(Block(17), values); }, "row of 64 numbers: expected 36 bytes, got 17");
+  expect_error([&] { decode_q6_k_row(Block(210), values); }, "rows of 64 numbers: expected a multiple of 256");
 }
 
 }  // namespace

@@ -12,8 +12,9 @@
 namespace tern {
 namespace {
 
-constexpr std::array kAll{DType::kF32,  DType::kF16, DType::kBF16, DType::kTQ1_0, DType::kTQ2_0, DType::kQ8_0,
-                          DType::kQ4_0, DType::kI8,  DType::kU8,   DType::kI32,   DType::kI64,   DType::kU32};
+constexpr std::array kAll{DType::kF32,  DType::kF16,  DType::kBF16, DType::kTQ1_0, DType::kTQ2_0,
+                          DType::kQ8_0, DType::kQ4_0, DType::kQ4K,  DType::kQ5K,   DType::kQ6K,
+                          DType::kI8,   DType::kU8,   DType::kI32,  DType::kI64,   DType::kU32};
 
 TEST(DType, NamesRoundTripInAnyCase) {
   for (const DType type : kAll) {
@@ -40,6 +41,9 @@ TEST(DType, SizesOfTheTypes) {
   for (const DType type : kAll) EXPECT_EQ(dtype_bytes(type, 0), 0u);
   EXPECT_EQ(dtype_bytes(DType::kQ8_0, 64), 68u);
   EXPECT_EQ(dtype_bytes(DType::kQ4_0, 64), 36u);
+  EXPECT_EQ(dtype_bytes(DType::kQ4K, 512), 288u);
+  EXPECT_EQ(dtype_bytes(DType::kQ5K, 512), 352u);
+  EXPECT_EQ(dtype_bytes(DType::kQ6K, 512), 420u);
   // I2_S: 2 bits each and 32 bytes at the tensor's end, which no row has.
   EXPECT_EQ(dtype_bytes(DType::kI2S, 256), 96u);
   EXPECT_EQ(dtype_row_bytes(DType::kI2S, 256), 64u);

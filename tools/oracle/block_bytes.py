@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/block_bytes.safetensors: the bytes that others write for given trits and numbers.
 
-TQ1_0, TQ2_0, Q8_0 and Q4_0 come from llama.cpp's own Python package (`pip install gguf`), I2_S and the packed form of
-Hugging Face from NumPy, written here from their layouts (src/quant/ternary_codecs.h). Neither is needed to build or test.
+TQ1_0, TQ2_0, Q8_0 and Q4_0 come from llama.cpp's own Python package (`pip install gguf`), and so do the values of the K
+types, which it decodes only: their bytes are random with scales of a fitting size. I2_S and the packed form of Hugging
+Face come from NumPy, written here from their layouts (src/quant/ternary_codecs.h). Neither is needed to build or test.
 
 With --check nothing is written: the I2_S bytes are compared with those of bitnet.cpp's converter (CONVERTER is its
 utils/convert-hf-to-gguf-bitnet.py, of which one function is run), the packed ones with transformers' own, over the trits
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import ast
 from pathlib import Path
+from typing import Sequence
 
 import numpy as np
 
@@ -22,6 +24,9 @@ import safetensors_io
 
 ROWS, WIDTH = 4, 512
 SCALE = np.float32(0.0123291015625)  # a bfloat16, so that f16 holds it too
+
+# Name here and in gguf, bytes of a block, where its f16 scales are.
+K_TYPES = [("q4_k", "Q4_K", 144, (0, 2)), ("q5_k", "Q5_K", 176, (0, 2)), ("q6_k", "Q6_K", 210, (208,))]
 
 
 def i2_s(trits: np.ndarray, scale: np.float32) -> np.ndarray:
@@ -35,6 +40,15 @@ def i2_s(trits: np.ndarray, scale: np.float32) -> np.ndarray:
 def hf_packed(trits: np.ndarray) -> np.ndarray:
     bands = (trits.reshape(4, len(trits) // 4, -1) + 1).astype(np.uint8)
     return np.bitwise_or.reduce(bands << np.array([0, 2, 4, 6], np.uint8)[:, None, None], axis=0)
+
+
+def k_blocks(rng: np.random.Generator, size: int, scales: Sequence[int]) -> np.ndarray:
+    """Random blocks of `size` bytes, in rows of two, with an f16 at each of the offsets `scales`."""
+    blocks = rng.integers(0, 256, (ROWS, 2, size)).astype(np.uint8)
+    for offset in scales:
+        halves = rng.normal(0, 0.01, (ROWS, 2, 1)).astype(np.float16)
+        blocks[:, :, offset:offset + 2] = halves.view(np.uint8)
+    return blocks.reshape(ROWS, 2 * size)
 
 
 def check(converter: Path) -> None:
@@ -92,6 +106,10 @@ def main() -> None:
         "q4_0": q4.astype(np.int32),
         "q4_0.values": dequantize(q4, Type.Q4_0),
     }
+    for name, kind, size, scales in K_TYPES:
+        blocks = k_blocks(rng, size, scales)
+        tensors[name] = blocks.astype(np.int32)
+        tensors[f"{name}.values"] = dequantize(blocks, Type[kind])
     safetensors_io.write(args.out, tensors, {"script": "tools/oracle/block_bytes.py"})
     print(f"{args.out}: {args.out.stat().st_size} bytes")
 

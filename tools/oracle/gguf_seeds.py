@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import List, Sequence, Tuple, Union
 
 SEEDS = Path(__file__).resolve().parents[2] / "tests/fuzz/seeds"
-# Number and bytes of a row: of 32 (Q4_0, Q8_0), 128 (I2_S, with its tail), 256 (TQ) or 16 elements.
-TYPES = [("f32", 0, 16, 64), ("f16", 1, 16, 32), ("q4_0", 2, 32, 18), ("q8_0", 8, 32, 34), ("bf16", 30, 16, 32),
-         ("tq1_0", 34, 256, 54), ("tq2_0", 35, 256, 66), ("i2_s", 36, 128, 64)]
+# Number and bytes of a row: of 32 (Q4_0, Q8_0), 128 (I2_S, with its tail), 256 (K, TQ) or 16 elements.
+TYPES = [("f32", 0, 16, 64), ("f16", 1, 16, 32), ("q4_0", 2, 32, 18), ("q8_0", 8, 32, 34), ("q4_k", 12, 256, 144),
+         ("q5_k", 13, 256, 176), ("q6_k", 14, 256, 210), ("bf16", 30, 16, 32), ("tq1_0", 34, 256, 54),
+         ("tq2_0", 35, 256, 66), ("i2_s", 36, 128, 64)]
 
 
 def text(value: str) -> bytes:
