@@ -217,7 +217,8 @@ TEST(Screen, DeviationsKeepTheUnionOfMissesBelowOneInAMillion) {
   }
 }
 
-// 20000 tokens (fewer under sanitizers), none of which may have another best token than the exact head gives: one in a million is expected to.
+// 20000 tokens (fewer under sanitizers), none of which may have another best token than the exact head gives: one in a
+// million is expected to.
 TEST(Screen, MissesNoBestTokenOnRandomHeads) {
   Threads threads(2);
   const size_t vocab = 1024, dim = 64, tokens = kSanitized ? 2000 : 20000, batch = 500;
