@@ -41,14 +41,18 @@ DType file_type(const std::string& option, const std::string& name) {
   return with_context(option, [&] { return parse_dtype(name); });
 }
 
-void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
+void write_model(const ConvertArguments& args, const LoadedModel& loaded, Threads& threads) {
   const ModelConfig& config = loaded.model.config;
   SaveOptions options;
   options.type = args.type.empty() ? default_file_type(config) : file_type("--type", args.type);
   options.vocabulary = loaded.vocabulary ? &*loaded.vocabulary : nullptr;
-  options.chat_template = args.chat_template.empty() ? loaded.chat_template
-                                                     : choose_chat_template(std::nullopt, args.chat_template).source();
+  if (!args.chat_template.empty()) {
+    options.chat_template = choose_chat_template(std::nullopt, args.chat_template).source();
+  } else if (loaded.chat_template) {
+    options.chat_template = mended_chat_template(*loaded.chat_template);
+  }
   options.embedding_hints = loaded.embedding;
+  options.generation_config = loaded.generation_config;
   options.shard_bytes = args.shard_bytes;
   const std::filesystem::path out(args.out);
   if (out.extension() == ".gguf") {
@@ -62,14 +66,13 @@ void write_model(const ConvertArguments& args, const LoadedModel& loaded) {
   const bool ternary = config.weights != WeightKind::kFull;
   if (!ternary || args.type.empty()) {
     save_hf(loaded.model, out, options);
-  } else if (loaded.source == "run" && !args.ternarize) {
-    save_hf_masters(args.in, out, options);
+  } else if (loaded.has_masters) {
+    save_hf_masters(args.in, out, options, threads);
   } else {
     fail(
         "--type {}: a Hugging Face directory of a {} model holds packed trits (leave --type out) or master weights, "
-        "which "
-        "only a training directory has",
-        args.type, weight_kind_name(config.weights));
+        "which {} does not hold",
+        args.type, weight_kind_name(config.weights), args.in);
   }
 }
 
@@ -77,8 +80,9 @@ void convert(const ConvertArguments& args) {
   const double start = now_s();
   Threads threads(make_threads(args.threads));
   LoadedModel loaded = load_model(args.in, threads);
+  if (args.ternarize) loaded.has_masters = false;  // they are not of the ternary model
   if (args.ternarize) loaded.model = ternarize_model(loaded.model, threads);
-  write_model(args, loaded);
+  write_model(args, loaded, threads);
   const size_t bytes = size_on_disk(args.out);
   if (args.json) {
     const nlohmann::ordered_json json = {{"in", args.in},

@@ -60,13 +60,13 @@ void embed(const EmbedArguments& args) {
   const std::vector<int32_t>& eos_ids = tokenizer.eos_ids();
   const Pooling pooling =
       args.pooling.empty() ? loaded.embedding.pooling.value_or(Pooling::kLast) : parse_pooling(args.pooling);
-  const bool add_eos = args.eos || (loaded.embedding.add_eos && !args.no_eos);
   if (args.eos && eos_ids.empty()) fail("{}: --eos: the tokenizer has no token that ends a text", args.model);
+  const bool add_eos = args.eos || (tokenizer.embedding_end().has_value() && !args.no_eos);
   size_t context = args.context;  // keys and values take memory for all of it
   std::vector<std::vector<int32_t>> tokens;
   for (const std::string& text : texts) {
     tokens.push_back(tokenizer.encode(text, tokenizer.add_bos() && !args.no_bos, false));
-    if (add_eos && !eos_ids.empty()) tokens.back().push_back(eos_ids.front());
+    if (add_eos) tokens.back().push_back(eos_ids.front());
     if (args.context == 0) context = std::max(context, tokens.back().size());
   }
   Embedder embedder(loaded.model, std::max<size_t>(context, 1), threads);

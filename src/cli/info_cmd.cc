@@ -50,6 +50,7 @@ Json describe_tokenizer(const Vocabulary& vocabulary) {
           {"merges", vocabulary.merges.size()},
           {"split", split_rule_name(vocabulary.split)},
           {"add_bos", tokenizer.add_bos()},
+          {"add_eos", vocabulary.add_eos},
           {"hash", fmt::format("{:016x}", tokenizer.hash())}};
 }
 

@@ -17,6 +17,14 @@ std::string special_text(const Tokenizer& tokenizer, std::optional<int32_t> id) 
 
 }  // namespace
 
+std::string mended_chat_template(const std::string& of_model) {
+  if (!is_faulty_bitnet_template(of_model)) return of_model;
+  log_warning(
+      "the file's chat template (\"Human: ... BITNETAssistant: \") is not the one that the model was trained with; "
+      "'bitnet' is used instead (--chat-template FILE overrides)");
+  return *find_named_template("bitnet");
+}
+
 ChatTemplate choose_chat_template(const std::optional<std::string>& of_model, const std::string& choice) {
   if (!choice.empty()) {
     if (const auto named = find_named_template(choice)) return ChatTemplate(*named, "chat template " + choice);
@@ -28,13 +36,7 @@ ChatTemplate choose_chat_template(const std::optional<std::string>& of_model, co
   if (!of_model) {
     fail("the model has no chat template; expected --chat-template FILE or one of {}", template_names());
   }
-  if (is_faulty_bitnet_template(*of_model)) {
-    log_warning(
-        "the file's chat template (\"Human: ... BITNETAssistant: \") is not the one that the model was trained with; "
-        "'bitnet' is used instead (--chat-template FILE overrides)");
-    return ChatTemplate(*find_named_template("bitnet"), "chat template bitnet");
-  }
-  return ChatTemplate(*of_model, "the model's chat template");
+  return ChatTemplate(mended_chat_template(*of_model), "the model's chat template");
 }
 
 std::vector<int32_t> turn_end_tokens(const Tokenizer& tokenizer) {

@@ -12,9 +12,11 @@
 
 namespace tern {
 
-// The template for a model. `choice` is the name of one (template_names()), a file, or empty: the model's own, in whose
-// place "bitnet" is taken, with a warning, when it is known to be wrong. Error when there is none, or `choice` is
-// neither a name nor a file.
+// The template that a model's files hold, or "bitnet", with a warning, when it is known to be wrong.
+std::string mended_chat_template(const std::string& of_model);
+
+// The template for a model. `choice` is the name of one (template_names()), a file, or empty: the model's own, mended.
+// Error when there is none, or `choice` is neither a name nor a file.
 ChatTemplate choose_chat_template(const std::optional<std::string>& of_model, const std::string& choice);
 
 // What ends an answer besides the end-of-text tokens: tokens of the vocabulary that end a turn ("<|eot_id|>", ...).

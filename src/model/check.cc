@@ -9,6 +9,7 @@
 #include "model/stored_model.h"
 #include "quant/dequantize.h"
 #include "quant/ternary_codecs.h"
+#include "template/named_templates.h"
 
 namespace tern {
 namespace {
@@ -88,6 +89,15 @@ void check_tokens(const StoredModel& model, Problems& problems) {
   }
 }
 
+void check_template(const StoredModel& model, Problems& problems) {
+  passes(problems, [&] {
+    const std::optional<std::string> source = model.read_chat_template();
+    if (source && is_faulty_bitnet_template(*source)) {
+      fail("the chat template (\"Human: ... BITNETAssistant: \") is not the one that the model was trained with");
+    }
+  });
+}
+
 // Shards of a training directory: checksum, and every id below the vocabulary.
 void check_shards(const std::filesystem::path& directory, size_t vocab, Problems& problems) {
   std::vector<std::filesystem::path> paths;
@@ -121,6 +131,7 @@ std::vector<std::string> check_model(const std::filesystem::path& path) {
     passes(problems, [&] { check_tensor(spec, model); });
   }
   check_tokens(model, problems);
+  check_template(model, problems);
   if (model.source == "run") check_shards(path, model.config.vocab, problems);
   return problems;
 }

@@ -11,7 +11,8 @@ namespace tern {
 // refuses; tensors that are missing, of another shape or type than the configuration asks for, or without a place in
 // it; numbers that are NaN, infinite or beyond 65,504 (f16's largest); codes that mean no trit; scales that are not
 // finite and above 0, or differ within a matrix; a broken tokenizer; token ids beyond the vocabulary, in a training
-// directory those of its shards too. The first problem of a tensor speaks for all of it.
+// directory those of its shards too; a chat template that is known to be wrong. The first problem of a tensor speaks
+// for all of it.
 std::vector<std::string> check_model(const std::filesystem::path& path);
 
 }  // namespace tern

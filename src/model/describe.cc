@@ -5,6 +5,7 @@
 #include "model/gguf_metadata.h"
 #include "model/load.h"
 #include "model/stored_model.h"
+#include "template/named_templates.h"
 
 namespace tern {
 namespace {
@@ -54,7 +55,7 @@ ModelDescription describe_model(const std::filesystem::path& path, Threads& thre
   d.architecture = architecture_name(d.config);
   d.vocabulary = stored.read_vocabulary();
   d.embedding = stored.embedding;
-  d.chat_template = stored.read_chat_template().has_value();
+  if (const auto source = stored.read_chat_template()) d.chat_template = name_of_template(*source);
   const Model model = load_stored(stored, plain_form, threads);
   const bool ternary = d.config.weights != WeightKind::kFull;
   d.parameters = parameter_count(d.config);

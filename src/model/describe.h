@@ -28,7 +28,7 @@ struct ModelDescription {
   std::map<std::string, size_t> tensor_types;  // how many of the source's tensors have each type
   WeightBytes weights;                         // in memory
   std::optional<Vocabulary> vocabulary;
-  bool chat_template = false;
+  std::string chat_template = "none";  // else name_of_template()
   EmbeddingHints embedding;
 };
 

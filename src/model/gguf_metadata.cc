@@ -18,6 +18,7 @@ constexpr const char* kByteSplitsKey = "tern.tokenizer.byte_splits";
 constexpr const char* kPrefixKey = "tern.tokenizer.space_prefix";
 constexpr const char* kFuseKey = "tern.tokenizer.fuse_unk";
 constexpr const char* kNfcKey = "tern.tokenizer.nfc";
+constexpr const char* kAddEosKey = "tokenizer.ggml.add_eos_token";
 constexpr const char* kFlagsKey = "tern.tokenizer.token_flags";  // of added tokens, as tokenizer.json has them
 
 struct Pre {
@@ -295,7 +296,6 @@ ModelConfig read_gguf_config(const GgufFile& file) {
 
 namespace {
 
-constexpr const char* kAddEosKey = "tokenizer.ggml.add_eos_token";
 // Their numbers in "pooling_type" (llama.cpp's llama_pooling_type); 0 is none.
 constexpr std::array<std::pair<uint32_t, Pooling>, 3> kPoolings{
     {{1, Pooling::kMean}, {2, Pooling::kFirst}, {3, Pooling::kLast}}};
@@ -305,7 +305,6 @@ constexpr std::array<std::pair<uint32_t, Pooling>, 3> kPoolings{
 EmbeddingHints read_gguf_embedding(const GgufFile& file) {
   const std::string key = file.string("general.architecture") + ".pooling_type";
   EmbeddingHints hints;
-  hints.add_eos = file.optional_boolean(kAddEosKey).value_or(false);
   const uint32_t number = file.optional_u32(key).value_or(0);
   for (const auto& [known, pooling] : kPoolings) {
     if (known == number) hints.pooling = pooling;
@@ -318,7 +317,6 @@ void write_gguf_embedding(const ModelConfig& config, const EmbeddingHints& hints
   for (const auto& [number, pooling] : kPoolings) {
     if (hints.pooling == pooling) writer.add_u32(gguf_architecture_for(config).name + ".pooling_type", number);
   }
-  if (hints.add_eos) writer.add_bool(kAddEosKey, true);
 }
 
 std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
@@ -357,6 +355,7 @@ std::optional<Vocabulary> read_gguf_vocabulary(const GgufFile& file) {
   const bool default_bos = vocabulary.algorithm != TokenAlgorithm::kByteBpe || vocabulary.split == SplitRule::kLlama3;
   vocabulary.add_bos =
       file.optional_boolean("tokenizer.ggml.add_bos_token").value_or(default_bos && vocabulary.bos_id.has_value());
+  vocabulary.add_eos = file.optional_boolean(kAddEosKey).value_or(false) && !vocabulary.eos_ids.empty();
   return vocabulary;
 }
 
@@ -461,6 +460,7 @@ void write_gguf_vocabulary(const Vocabulary& vocabulary, GgufWriter& writer) {
   }
   if (vocabulary.unk_id) writer.add_u32("tokenizer.ggml.unknown_token_id", static_cast<uint32_t>(*vocabulary.unk_id));
   writer.add_bool("tokenizer.ggml.add_bos_token", vocabulary.add_bos);
+  if (vocabulary.add_eos) writer.add_bool(kAddEosKey, true);
 }
 
 }  // namespace tern

@@ -466,4 +466,15 @@ std::string format_hf_config(const ModelConfig& c, bool packed, std::string_view
   return json_text(json, 2) + "\n";
 }
 
+std::string format_hf_generation(std::string_view source, int bos, const std::vector<int32_t>& eos) {
+  constexpr std::string_view kWhere = "generation_config.json";
+  if (source.empty()) source = R"({"do_sample": true})";
+  check_depth(source, kWhere);
+  nlohmann::ordered_json json = parse_ordered_json_object(source, kWhere);
+  if (bos >= 0) json["bos_token_id"] = bos;
+  // Every id that ends a text: config.json has room for one.
+  if (!eos.empty()) json["eos_token_id"] = eos;
+  return json_text(json, 2) + "\n";
+}
+
 }  // namespace tern

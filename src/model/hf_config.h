@@ -41,6 +41,10 @@ Pooling parse_hf_pooling(std::string_view text, std::string_view where);
 std::string format_hf_pooling(Pooling pooling, size_t dim);
 std::string format_hf_modules();
 
+// generation_config.json: `source`, that of the model's own directory, empty when it has none, with these tokens in
+// place of its own. bos is -1 and eos empty when unknown.
+std::string format_hf_generation(std::string_view source, int bos, const std::vector<int32_t>& eos);
+
 // Whether the text is a JSON object with a value at that key.
 bool has_key(std::string_view json_text, const char* key);
 

@@ -43,7 +43,9 @@ LoadedModel load_model(const std::filesystem::path& path, Threads& threads, cons
   LoadedModel loaded;
   loaded.source = stored.source;
   loaded.name = stored.name;
+  loaded.has_masters = stored.has_masters;
   loaded.embedding = stored.embedding;
+  loaded.generation_config = stored.generation_config;
   std::future<LoadedText> loading_text = start_loading_text(stored, text, threads);
   loaded.chat_template = stored.read_chat_template();
   loaded.model = load_stored(stored, choose_form, threads);

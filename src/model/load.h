@@ -17,10 +17,9 @@ namespace tern {
 // Which hidden states make a text's vector. In a causal model only the last one has seen the whole text.
 enum class Pooling : uint8_t { kLast, kMean, kFirst };
 
-// What a file says about embedding texts.
+// What a file says about embedding texts, besides its vocabulary's add_eos.
 struct EmbeddingHints {
   std::optional<Pooling> pooling;
-  bool add_eos = false;  // whether a text ends with the token that ends texts
   bool operator==(const EmbeddingHints&) const = default;
 };
 
@@ -30,8 +29,10 @@ struct LoadedModel {
   std::optional<Tokenizer> tokenizer;        // the same as it encodes, when load_model() was asked for it
   std::optional<std::string> chat_template;  // when the source holds one
   EmbeddingHints embedding;
-  std::string name;    // general.name, or the file's
-  std::string source;  // "gguf", "hf", "run" (a training directory), "llama2c"
+  std::string generation_config;  // a Hugging Face directory's generation_config.json; empty without
+  std::string name;               // general.name, or the file's
+  std::string source;             // "gguf", "hf", "run" (a training directory), "llama2c"
+  bool has_masters = false;       // whether the source holds master weights: save_hf_masters() takes it
 };
 
 // How a model holds what it computes with; nothing of it changes what a file says.
@@ -61,6 +62,9 @@ Vocabulary load_vocabulary(const std::filesystem::path& path);
 inline constexpr const char* kRunConfigFile = "run.json";
 inline constexpr const char* kCheckpointFile = "checkpoint.safetensors";
 inline constexpr const char* kTokenizerFile = "tokenizer.json";
+
+// Inside a Hugging Face directory.
+inline constexpr const char* kGenerationFile = "generation_config.json";
 
 // The configuration in a checkpoint's metadata, and the name of a tensor's masters in it.
 inline constexpr const char* kCheckpointConfigKey = "config";

@@ -48,6 +48,11 @@ void check_form(const TensorSpec& spec, const NamedTensor& tensor, HfLinears lin
   }
 }
 
+// transformers computes a scale in f32 and keeps it in the type of the masters. Binary masters are tern's alone.
+MasterScale scale_of_masters(WeightKind kind, DType type) {
+  return kind == WeightKind::kBinary || type == DType::kBF16 ? MasterScale::kBFloat16 : MasterScale::kFloat32;
+}
+
 bool same_content(const NamedTensor& a, const NamedTensor& b) {
   return a.type == b.type && a.shape == b.shape &&
          std::equal(a.data.begin(), a.data.end(), b.data.begin(), b.data.end());
@@ -119,16 +124,23 @@ StoredModel open_hf(const std::filesystem::path& path) {
     const std::string name = hf_name(spec, hf.names);
     const NamedTensor* tensor = directory.find(name);
     if (tensor == nullptr) fail("expected a tensor {}, there is none", quote(name));
-    StoredTensor found{*tensor, std::nullopt, false};
+    StoredTensor found{*tensor};
     found.offset = hf_norm_offset(spec, hf.names);
     if (spec.is_linear()) check_form(spec, *tensor, hf.linears);
     if (spec.is_linear() && hf.linears == HfLinears::kPacked) {
       found.packed_scale = packed_scale(directory, *tensor, hf.scale_multiplies);
     }
+    if (spec.is_linear() && hf.linears == HfLinears::kMasters) {
+      found.masters = scale_of_masters(hf.model.weights, tensor->type);
+    }
     return found;
   };
+  stored.has_masters = hf.linears == HfLinears::kMasters;
   stored.read_chat_template = [path] { return read_hf_chat_template(path); };
   stored.named_ids = hf.token_ids;
+  if (std::filesystem::exists(path / kGenerationFile)) {
+    stored.generation_config = read_file(path / kGenerationFile);
+  }
   if (std::filesystem::exists(path / kPoolingFile)) {
     stored.embedding.pooling = parse_hf_pooling(read_file(path / kPoolingFile), (path / kPoolingFile).string());
   }

@@ -33,8 +33,11 @@ StoredModel open_run(const std::filesystem::path& path) {
   stored.find = [&file](const TensorSpec& spec) {
     const NamedTensor* tensor = file.find(master_name(spec));
     if (tensor == nullptr) fail("expected a tensor '{}', there is none", master_name(spec));
-    return StoredTensor{*tensor, std::nullopt, false};
+    StoredTensor found{*tensor};
+    if (spec.is_linear()) found.masters = MasterScale::kBFloat16;
+    return found;
   };
+  stored.has_masters = stored.config.weights != WeightKind::kFull;
   stored.is_known = [](const NamedTensor&) { return true; };  // moments and counters besides
   stored.files = std::move(owned);
   return stored;

@@ -288,6 +288,7 @@ void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& th
   check_ternary_type(stored.tensor);
   const Buffer<float> values = read_matrix(spec, stored, head_dim, threads);
   const MatView<const float> matrix = values.mat(spec.rows, spec.cols);
+  if (stored.masters) return repack_linear(matrix, threads, linear, *stored.masters);
   if (load_exact_trits(matrix, threads, linear.ternary)) {
     linear.ternary.scale *= stored.scale;
     return;

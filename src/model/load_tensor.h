@@ -16,13 +16,15 @@ namespace tern {
 struct StoredTensor {
   NamedTensor tensor;
   // Hugging Face packed uint8 (out/4, in): what multiplies the trits.
-  std::optional<float> packed_scale;
+  std::optional<float> packed_scale = std::nullopt;
   // Rows of q and k in GGUF's "llama" order, where rotary pairs are neighbours, instead of half a head apart.
   bool neighbour_rope = false;
   // GGUF's separate scale of a ternary matrix, which multiplies what the tensor itself says.
   float scale = 1.0f;
   // Added to each number of a norm: Gemma's files hold gains less 1.
   float offset = 0.0f;
+  // Of a linear layer's master weights: they become trits by absmean, whatever numbers they are, with this scale.
+  std::optional<MasterScale> masters = std::nullopt;
 };
 
 // The one number of a scale's tensor; Error naming it unless it is finite and above 0.
@@ -43,7 +45,7 @@ void check_ternary_type(const NamedTensor& tensor);
 
 // Checks the stored shape and packs the tensor into its place in the model. For a linear layer of a
 // ternary or binary model: trits (TQ1_0, TQ2_0, I2_S, packed uint8) are taken as they are; real numbers that are all
-// -g, 0 or +g are trits with the scale g; other real numbers are master weights and are quantized as training does it.
+// -g, 0 or +g are trits with the scale g; master weights, and other real numbers, are quantized as training does it.
 // Error naming the tensor for a shape or type that does not fit, or numbers that are not finite; those of rows that
 // stay in the file are load_tensors()' to check.
 void load_tensor(const TensorSpec& spec, const StoredTensor& stored, Threads& threads, Model& model);

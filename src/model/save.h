@@ -19,6 +19,7 @@ struct SaveOptions {
   const Vocabulary* vocabulary = nullptr;  // null: no tokenizer
   std::optional<std::string> chat_template = std::nullopt;
   EmbeddingHints embedding_hints = {};
+  std::string generation_config = {};                  // Hugging Face: as LoadedModel has it
   std::string name = "model";                          // GGUF: general.name
   std::optional<DType> embedding_type = std::nullopt;  // GGUF: of embedding and head
   uint64_t shard_bytes = kDefaultShardBytes;           // Hugging Face
@@ -40,9 +41,12 @@ void save_gguf(const Model& model, const std::filesystem::path& path, const Save
 // kBF16, kF32).
 void save_hf(const Model& model, const std::filesystem::path& path, const SaveOptions& options);
 
-// The same from the master weights of a training directory, as f32 or bf16, for a ternary model with quantization_mode
-// "online": what transformers quantizes at load, and what can be trained further.
-void save_hf_masters(const std::filesystem::path& run, const std::filesystem::path& path, const SaveOptions& options);
+// The same from the master weights of a training directory or of a Hugging Face directory that holds them, as f32, f16
+// or bf16, with quantization_mode "online": what transformers quantizes at load, and what can be trained further. In
+// f32 each ternary matrix is multiplied by its scale in tern over its gamma (master_with_scale), so that programs that
+// do not round gamma to bf16 compute with the same scale.
+void save_hf_masters(const std::filesystem::path& source, const std::filesystem::path& path, const SaveOptions& options,
+                     Threads& threads);
 
 // A full model with its linear layers ternarized by absmean, without training: the comparison that the paper argues
 // against.

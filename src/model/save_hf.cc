@@ -1,17 +1,12 @@
 #include <algorithm>
 
-#include <fmt/ranges.h>
-
 #include "base/error.h"
 #include "base/file.h"
-#include "formats/safetensors.h"
-#include "model/checkpoint_check.h"
 #include "model/hf_config.h"
 #include "model/load.h"
-#include "model/load_tensor.h"
 #include "model/save.h"
 #include "model/save_tensor.h"
-#include "quant/dequantize.h"
+#include "model/stored_model.h"
 #include "template/hf_template.h"
 #include "tensor/float16.h"
 #include "tokenizer/hf_json.h"
@@ -36,10 +31,10 @@ void write_side_files(const ModelConfig& config, bool packed, DType type, const 
                       const SaveOptions& options) {
   const Vocabulary* vocabulary = options.vocabulary;
   int bos = -1;
-  int eos = -1;
+  std::vector<int32_t> eos_ids;
   if (vocabulary != nullptr) {
     bos = vocabulary->bos_id.value_or(-1);
-    eos = vocabulary->eos_ids.empty() ? -1 : vocabulary->eos_ids[0];
+    eos_ids = vocabulary->eos_ids;
     write_hf_tokenizer(*vocabulary, path / kTokenizerFile);
     std::string tokenizer_config = format_hf_tokenizer_config(*vocabulary);
     if (options.chat_template) {
@@ -47,17 +42,14 @@ void write_side_files(const ModelConfig& config, bool packed, DType type, const 
     }
     write_file(path / "tokenizer_config.json", tokenizer_config);
   }
-  std::string generation = "{\n";
-  if (bos >= 0) generation += fmt::format("  \"bos_token_id\": {},\n", bos);
-  // Every id that ends a text: config.json has room for one.
-  if (eos >= 0) generation += fmt::format("  \"eos_token_id\": [{}],\n", fmt::join(vocabulary->eos_ids, ", "));
-  write_file(path / "generation_config.json", generation + "  \"do_sample\": true\n}\n");
+  write_file(path / kGenerationFile, format_hf_generation(options.generation_config, bos, eos_ids));
   if (options.embedding_hints.pooling) {
     make_directories(path / "1_Pooling");
     write_file(path / "1_Pooling/config.json", format_hf_pooling(*options.embedding_hints.pooling, config.dim));
     write_file(path / "modules.json", format_hf_modules());
   }
-  write_file(path / "config.json", format_hf_config(config, packed, torch_dtype(type), bos, eos));
+  write_file(path / "config.json",
+             format_hf_config(config, packed, torch_dtype(type), bos, eos_ids.empty() ? -1 : eos_ids[0]));
 }
 
 // A training directory is a model already: with these files beside its own it would be two.
@@ -83,6 +75,40 @@ DType real_type(const Model& model, const HfNames& names) {
     }
   }
   return DType::kBF16;
+}
+
+// The numbers of a master matrix as other programs should see them: see save_hf_masters().
+void fit_to_scale(const StoredTensor& stored, Threads& threads, MatView<float> values) {
+  const float gamma = linear_gamma(values, threads);
+  const float scale = master_scale(gamma, *stored.masters);
+  threads.for_ranges(values.rows, 1, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) {
+      for (float& value : values.row_view(r)) value = master_with_scale(value, gamma, scale);
+    }
+  });
+}
+
+OutputTensor stored_master(const StoredModel& source, const TensorSpec& spec, const HfNames& names, DType type,
+                           Threads& threads) {
+  OutputTensor out;
+  out.name = hf_name(spec, names);
+  out.type = type;
+  out.shape = spec.shape();
+  const bool fits = spec.is_linear() && source.config.weights == WeightKind::kTernary && type == DType::kF32;
+  out.produce = [&source, &threads, spec, type, fits, less = hf_norm_offset(spec, names)](const ByteSink& sink) {
+    const StoredTensor stored = source.find(spec);
+    Buffer<float> values = read_numbers(spec, stored, source.config.head_dim, threads);
+    if (fits) fit_to_scale(stored, threads, values.mat(spec.rows, spec.cols));
+    std::vector<std::byte> bytes;
+    for (size_t r = 0; r < spec.rows; ++r) {
+      const VecView<float> row = values.mat(spec.rows, spec.cols).row_view(r);
+      for (float& value : row) value -= less;
+      bytes.clear();
+      append_numbers(row, type, bytes);
+      sink(bytes);
+    }
+  };
+  return out;
 }
 
 }  // namespace
@@ -117,32 +143,20 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
   write_side_files(config, packed, real, path, options);
 }
 
-void save_hf_masters(const std::filesystem::path& run, const std::filesystem::path& path, const SaveOptions& options) {
+void save_hf_masters(const std::filesystem::path& source, const std::filesystem::path& path, const SaveOptions& options,
+                     Threads& threads) {
   const DType type = options.type;
   check_real(type);
-  const SafetensorsFile file(run / kCheckpointFile);
-  const ModelConfig config = checked_config(file);
+  const StoredModel stored = open_model(source);
+  const ModelConfig& config = stored.config;
+  const HfNames names = hf_names_for(config);
+  format_hf_config(config, false, torch_dtype(type), -1, -1);
   std::vector<OutputTensor> tensors;
   for (const TensorSpec& spec : model_tensors(config)) {
-    const NamedTensor* master = file.find(master_name(spec));
-    if (master == nullptr) fail("{}: expected a tensor '{}', there is none", file.name(), master_name(spec));
-    with_context(file.name(), [&] { check_stored_shape(spec, StoredTensor{*master, std::nullopt, false}); });
-    OutputTensor out;
-    out.name = hf_name(spec);
-    // Embedding and head enter the forward pass in bf16, so that is what other programs should see.
-    out.type = spec.is_norm() ? DType::kF32 : spec.is_linear() ? type : DType::kBF16;
-    out.shape = spec.shape();
-    out.produce = [master, spec, stored = out.type](const ByteSink& sink) {
-      std::vector<float> row(spec.cols);
-      std::vector<std::byte> bytes;
-      for (size_t r = 0; r < spec.rows; ++r) {
-        dequantize(*master, r, row);
-        bytes.clear();
-        append_numbers(row, stored, bytes);
-        sink(bytes);
-      }
-    };
-    tensors.push_back(std::move(out));
+    with_context(stored.where, [&] { check_stored_shape(spec, stored.find(spec)); });
+    // What stays real enters the forward pass in the source's own type, so that is what other programs should see.
+    const DType own = spec.is_norm() ? DType::kF32 : spec.is_linear() ? type : stored.dense_type;
+    tensors.push_back(stored_master(stored, spec, names, own, threads));
   }
   make_model_directory(path);
   write_hf_weights(path, tensors, options.shard_bytes);

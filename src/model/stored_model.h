@@ -30,7 +30,9 @@ struct StoredModel {
   std::function<bool(const NamedTensor&)> is_known;
   std::function<std::optional<Vocabulary>()> read_vocabulary;
   std::function<std::optional<std::string>()> read_chat_template = [] { return std::nullopt; };
+  bool has_masters = false;  // whether the linear layers are what training changes, rather than what it makes of it
   EmbeddingHints embedding;
+  std::string generation_config;
   // Token ids that the configuration names, with the keys they stand at.
   std::vector<std::pair<std::string, int64_t>> named_ids;
   std::variant<std::unique_ptr<MappedFile>, std::unique_ptr<GgufFile>, std::unique_ptr<HfDirectory>,

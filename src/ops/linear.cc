@@ -7,7 +7,6 @@
 
 #include "base/profile.h"
 #include "ops/product_ranges.h"
-#include "quant/absmean.h"
 
 namespace tern {
 namespace {
@@ -186,13 +185,14 @@ Moments matrix_moments(MatView<const float> weights, Threads& threads) {
   return total;
 }
 
-void pack_trits(WeightKind kind, MatView<const float> weights, Threads& threads, TernaryMatrix& matrix) {
+void pack_trits(WeightKind kind, MatView<const float> weights, MasterScale rounding, Threads& threads,
+                TernaryMatrix& matrix) {
   const Moments moments = matrix_moments(weights, threads);
   matrix.allocate();
   const size_t count = weights.rows * weights.cols;
   const float gamma = absmean_gamma(moments.sum_abs, count);
   const auto mean = static_cast<float>(moments.sum / static_cast<double>(count));
-  matrix.scale = stored_scale(gamma);
+  matrix.scale = master_scale(gamma, rounding);
   threads.for_ranges(weights.rows, kTriplePanel, [&](size_t begin, size_t end) {
     std::vector<int8_t> trits(weights.cols);
     matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
@@ -234,13 +234,17 @@ Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threa
   return linear;
 }
 
-void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear) {
+void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear, MasterScale rounding) {
   assert(weights.rows == linear.outputs() && weights.cols == linear.inputs());
   if (linear.kind == WeightKind::kFull) {
     repack_dense(weights, threads, linear.dense);
   } else {
-    pack_trits(linear.kind, weights, threads, linear.ternary);
+    pack_trits(linear.kind, weights, rounding, threads, linear.ternary);
   }
+}
+
+float linear_gamma(MatView<const float> weights, Threads& threads) {
+  return absmean_gamma(matrix_moments(weights, threads).sum_abs, weights.rows * weights.cols);
 }
 
 void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix) {

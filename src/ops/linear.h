@@ -10,6 +10,7 @@
 
 #include "base/threads.h"
 #include "ops/matrix.h"
+#include "quant/absmean.h"
 #include "tensor/buffer.h"
 #include "tensor/view.h"
 
@@ -66,8 +67,12 @@ struct LinearInput {
 // Packs real weights for the forward pass: ternary by absmean, binary by sign, full by rounding to bf16.
 Linear make_linear(WeightKind kind, MatView<const float> weights, Threads& threads);
 // The same into an existing layer of the same shape and kind (once an optimizer step).
-void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear);
+void repack_linear(MatView<const float> weights, Threads& threads, Linear& linear,
+                   MasterScale rounding = MasterScale::kBFloat16);
 void repack_dense(MatView<const float> weights, Threads& threads, DenseMatrix& matrix);
+
+// The gamma that repack_linear() makes trits by.
+float linear_gamma(MatView<const float> weights, Threads& threads);
 
 // The quantizer of all int8 activations: x (N, cols) into the first N rows.
 void quantize_rows(MatView<const float> x, Threads& threads, QuantizedRows& rows);

@@ -13,6 +13,25 @@ float absmean_gamma(double sum_abs, size_t count) {
 
 float stored_scale(float gamma) { return round_to_bfloat16(gamma); }
 
+float master_scale(float gamma, MasterScale rounding) {
+  const float rounded = stored_scale(gamma);
+  // The smallest gamma says nothing about the weights: none of another scale has it.
+  if (rounding == MasterScale::kBFloat16 || gamma <= kMinScale) return rounded;
+  constexpr float kSumError = 0x1p-20f;  // of sums in f32, in any order
+  return std::fabs(rounded - gamma) <= kSumError * gamma ? rounded : gamma;
+}
+
+float master_with_scale(float weight, float gamma, float scale) {
+  if (scale == gamma || gamma <= kMinScale) return weight;
+  constexpr float kTie = 0.5f;
+  constexpr float kMargin = 0x1p-18f;
+  const float scaled = std::fabs(
+      static_cast<float>(static_cast<double>(weight) * static_cast<double>(scale) / static_cast<double>(gamma)));
+  const float decided = ternarize(weight, gamma) == 0 ? std::min(scaled, (kTie - kMargin) * scale)
+                                                      : std::max(scaled, (kTie + kMargin) * scale);
+  return std::copysign(decided, weight);
+}
+
 float absmean_gamma(MatView<const float> weights) {
   double sum = 0;
   for (size_t r = 0; r < weights.rows; ++r) {

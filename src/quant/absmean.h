@@ -18,6 +18,19 @@ float absmean_gamma(double sum_abs, size_t count);
 // it exactly (a bfloat16 >= 1e-5 is a multiple of 2^-24, the finest step of f16).
 float stored_scale(float gamma);
 
+// How the scale of master weights follows from gamma.
+enum class MasterScale : uint8_t {
+  kBFloat16,  // stored_scale(): tern's training, and masters that others keep in bf16, where they round it too
+  kFloat32,   // gamma itself, as others compute with masters in f32; a bfloat16 within 2^-20 of it, and the smallest
+              // scale, are meant as stored_scale()
+};
+float master_scale(float gamma, MasterScale rounding);
+
+// A weight of a matrix with this gamma for one whose gamma is `scale` within float rounding, so that who does not round
+// it computes with the scale that tern rounded it to. The trit stays: weights nearer to a tie than 2^-18 of the scale,
+// which others' sums might turn over, move that far away.
+float master_with_scale(float weight, float gamma, float scale);
+
 // mean |w| over the whole matrix, summed in double.
 float absmean_gamma(MatView<const float> weights);
 

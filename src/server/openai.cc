@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -136,11 +137,9 @@ void parse_options(const Fields& fields, const ApiLimits& limits, GenerationOpti
   fields.number("temperature", 0, 100, sampling.temperature);
   fields.number("top_p", 0, 1, sampling.top_p);
   if (sampling.top_p == 0) sampling.top_p = std::numeric_limits<float>::min();  // the best token alone
-  if (const Json* top_k = fields.find("top_k"); top_k != nullptr && *top_k == -1) {
-    sampling.top_k = 0;  // vLLM's "all"
-  } else {
-    fields.number("top_k", 0, 1e9, sampling.top_k);
-  }
+  auto top_k = static_cast<int64_t>(sampling.top_k);
+  fields.number("top_k", -1, 1e9, top_k);
+  sampling.top_k = static_cast<size_t>(std::max(top_k, int64_t{0}));  // -1 is vLLM's "all"
   fields.number("min_p", 0, 1, sampling.min_p);
   fields.number("repetition_penalty", 0.01, 100, sampling.repetition_penalty);
   fields.number("repeat_penalty", 0.01, 100, sampling.repetition_penalty);

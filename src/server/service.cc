@@ -437,8 +437,7 @@ struct Service::Parts {
     for (const Prompt& input : parsed.inputs) {
       if (const auto* text = std::get_if<std::string>(&input)) {
         texts.push_back(tokenizer.encode(*text, tokenizer.add_bos(), false));
-        if (loaded.embedding.add_eos && !tokenizer.eos_ids().empty())
-          texts.back().push_back(tokenizer.eos_ids().front());
+        if (const std::optional<int32_t> end = tokenizer.embedding_end()) texts.back().push_back(*end);
       } else {
         texts.push_back(known_tokens(input, "input"));
       }

@@ -210,7 +210,7 @@ Value Interpreter::call(const Value& callee, const Arguments& arguments) {
     case Object::Type::kBuiltin:
       return with_context(std::string(object.name), [&] { return object.builtin(*this, object.self, arguments); });
     case Object::Type::kMacro:
-      return with_context(std::string(object.name), [&] { return call_macro(object, arguments); });
+      return call_named_macro(object, arguments);
     case Object::Type::kJoiner:
       return object.index++ == 0 ? Value::view("") : object.self;
     case Object::Type::kLoop:
@@ -219,6 +219,17 @@ Value Interpreter::call(const Value& callee, const Arguments& arguments) {
   if (object.statement == nullptr) fail("loop: expected a loop that is 'recursive' to call, this one is not");
   const Value items = iterable(bind(arguments, {"iterable"}, 1)[0], heap_);
   return captured([&] { execute_for(*object.statement, items, object.level + 1, *object.scope); });
+}
+
+// An error of a macro that calls itself is not one at each level: the name stands once before the reason.
+Value Interpreter::call_named_macro(const Object& macro, const Arguments& arguments) {
+  try {
+    return call_macro(macro, arguments);
+  } catch (const Error& error) {
+    if (std::find(failed_macros_.begin(), failed_macros_.end(), macro.name) != failed_macros_.end()) throw;
+    failed_macros_.push_back(macro.name);
+    throw Error(fmt::format("{}: {}", macro.name, error.what()));
+  }
 }
 
 Value Interpreter::call_macro(const Object& macro, const Arguments& arguments) {

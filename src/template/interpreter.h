@@ -105,6 +105,7 @@ class Interpreter {
   Arguments evaluate_arguments(const Expr& expr, Scope& scope);
   List evaluate_all(const Expr& expr, Scope& scope);
   Value call(const Value& callee, const Arguments& arguments);
+  Value call_named_macro(const Object& macro, const Arguments& arguments);
   Value call_macro(const Object& macro, const Arguments& arguments);
   Value loop_attribute(Object& loop, std::string_view name);
 
@@ -125,7 +126,8 @@ class Interpreter {
   std::deque<Scope> scopes_;
   std::deque<Object> objects_;
   Text* out_ = nullptr;
-  Value body_;  // what ExprKind::kBody stands for
+  std::vector<std::string_view> failed_macros_;  // that an error has passed through, the inner ones first
+  Value body_;                                   // what ExprKind::kBody stands for
   size_t line_ = 0;
   size_t depth_ = 0;
 };

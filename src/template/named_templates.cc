@@ -54,6 +54,13 @@ std::optional<std::string> find_named_template(std::string_view name) {
   return std::nullopt;
 }
 
+std::string name_of_template(std::string_view source) {
+  for (const NamedTemplate& known : kTemplates) {
+    if (known.source == source) return std::string(known.name);
+  }
+  return is_faulty_bitnet_template(source) ? "faulty" : "own";
+}
+
 std::string template_names() {
   std::string names;
   for (const NamedTemplate& known : kTemplates) names += (names.empty() ? "" : ", ") + std::string(known.name);

@@ -9,6 +9,8 @@ namespace tern {
 
 // The template called `name`: bitnet, chatml, falcon3, llama2, llama3, plain, qwen. Empty for another name.
 std::optional<std::string> find_named_template(std::string_view name);
+// What a model's template is called: the name of one of these, "own", or "faulty" (is_faulty_bitnet_template).
+std::string name_of_template(std::string_view source);
 // "bitnet, chatml, ...".
 std::string template_names();
 

@@ -13,9 +13,9 @@
 namespace tern {
 
 // `side_files` name BOS and EOS (hf_side_files.h); the token that the post-processor's template puts first is BOS
-// before what the names of added tokens suggest, and add_bos is whether there is one. Without a template add_bos is
-// false unless tokenizer_config says otherwise. Error ("model.vocab: ...: expected ..., it is ...") for anything
-// malformed, inconsistent or not supported.
+// before what the names of added tokens suggest, and add_bos is whether there is one; the one that it puts last is the
+// first EOS, with add_eos. Without a template add_bos is false unless tokenizer_config says otherwise. Error
+// ("model.vocab: ...: expected ..., it is ...") for anything malformed, inconsistent or not supported.
 Vocabulary parse_hf_tokenizer(std::string_view tokenizer_json, const HfSideFiles& side_files = {});
 
 // Reads tokenizer.json (`path` is the file or its directory) and, if they exist, the two files beside it.
@@ -26,7 +26,7 @@ Vocabulary read_hf_tokenizer(const std::filesystem::path& path);
 std::string format_hf_tokenizer(const Vocabulary& vocabulary);
 void write_hf_tokenizer(const Vocabulary& vocabulary, const std::filesystem::path& path);
 
-// The tokenizer_config.json that goes with it: BOS, EOS, add_bos_token.
+// The tokenizer_config.json that goes with it: BOS, EOS, add_bos_token, add_eos_token.
 std::string format_hf_tokenizer_config(const Vocabulary& vocabulary);
 
 }  // namespace tern

@@ -39,6 +39,7 @@ class HfReader {
   std::vector<std::string> read_merges(const json& merges) const;
   void read_post_processor(const json& processor);
   void read_template(const json& processor);
+  int32_t template_token(const json& step) const;  // the special token that a template's step names
 
   const json& root_;
   Vocabulary vocabulary_;
@@ -165,20 +166,35 @@ void HfReader::read_post_processor(const json& processor) {
   }
 }
 
+int32_t HfReader::template_token(const json& step) const {
+  constexpr std::string_view kWhere = "post_processor.single";
+  const std::string& name = expect_text(require(expect_object(step["SpecialToken"], kWhere), "id", kWhere), kWhere);
+  const std::optional<int32_t> id = added_token_id(vocabulary_, name);
+  if (!id) fail("{}: expected an added token, {} is none", kWhere, quote(name));
+  return *id;
+}
+
 void HfReader::read_template(const json& processor) {
   constexpr std::string_view kWhere = "post_processor.single";
   const json& single = expect_array(require(processor, "single", "post_processor"), kWhere);
   has_template_ = true;
-  if (single.size() == 1 && single[0].is_object() && single[0].contains("Sequence")) return;
-  const bool puts_one_first = single.size() == 2 && single[0].is_object() && single[0].contains("SpecialToken") &&
-                              single[1].is_object() && single[1].contains("Sequence");
-  if (!puts_one_first)
-    fail("{}: expected at most one special token, before the text; there are {} steps", kWhere, single.size());
-  const json& special = expect_object(single[0]["SpecialToken"], kWhere);
-  const std::string& name = expect_text(require(special, "id", kWhere), kWhere);
-  vocabulary_.bos_id = added_token_id(vocabulary_, name);
-  if (!vocabulary_.bos_id) fail("{}: expected an added token, {} is none", kWhere, quote(name));
-  vocabulary_.add_bos = true;
+  const auto holds = [&](size_t step, const char* what) {
+    return step < single.size() && single[step].is_object() && single[step].contains(what);
+  };
+  const size_t before = holds(0, "SpecialToken") ? 1 : 0;
+  const size_t after = holds(before + 1, "SpecialToken") ? 1 : 0;
+  if (!holds(before, "Sequence") || single.size() != before + 1 + after) {
+    fail("{}: expected the text with at most one special token before and after it; there are {} steps", kWhere,
+         single.size());
+  }
+  if (before > 0) {
+    vocabulary_.bos_id = template_token(single.front());
+    vocabulary_.add_bos = true;
+  }
+  if (after > 0) {
+    vocabulary_.eos_ids = {template_token(single.back())};
+    vocabulary_.add_eos = true;
+  }
 }
 
 }  // namespace

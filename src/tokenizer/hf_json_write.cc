@@ -115,20 +115,27 @@ ordered_json decoder(const Vocabulary& vocabulary) {
   return {{"type", "Sequence"}, {"decoders", steps}};
 }
 
-// BOS before a text, and before both texts of a pair.
+// BOS before a text and EOS behind a text to embed, around both texts of a pair.
 ordered_json post_processor(const Vocabulary& vocabulary) {
-  if (!vocabulary.add_bos || !vocabulary.bos_id) return nullptr;
-  const std::string name = token_text(vocabulary, *vocabulary.bos_id);
-  const auto special = [&](int type) { return ordered_json{{"SpecialToken", {{"id", name}, {"type_id", type}}}}; };
-  const auto text = [](const char* which, int type) {
-    return ordered_json{{"Sequence", {{"id", which}, {"type_id", type}}}};
+  const bool begins = vocabulary.add_bos && vocabulary.bos_id;
+  if (!begins && !vocabulary.add_eos) return nullptr;
+  ordered_json tokens = ordered_json::object();
+  const auto append_special = [&](int32_t id, int type, ordered_json& steps) {
+    const std::string name = token_text(vocabulary, id);
+    steps.push_back({{"SpecialToken", {{"id", name}, {"type_id", type}}}});
+    tokens[name] = {{"id", name}, {"ids", ordered_json::array({id})}, {"tokens", ordered_json::array({name})}};
   };
-  const ordered_json token = {
-      {"id", name}, {"ids", ordered_json::array({*vocabulary.bos_id})}, {"tokens", ordered_json::array({name})}};
-  return {{"type", "TemplateProcessing"},
-          {"single", ordered_json::array({special(0), text("A", 0)})},
-          {"pair", ordered_json::array({special(0), text("A", 0), special(1), text("B", 1)})},
-          {"special_tokens", {{name, token}}}};
+  const auto append_text = [&](const char* which, int type, ordered_json& steps) {
+    if (begins) append_special(*vocabulary.bos_id, type, steps);
+    steps.push_back({{"Sequence", {{"id", which}, {"type_id", type}}}});
+    if (vocabulary.add_eos) append_special(vocabulary.eos_ids[0], type, steps);
+  };
+  ordered_json single = ordered_json::array();
+  append_text("A", 0, single);
+  ordered_json pair = ordered_json::array();
+  append_text("A", 0, pair);
+  append_text("B", 1, pair);
+  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", tokens}};
 }
 
 ordered_json added_tokens(const Vocabulary& vocabulary) {
@@ -221,6 +228,7 @@ void write_hf_tokenizer(const Vocabulary& vocabulary, const std::filesystem::pat
 
 std::string format_hf_tokenizer_config(const Vocabulary& vocabulary) {
   ordered_json config = {{"add_bos_token", vocabulary.add_bos}};
+  if (vocabulary.add_eos) config["add_eos_token"] = true;
   if (vocabulary.bos_id) config["bos_token"] = token_text(vocabulary, *vocabulary.bos_id);
   if (!vocabulary.eos_ids.empty()) config["eos_token"] = token_text(vocabulary, vocabulary.eos_ids[0]);
   config["clean_up_tokenization_spaces"] = false;

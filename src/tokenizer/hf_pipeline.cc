@@ -165,6 +165,14 @@ void read_metaspace(const json& step, Vocabulary& vocabulary) {
   vocabulary.split = flag(step, "split", true, kWhere) ? SplitRule::kSpaces : SplitRule::kNone;
 }
 
+// Gemma's only step, whose normalizer has left no space that it could cut at.
+bool cuts_behind_spaces(const json& step) {
+  constexpr std::string_view kWhere = "pre_tokenizer.Split";
+  return type_of(step, "pre_tokenizer step") == "Split" && is_string_pattern(step, " ", kWhere) &&
+         expect_text(require(step, "behavior", kWhere), kWhere) == "MergedWithPrevious" &&
+         !flag(step, "invert", false, kWhere);
+}
+
 void read_pre_tokenizer(const json& root, const Normalizer& normalizer, Vocabulary& vocabulary) {
   const std::vector<const json*> steps = steps_of(root, "pre_tokenizer", "pretokenizers");
   const auto is_byte_level = [](const json* step) { return type_of(*step, "pre_tokenizer step") == "ByteLevel"; };
@@ -176,7 +184,8 @@ void read_pre_tokenizer(const json& root, const Normalizer& normalizer, Vocabula
     return;
   }
   vocabulary.algorithm = TokenAlgorithm::kCharBpe;
-  if (normalizer.marks_spaces && steps.empty()) {
+  const bool cuts_nothing = steps.empty() || (steps.size() == 1 && cuts_behind_spaces(*steps[0]));
+  if (normalizer.marks_spaces && cuts_nothing) {
     vocabulary.space_prefix = normalizer.puts_mark_first ? SpacePrefix::kEach : SpacePrefix::kNone;
     vocabulary.split = SplitRule::kNone;
   } else if (!normalizer.marks_spaces && steps.size() == 1 && type_of(*steps[0], "pre_tokenizer step") == "Metaspace") {

@@ -131,10 +131,17 @@ void apply_side_files(const HfSideFiles& side_files, std::optional<bool> add_bos
   const std::optional<int32_t> named = side_token(vocabulary, tokenizer_config, "eos_token");
   if (named && std::count(eos.begin(), eos.end(), *named) == 0) eos.push_back(*named);
   if (eos.empty()) eos = known_eos;
+  // A template that ends texts to embed says by which token.
+  if (vocabulary.add_eos) {
+    std::erase(eos, known_eos.front());
+    eos.insert(eos.begin(), known_eos.front());
+  }
   for (std::string_view name : kEosNames) {
     const std::optional<int32_t> known = eos.empty() ? added_token_id(vocabulary, name) : std::nullopt;
     if (known) eos.push_back(*known);
   }
+  const bool config_adds_eos = flag(tokenizer_config, "add_eos_token", false, "tokenizer_config.json");
+  vocabulary.add_eos = vocabulary.add_eos || (config_adds_eos && !eos.empty());
   if (add_bos && vocabulary.bos_id) {
     vocabulary.add_bos = flag(tokenizer_config, "add_bos_token", *add_bos, "tokenizer_config.json");
   }

@@ -171,6 +171,11 @@ Tokenizer::~Tokenizer() = default;
 Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
+std::optional<int32_t> Tokenizer::embedding_end() const {
+  if (!vocabulary().add_eos) return std::nullopt;
+  return eos_ids().front();
+}
+
 std::vector<int32_t> Tokenizer::encode(std::string_view text, bool add_bos, bool parse_special) const {
   std::vector<int32_t> ids;
   if (add_bos && bos_id()) ids.push_back(*bos_id());

@@ -50,6 +50,8 @@ class Tokenizer {
   bool is_eos(int32_t id) const;
   // Whether texts begin with BOS by default: what to pass as encode's `add_bos`.
   bool add_bos() const { return vocabulary().add_bos; }
+  // What a text to embed ends with. Prompts and documents do not, whatever the vocabulary says of texts to embed.
+  std::optional<int32_t> embedding_end() const;
   // Whether `id` is a control or unknown token, which text output leaves out.
   bool is_special(int32_t id) const;
   // The id of the token whose bytes are `name`; of several, the special one.

@@ -212,6 +212,8 @@ void validate(const Vocabulary& vocabulary) {
   if (vocabulary.unk_id) check_id(vocabulary, *vocabulary.unk_id, "unk");
   for (int32_t id : vocabulary.eos_ids) check_id(vocabulary, id, "eos");
   if (vocabulary.add_bos && !vocabulary.bos_id) fail("tokenizer: add_bos: expected a bos token, there is none");
+  if (vocabulary.add_eos && vocabulary.eos_ids.empty())
+    fail("tokenizer: add_eos: expected an eos token, there is none");
   if (vocabulary.algorithm == TokenAlgorithm::kSpm && !vocabulary.merges.empty()) {
     fail("tokenizer: expected no merges in a vocabulary with scores, there are {}", vocabulary.merges.size());
   }

@@ -85,6 +85,7 @@ struct Vocabulary {
   std::vector<int32_t> eos_ids;  // every id that ends a text; the first is the one to write
   std::optional<int32_t> unk_id;
   bool add_bos = false;  // whether encoders put bos_id first by default
+  bool add_eos = false;  // whether a text to embed ends with eos_ids[0]
 };
 
 // The name of the special token of vocabularies made by tern: it begins and ends documents.

@@ -159,7 +159,7 @@ class ChatTest(unittest.TestCase):
         tern("convert", self.dir / "m.gguf", self.dir / "named.gguf", "--name", "stories")
         self.assertEqual(json.loads(tern("info", self.dir / "named.gguf", "--json")[0])["name"], "stories")
         self.assertIn("--name x: only for GGUF files", error("convert", self.dir / "m.gguf", self.dir / "no", "--name", "x"))
-        self.assertTrue(json.loads(tern("info", self.dir / "plain.gguf", "--json")[0])["chat_template"])
+        self.assertEqual(json.loads(tern("info", self.dir / "plain.gguf", "--json")[0])["chat_template"], "plain")
         self.assertEqual(len(json.loads(tern("chat", "-m", self.dir / "plain.gguf", "--json", stdin=b"a\n")[0])["turns"]), 1)
         self.assertIn("--chat-template: expected a file or one of", error("convert", self.dir / "run", self.dir / "no.gguf", "--chat-template", "nowhere"))
         self.assertFalse((self.dir / "no.gguf").exists())
@@ -182,6 +182,17 @@ class ChatTest(unittest.TestCase):
         out, err = tern("chat", "-m", self.dir / "faulty", "-n", 3, "--json", stdin=b"hi\n")
         self.assertIn("'bitnet' is used instead", err)
         self.assertEqual(json.loads(out)["turns"][0]["prompt_tokens"], len("User: hi<|eot_id|>Assistant: "))
+        # It is shown, and what is converted does without it.
+        template_of = lambda model: json.loads(tern("info", self.dir / model, "--json")[0])["chat_template"]
+        self.assertEqual(template_of("faulty"), "faulty")
+        self.assertRegex(error("info", self.dir / "faulty", "--check"), "faulty: 1 problem")
+        _, err = tern("convert", self.dir / "faulty", self.dir / "mended.gguf")
+        self.assertIn("'bitnet' is used instead", err)
+        self.assertEqual(template_of("mended.gguf"), "bitnet")
+        (self.dir / "own.jinja").write_text(config["chat_template"])
+        _, err = tern("convert", self.dir / "faulty", self.dir / "asked.gguf", "--chat-template", self.dir / "own.jinja")
+        self.assertNotIn("bitnet", err)
+        self.assertEqual(template_of("asked.gguf"), "faulty")
 
     # --- The terminal. ---
 

@@ -204,7 +204,7 @@ TEST_F(DamagedRun, ACheckpointWhoseConfigurationDoesNotFitIsAnError) {
     metadata[kChecksumKey] = checkpoint_checksum(file.tensors(), metadata);
     write_safetensors(run_ / kCheckpointFile, tensors, metadata);  // a new file; `file` stays the old one
     expect_error([&] { load_model(run_, threads_); }, part);
-    expect_error([&] { save_hf_masters(run_, directory_ / "hf", {.type = DType::kF32}); }, part);
+    expect_error([&] { save_hf_masters(run_, directory_ / "hf", {.type = DType::kF32}, threads_); }, part);
     EXPECT_THROW(resume_training(run_, {}, threads_), Error);
     EXPECT_FALSE(std::filesystem::exists(directory_ / "hf"));
   };

@@ -36,7 +36,7 @@ std::vector<Exported> export_all(const TemporaryDirectory& directory, Threads& t
   save_hf(loaded.model, directory / "hf", {.vocabulary = vocabulary});
   list.push_back({full ? "hf bf16" : "hf packed", directory / "hf"});
   if (!full) {
-    save_hf_masters(run, directory / "hf-masters", {.type = DType::kF32, .vocabulary = vocabulary});
+    save_hf_masters(run, directory / "hf-masters", {.type = DType::kF32, .vocabulary = vocabulary}, threads);
     list.push_back({"hf f32 masters", directory / "hf-masters"});
   }
   return list;

@@ -160,8 +160,18 @@ TEST_F(GgufHostileModel, TokenListsOfAnotherLength) {
   }
 }
 
-// CVE-2025-49847: a token's length was cast to 32 bits with a sign. CVE-2025-52566: the number of tokens of a text as
-// well.
+// CVE-2025-52566: the number of a text's tokens was cast to 32 bits with a sign and compared with the room for them.
+// Here the room is made by the tokens.
+TEST_F(GgufHostileModel, CVE_2025_52566_TextsOfMoreTokensThanTheContext) {
+  const LoadedModel loaded = load({});
+  const Tokenizer tokenizer(*loaded.vocabulary);
+  const std::string text(size_t{5} << 20, 'x');
+  const std::vector<int32_t> ids = tokenizer.encode(text, true, true);
+  EXPECT_GT(ids.size(), 1000 * loaded.model.config.context);
+  EXPECT_TRUE(tokenizer.decode(ids, false).ends_with(text));
+}
+
+// CVE-2025-49847: a token's length was cast to 32 bits with a sign.
 TEST_F(GgufHostileModel, CVE_2025_49847_LongTokens) {
   const GgufFile file(folder_ / "good.gguf");
   std::vector<std::string> tokens = file.strings("tokenizer.ggml.tokens");

@@ -13,6 +13,7 @@
 #include "model/stored_model.h"
 #include "support/models.h"
 #include "support/paths.h"
+#include "tokenizer/basic_vocabularies.h"
 
 namespace tern::test {
 namespace {
@@ -85,10 +86,67 @@ TEST_P(HfFamily, SurvivesEveryFormatToTheLastBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HfFamily,
-                         testing::Values("2b4t_packed", "2b4t_early", "2b4t_masters", "1bitllm", "llama3_158",
-                                         "falcon3_158", "llama_f32", "llama_f16", "llama_bf16_sharded",
+                         testing::Values("2b4t_packed", "2b4t_early", "2b4t_masters", "2b4t_masters_f32", "1bitllm",
+                                         "llama3_158", "falcon3_158", "llama_f32", "llama_f16", "llama_bf16_sharded",
                                          "qwen3_embedding", "gemma3_embedding", "qwen3_f32", "gemma3_f32"),
                          [](const auto& family) { return "m" + std::string(family.param); });
+
+// Masters are written from masters, in their own type and in f32: the same trits and scales.
+TEST(HfFamilies, MastersBecomeMasters) {
+  const TemporaryDirectory directory;
+  Threads threads(2);
+  for (const char* family : {"2b4t_masters", "2b4t_masters_f32", "1bitllm", "qwen3_embedding", "gemma3_embedding"}) {
+    const Expected expected = expected_of(family);
+    const LoadedModel loaded = load_model(golden_directory(family), threads);
+    EXPECT_TRUE(loaded.has_masters) << family;
+    const std::vector<float> logits = logits_of(loaded.model, expected.tokens, threads);
+    const DType own = open_model(golden_directory(family)).find(model_tensors(loaded.model.config)[2]).tensor.type;
+    for (const DType type : {own, DType::kF32}) {
+      const std::filesystem::path path = directory / fmt::format("{}-{}", family, dtype_info(type).name);
+      save_hf_masters(golden_directory(family), path, {.type = type}, threads);
+      EXPECT_EQ(logits_of(load_model(path, threads).model, expected.tokens, threads), logits) << path;
+    }
+  }
+}
+
+// The scale that tern rounds to bf16 is the gamma of the f32 masters that it writes, for programs that do not round.
+TEST(HfFamilies, MastersInF32HaveTheScaleForGamma) {
+  const TemporaryDirectory directory;
+  Threads threads(1);
+  save_hf_masters(golden_directory("2b4t_masters"), directory / "f32", {.type = DType::kF32}, threads);
+  const StoredModel stored = open_model(directory / "f32");
+  const LoadedModel loaded = load_model(directory / "f32", threads);
+  for (const TensorSpec& spec : model_tensors(loaded.model.config)) {
+    if (!spec.is_linear()) continue;
+    const Buffer<float> values = read_numbers(spec, stored.find(spec), loaded.model.config.head_dim, threads);
+    const float gamma = absmean_gamma(values.mat(spec.rows, spec.cols));
+    EXPECT_NEAR(gamma / loaded.model.weights.linear(spec).ternary.scale, 1, 0x1p-20);
+  }
+}
+
+// What others say of generating text stays; the tokens are the tokenizer's.
+TEST(HfFamilies, GenerationConfigurationsStay) {
+  EXPECT_EQ(format_hf_generation("", 1, {2, 3}),
+            "{\n  \"do_sample\": true,\n  \"bos_token_id\": 1,\n  \"eos_token_id\": [\n    2,\n    3\n  ]\n}\n");
+  const TemporaryDirectory directory;
+  Threads threads(1);
+  const std::filesystem::path copy = copy_golden("llama_f32", directory);
+  write_file(copy / kGenerationFile, R"({"temperature": 0.6, "max_length": 4096, "eos_token_id": [7], "top_p": 0.9})");
+  const LoadedModel loaded = load_model(copy, threads);
+  Vocabulary vocabulary = byte_vocabulary();
+  vocabulary.eos_ids = {5, 9};
+  for (const Vocabulary* written :
+       {static_cast<const Vocabulary*>(nullptr), static_cast<const Vocabulary*>(&vocabulary)}) {
+    save_hf(loaded.model, directory / "out",
+            {.type = DType::kF32, .vocabulary = written, .generation_config = loaded.generation_config});
+    nlohmann::json expected = {{"temperature", 0.6}, {"max_length", 4096}, {"eos_token_id", {7}}, {"top_p", 0.9}};
+    if (written != nullptr) expected["eos_token_id"] = {5, 9};
+    if (written != nullptr) expected["bos_token_id"] = *vocabulary.bos_id;
+    EXPECT_EQ(nlohmann::json::parse(read_file(directory / "out" / kGenerationFile)), expected);
+  }
+  expect_error([] { format_hf_generation("[1]", -1, {}); }, "generation_config.json");
+  expect_error([] { format_hf_generation(std::string(100000, '['), -1, {}); }, "nested deeper");
+}
 
 // Falcon-E's "prequantized" revisions: masters whose configuration says nothing of quantization.
 TEST(HfFamilies, MastersWithoutAQuantizationConfigAreTernarizedOnRequest) {
@@ -107,19 +165,28 @@ TEST(HfFamilies, MastersWithoutAQuantizationConfigAreTernarizedOnRequest) {
 }
 
 // What a file says of embedding texts goes the way through GGUF and back, and so does the graph.
-TEST(HfFamilies, EmbeddingModelsKeepTheirPooling) {
+TEST(HfFamilies, EmbeddingModelsKeepWhatTheySayOfTexts) {
   const TemporaryDirectory directory;
   Threads threads(1);
+  Vocabulary vocabulary;  // of fewer tokens than the embedding has rows
+  vocabulary.tokens = {{.bytes = "a"}, {.bytes = " "}, {.bytes = "</s>", .type = TokenType::kControl}};
+  vocabulary.eos_ids = {2};
   for (const char* family : {"qwen3_embedding", "gemma3_embedding"}) {
     const LoadedModel loaded = load_model(golden_directory(family), threads);
     EXPECT_TRUE(loaded.model.config.input_norms && loaded.model.config.tied_head) << family;
     EXPECT_EQ(loaded.embedding, EmbeddingHints()) << family;
     for (const Pooling pooling : {Pooling::kLast, Pooling::kMean, Pooling::kFirst}) {
-      const EmbeddingHints hints{pooling, true};
-      save_gguf(loaded.model, directory / "model.gguf", {.embedding_hints = hints});
-      EXPECT_EQ(load_model(directory / "model.gguf", threads).embedding, hints) << family;
-      save_hf(loaded.model, directory / "hf", {.embedding_hints = hints});
-      EXPECT_EQ(load_model(directory / "hf", threads).embedding.pooling, pooling) << family;
+      const EmbeddingHints hints{pooling};
+      vocabulary.add_eos = pooling != Pooling::kMean;
+      save_gguf(loaded.model, directory / "model.gguf", {.vocabulary = &vocabulary, .embedding_hints = hints});
+      const LoadedModel gguf = load_model(directory / "model.gguf", threads);
+      save_hf(gguf.model, directory / "hf", {.vocabulary = &*gguf.vocabulary, .embedding_hints = gguf.embedding});
+      const LoadedModel hf = load_model(directory / "hf", threads);
+      for (const LoadedModel* again : {&gguf, &hf}) {
+        EXPECT_EQ(again->embedding, hints) << family;
+        EXPECT_EQ(again->vocabulary->add_eos, vocabulary.add_eos) << family;
+        EXPECT_EQ(again->vocabulary->eos_ids, vocabulary.eos_ids) << family;
+      }
     }
   }
   expect_error([] { parse_hf_pooling(R"({"pooling_mode_max_tokens": true})", "p"); },

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/linear_testing.h"
@@ -250,6 +251,32 @@ TEST(RepackLinear, EqualsANewLayer) {
     LinearInput input = input_of(kind, random_matrix(4, 37, 16));
     EXPECT_TRUE(same_bits(forward_of(make_linear(kind, w.view(), threads), input, 4, threads),
                           forward_of(linear, input, 4, threads)));
+  }
+}
+
+// What is exported in f32 for programs that do not round gamma: read back it is the layer that was trained.
+TEST(MasterWeights, FittedToTheirScaleAreTheSameLayer) {
+  Threads threads(2);
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    const size_t rows = 1 + seed % 37, cols = 1 + seed * 7 % 130;
+    Matrix masters = random_matrix(rows, cols, seed, std::exp2(static_cast<double>(seed % 23) - 18.0));
+    // Numbers at and beside ties, which rounding would turn over.
+    const float tie = 0.5f * linear_gamma(masters.view(), threads);
+    masters.values[0] = tie;
+    masters.values[masters.values.size() / 2] = std::nextafter(tie, 1.0f);
+    if (seed % 50 == 0) std::fill(masters.values.begin(), masters.values.end(), 0.0f);
+    const Linear trained = make_linear(WeightKind::kTernary, masters.view(), threads);
+    const float gamma = linear_gamma(masters.view(), threads);
+    for (float& w : masters.values) w = master_with_scale(w, gamma, master_scale(gamma, MasterScale::kBFloat16));
+    if (gamma > kMinScale) {
+      EXPECT_NEAR(linear_gamma(masters.view(), threads) / trained.ternary.scale, 1, 0x1p-20);
+    }
+    Linear read = make_linear(WeightKind::kTernary, masters.view(), threads);
+    for (const MasterScale rounding : {MasterScale::kBFloat16, MasterScale::kFloat32}) {
+      repack_linear(masters.view(), threads, read, rounding);
+      EXPECT_EQ(read.ternary.scale, trained.ternary.scale) << seed;
+      EXPECT_TRUE(std::ranges::equal(read.ternary.panels, trained.ternary.panels)) << seed;
+    }
   }
 }
 

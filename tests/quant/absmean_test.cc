@@ -81,6 +81,32 @@ TEST(Absmean, TinyMatricesHaveTheSmallestScale) {
   EXPECT_EQ(ternarize(tiny.values[0], kMinScale), 0);
 }
 
+TEST(Absmean, OthersMastersKeepGammaUnlessABFloat16IsMeant) {
+  const float rounded = 0.078125f, between = rounded * 1.001f;
+  EXPECT_EQ(master_scale(between, MasterScale::kBFloat16), rounded);
+  EXPECT_EQ(master_scale(between, MasterScale::kFloat32), between);
+  EXPECT_EQ(master_scale(kMinScale, MasterScale::kFloat32), stored_scale(kMinScale));
+  EXPECT_EQ(master_scale(std::nextafter(rounded, 1.0f), MasterScale::kFloat32), rounded);
+}
+
+TEST(Absmean, MastersForAScaleKeepTheirSignAndTheirSideOfATie) {
+  const float gamma = 0.1234567f, scale = stored_scale(gamma);
+  const float tie = 0.5f * gamma;
+  for (const float near :
+       {tie, std::nextafter(tie, 0.0f), std::nextafter(tie, 1.0f), tie * 0.999998f, tie * 1.000002f}) {
+    for (const float weight : {near, -near}) {
+      const float master = master_with_scale(weight, gamma, scale);
+      EXPECT_EQ(ternarize(master, scale), ternarize(weight, gamma)) << weight;
+      EXPECT_GT(std::fabs(std::fabs(master / scale) - 0.5f), 0x1p-19f) << weight;
+      EXPECT_NEAR(master, weight * (scale / gamma), scale * 0x1p-16f);
+    }
+  }
+  EXPECT_EQ(master_with_scale(0.3f, gamma, scale), static_cast<float>(0.3f * (double{scale} / double{gamma})));
+  EXPECT_EQ(master_with_scale(tie, gamma, gamma), tie);
+  EXPECT_EQ(master_with_scale(0.0f, gamma, scale), 0.0f);
+  EXPECT_EQ(master_with_scale(1e-6f, kMinScale, stored_scale(kMinScale)), 1e-6f);
+}
+
 TEST(Absmax, TinyRowsAreScaledByTheSmallestMaximum) {
   const std::vector<float> x{1e-6f, 0.0f, -6e-6f};
   std::vector<int8_t> q(3);

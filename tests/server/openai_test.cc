@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "tokenizer/basic_vocabularies.h"
@@ -101,6 +103,22 @@ TEST(ParseCompletion, NamesTheWrongField) {
            {R"({"prompt": "a", "user": {}})", "user"},
            {R"({"prompt": "a", "presence_penalty": 3})", "presence_penalty"}}) {
     EXPECT_EQ(refused_completion(body), field) << body;
+  }
+}
+
+// CVE-2026-21869: a negative integer of a request (n_discard) became an offset into the cache.
+TEST(ParseCompletion, CVE_2026_21869_IntegersOutOfRange) {
+  for (const char* field : {"n", "best_of", "max_tokens", "n_predict", "logprobs", "top_k"}) {
+    for (const char* number : {"-2", "-2147483649", "-9223372036854775808", "18446744073709551615", "1e300"}) {
+      const std::string body = fmt::format(R"({{"prompt": "a", "{}": {}}})", field, number);
+      EXPECT_EQ(refused_completion(body.c_str()), field) << body;
+    }
+  }
+  for (const char* number : {"-1", "-2147483649", "2147483648", "18446744073709551615", "1e300"}) {
+    for (const char* field : {"prompt", "stop_token_ids"}) {
+      const std::string body = fmt::format(R"({{"prompt": "a", "{}": [{}]}})", field, number);
+      EXPECT_EQ(refused_completion(body.c_str()), field) << body;
+    }
   }
 }
 

@@ -89,6 +89,17 @@ TEST(HostileTemplates, EndlessWorkEnds) {
   EXPECT_NE(error_of("{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}").find("levels"), std::string::npos);
 }
 
+// However deep macros call each other, each is named once.
+TEST(HostileTemplates, ErrorsOfMacrosThatCallThemselvesAreShort) {
+  const std::string one = error_of("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}");
+  EXPECT_EQ(one.find("f: "), one.rfind("f: ")) << one;
+  const std::string reason = "{{ raise_exception('because') }}";
+  EXPECT_NE(error_of("{% macro f(x) %}{% if x %}{{ g(x - 1) }}{% endif %}" + reason +
+                     "{% endmacro %}{% macro g(x) %}{{ f(x) }}{% endmacro %}{{ g(20) }}")
+                .find("line 1: g: f: "),
+            std::string::npos);
+}
+
 TEST(HostileTemplates, MemoryIsBounded) {
   const std::vector<std::string> sources = {
       "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 1000000000000 }}",

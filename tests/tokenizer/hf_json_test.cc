@@ -97,9 +97,48 @@ TEST(HfJson, TemplatePutsBosFirst) {
   EXPECT_EQ(sequence.bos_id, 4);
   const std::string message = message_after([&](json& file) {
     file["post_processor"] = template_step;
-    file["post_processor"]["single"].push_back(template_step["single"][0]);
+    file["post_processor"]["single"].insert(file["post_processor"]["single"].begin(), template_step["single"][0]);
   });
   EXPECT_NE(message.find("post_processor.single"), std::string::npos);
+}
+
+// As embedding models have it: the token behind the text is what ends texts to embed.
+TEST(HfJson, TemplatePutsEosLast) {
+  const json end = json::parse(R"({"SpecialToken": {"id": "<x>", "type_id": 0}})");
+  const json text = json::parse(R"({"Sequence": {"id": "A", "type_id": 0}})");
+  const json begin = json::parse(R"({"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}})");
+  const auto with_steps = [](const json& steps, json& file) {
+    file["post_processor"] = {{"type", "TemplateProcessing"}, {"single", steps}, {"pair", json::array()}};
+  };
+  for (const bool has_bos : {false, true}) {
+    json file = small_file();
+    with_steps(has_bos ? json{begin, text, end} : json{text, end}, file);
+    const Vocabulary vocabulary =
+        parse_hf_tokenizer(file.dump(), {R"({"eos_token": "ab"})", R"({"eos_token_id": [1, 5]})"});
+    EXPECT_EQ(vocabulary.add_bos, has_bos);
+    EXPECT_TRUE(vocabulary.add_eos);
+    EXPECT_EQ(vocabulary.eos_ids, (std::vector<int32_t>{5, 1, 3}));
+    EXPECT_EQ(Tokenizer(vocabulary).embedding_end(), 5);
+    const Vocabulary again = parse_hf_tokenizer(format_hf_tokenizer(vocabulary));
+    EXPECT_EQ(again.add_bos, has_bos);
+    EXPECT_TRUE(again.add_eos);
+    EXPECT_EQ(again.eos_ids, std::vector<int32_t>{5});
+    // What is encoded does not end with it: it may be a prompt.
+    EXPECT_EQ(Tokenizer(vocabulary).encode("ab", true, true).back(), 3);
+  }
+  for (const json& steps : {json{end, begin}, json{text, text}, json{text, end, end}, json{begin, begin, text}}) {
+    const std::string message = message_after([&](json& file) { with_steps(steps, file); });
+    EXPECT_NE(message.find("post_processor.single: expected the text"), std::string::npos) << message;
+  }
+}
+
+TEST(HfJson, TheConfigurationMayAskForEosToo) {
+  const std::string file = small_file().dump();
+  const Vocabulary vocabulary = parse_hf_tokenizer(file, {R"({"eos_token": "ab", "add_eos_token": true})", ""});
+  EXPECT_EQ(Tokenizer(vocabulary).embedding_end(), 3);
+  EXPECT_EQ(Tokenizer(parse_hf_tokenizer(file, {R"({"eos_token": "ab"})", ""})).embedding_end(), std::nullopt);
+  EXPECT_FALSE(parse_hf_tokenizer(file, {R"({"add_eos_token": true})", ""}).add_eos);
+  EXPECT_NE(format_hf_tokenizer_config(vocabulary).find("\"add_eos_token\": true"), std::string::npos);
 }
 
 TEST(HfJson, SideFilesNameBosAndEos) {
@@ -138,6 +177,8 @@ TEST(HfJson, WrittenFilesComeBackWhole) {
   all.back().split_regex = "[\"\\\\]+|\\s+";
   all.push_back(all[2]);
   all.back().add_bos = true;
+  all.push_back(all.back());
+  all.back().add_eos = true;
   for (const Vocabulary& source : all) {
     const std::string file = format_hf_tokenizer(source);
     const Vocabulary result = parse_hf_tokenizer(file);
@@ -145,6 +186,7 @@ TEST(HfJson, WrittenFilesComeBackWhole) {
     EXPECT_EQ(result.bos_id, source.bos_id);
     EXPECT_EQ(result.eos_ids, source.eos_ids);
     EXPECT_EQ(result.add_bos, source.add_bos);
+    EXPECT_EQ(result.add_eos, source.add_eos);
     EXPECT_EQ(format_hf_tokenizer(result), file);
     EXPECT_EQ(parse_hf_tokenizer(file, {format_hf_tokenizer_config(source), ""}).bos_id, source.bos_id);
   }

@@ -45,6 +45,7 @@ class Family:
     shards: int = 1
     reference_only: bool = False  # transformers has no class for it
     quantization: Optional[Dict[str, Any]] = field(default=None)
+    free: bool = False  # masters whose gamma no bf16 holds
     bare: bool = False  # BitNet's embedding models: no head, no "model.", a norm in each linear layer
 
     @property
@@ -84,6 +85,7 @@ def families() -> Dict[str, Family]:
         "2b4t_packed": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {**auto, "quantization_mode": "offline"}}, "multiplies", norms=sub_norms),
         "2b4t_early": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {"quant_method": "bitnet", "offline_quantization": True}}, "multiplies", norms=sub_norms, quantization={**auto, "quantization_mode": "offline"}),
         "2b4t_masters": Family({**shape(32, 48, 4, 2, 64), **bitnet, "quantization_config": {**auto, "quantization_mode": "online"}}, "masters", norms=sub_norms),
+        "2b4t_masters_f32": Family({**shape(32, 48, 4, 2, 64), **bitnet, "torch_dtype": "float32", "quantization_config": {**auto, "quantization_mode": "online"}}, "masters", torch.float32, norms=sub_norms, free=True),
         "1bitllm": Family({**shape(40, 52, 4, 4, 66), **llama, "architectures": ["BitnetForCausalLM"], "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": True, "torch_dtype": "float16", "weight_bits": 1, "input_bits": 8, "pad_token_id": 3}, "masters", torch.float16, ("self_attn.inner_attn_ln", "mlp.ffn_layernorm"), reference_only=True),
         "llama3_158": Family({**shape(32, 48, 4, 1, 64), **llama, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "is_bitnet_config": True, "quantization_config": {"quant_method": "bitnet", "modules_to_not_convert": None}, "torch_dtype": "bfloat16"}, "divides", shards=2),
         "falcon3_158": Family({**shape(32, 48, 2, 1, 64, head_dim=16), **llama, "rms_norm_eps": 1e-6, "rope_theta": 1000042.0, "is_bitnet_config": True, "quantization_config": {"quant_method": "bitnet", "modules_to_not_convert": ["lm_head"]}, "torch_dtype": "bfloat16"}, "divides"),
@@ -103,6 +105,16 @@ def grid_matrix(rng: np.random.Generator, rows: int, cols: int) -> Tuple[torch.T
         if 0 < abs(k[i]) + step < 256:
             k[i] += step if k[i] >= 0 else -step
     return torch.from_numpy(k.reshape(rows, cols) / 1024.0).float(), mean / 1024.0
+
+
+def free_matrix(rng: np.random.Generator, rows: int, cols: int) -> Tuple[torch.Tensor, float]:
+    """Normal numbers none of which is near a tie, with the gamma that transformers computes, between two bf16."""
+    while True:
+        master = torch.from_numpy(rng.normal(0, 0.05, (rows, cols))).float()
+        gamma = master.abs().mean()
+        ratio = master.abs() / gamma
+        if abs(float(gamma.bfloat16()) / float(gamma) - 1) > 1e-3 and float((ratio - 0.5).abs().min()) > 1e-5:
+            return master, float(gamma)
 
 
 def pack(trits: torch.Tensor) -> torch.Tensor:
@@ -145,7 +157,7 @@ def draw(family: Family, rng: np.random.Generator) -> Tuple[Weights, Weights]:
             if family.form == "real":
                 put(name, rng.normal(0, cols**-0.5, (rows, cols)))
                 continue
-            master, gamma = grid_matrix(rng, rows, cols)
+            master, gamma = free_matrix(rng, rows, cols) if family.free else grid_matrix(rng, rows, cols)
             trits = (master / gamma).round().clamp(-1, 1)
             if family.form == "masters":
                 stored[name], real[name] = master.to(family.dtype), trits * gamma

@@ -104,6 +104,7 @@ def small_tokenizers():
         "llama2": char_tokenizer(legacy, None),
         "llama2-first": char_tokenizer(None, metaspace("first", False)),
         "metaspace": char_tokenizer(None, metaspace("always", True)),
+        "gemma": char_tokenizer(normalizers.Replace(" ", MARK), pre_tokenizers.Split(" ", "merged_with_previous")),
         "no-bytes": char_tokenizer(normalizers.Replace(" ", MARK), None, has_bytes=False),
     }
 
@@ -114,7 +115,7 @@ def corpus():
 
 def train(name, texts):
     tokenizer, trainer = small_tokenizers()[name]
-    if "llama2" in name or name == "no-bytes":  # a text is one word there: train on words
+    if "llama2" in name or name in ("gemma", "no-bytes"):  # a text is one word there: train on words
         texts = [" " + word for text in texts for word in text.split()]
     tokenizer.train_from_iterator(texts, trainer)
     if tokenizer.token_to_id("<0x41>") is not None:  # bytes are tokens of the model, not added ones
