@@ -187,7 +187,7 @@ TEST_F(GgufTypes, FullModelsInTypesOfOthersAreRead) {
     EXPECT_EQ(rows_of(loaded.model.weights.layers[0].up.dense), values_of(up));
     EXPECT_EQ(rows_of(loaded.model.weights.token_embedding), values_of(embedding));
     EXPECT_EQ(describe_model(folder_ / "others.gguf", threads_).tensor_types[std::string(dtype_info(type).name)], 2u);
-    if (type != DType::kQ4_0) expect_error([&] { save(model, type); }, "expected tq1_0, tq2_0, i2_s, f16");
+    if (type != DType::kQ4_0) expect_error([&, type = type] { save(model, type); }, "expected tq1_0, tq2_0, i2_s, f16");
   }
 }
 
