@@ -9,7 +9,7 @@ using Edge = Grammar::Edge;
 
 constexpr size_t kMostWords = size_t{1} << 22;  // 4 bytes each
 constexpr size_t kMostPlaces = 4096;            // of a state
-constexpr size_t kMostSeen = size_t{1} << 16;   // on the way to a state
+constexpr size_t kMostSeen = 4 * kMostPlaces;   // on the way to a state
 constexpr size_t kMostWork = size_t{1} << 20;   // places seen between two calls of tidy()
 constexpr uint32_t kDeepest = 2048;             // frames
 

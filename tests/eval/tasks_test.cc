@@ -16,6 +16,7 @@
 #include "support/errors.h"
 #include "support/models.h"
 #include "support/paths.h"
+#include "support/sanitized.h"
 #include "support/temporary_directory.h"
 #include "tokenizer/basic_vocabularies.h"
 
@@ -144,6 +145,7 @@ class RealTasks : public testing::TestWithParam<RealTask> {
     if (name == "winogrande") adapt("winogrande/dev.jsonl", read_file(data_path("eval/winogrande/dev.noqid.jsonl")));
     if (name == "boolq") adapt("boolq/val.jsonl", boolq_lines());
     if (name != "hellaswag") return;
+    if (kSanitized) GTEST_SKIP() << "ten thousand questions, under sanitizers";
     const std::string packed = data_path("eval/hellaswag/hellaswag_val_full.txt.bz2");
     const std::string text = output_of("bzip2 -dc '" + packed + "'");
     if (text.empty()) GTEST_SKIP() << "bzip2 does not unpack " << packed;

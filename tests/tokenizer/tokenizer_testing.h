@@ -20,7 +20,7 @@
 namespace tern {
 
 // Bytes of a text that what takes quadratic time would not get through.
-inline constexpr size_t kLongText = size_t{1} << (kSanitized ? 15 : 19);
+inline constexpr size_t kLongText = size_t{1} << (kSanitized ? 15 : 18);
 
 // For tests that need files from the data folder: skips the test when one is missing.
 #define TERN_REQUIRE_DATA(name)                                                                      \
