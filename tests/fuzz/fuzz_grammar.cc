@@ -1,5 +1,6 @@
 // libFuzzer: whatever a grammar or a JSON schema says, it compiles or is an Error, and what the first lets pass of the
 // input's own bytes can be gone on from. The input is schema when it begins with '{'.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -20,8 +21,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     GrammarMatcher matcher(grammar);
     GrammarMatcher::State state = matcher.start();
     if (state == GrammarMatcher::kNowhere) std::abort();
-    // Always the byte of the input that may come, or else the first that may.
-    for (size_t i = 0; i < size + 50 && matcher.can_go_on(state); ++i) {
+    // Always the byte of the input that may come, or else the first that may. Ambiguous grammars take some milliseconds a
+    // byte here, so not many.
+    constexpr size_t kMostBytes = 100;
+    for (size_t i = 0; i < std::min(size + 50, kMostBytes) && matcher.can_go_on(state); ++i) {
       GrammarMatcher::State next = matcher.next(state, size > 0 ? data[i % size] : uint8_t{0});
       for (unsigned byte = 0; byte < 256 && next == GrammarMatcher::kNowhere; ++byte) {
         next = matcher.next(state, static_cast<uint8_t>(byte));
