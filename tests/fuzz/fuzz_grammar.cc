@@ -21,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     GrammarMatcher matcher(grammar);
     GrammarMatcher::State state = matcher.start();
     if (state == GrammarMatcher::kNowhere) std::abort();
-    // Always the byte of the input that may come, or else the first that may. Ambiguous grammars take some milliseconds a
-    // byte here, so not many.
+    // Always the byte of the input that may come, or else the first that may. Ambiguous grammars take some milliseconds
+    // a byte here, so not many.
     constexpr size_t kMostBytes = 100;
     for (size_t i = 0; i < std::min(size + 50, kMostBytes) && matcher.can_go_on(state); ++i) {
       GrammarMatcher::State next = matcher.next(state, size > 0 ? data[i % size] : uint8_t{0});
