@@ -34,12 +34,13 @@ struct Batcher::Sequence {
       : request(&request_), choice(choice_), tokens(request_.options.prompt), sampler(sampling) {}
 
   // The filter is made when it is needed: of what waits there may be much.
-  void sample(std::span<const float> row) {
+  // `left`: tokens that may still come.
+  void sample(std::span<const float> row, size_t left) {
     const BatchRequest& options = request->options;
     std::span<const uint64_t> allowed;
     if (options.format.grammar != nullptr) {
       if (!filter) filter.emplace(options.format, options.stop_tokens, row.size());
-      allowed = filter->allowed();
+      allowed = filter->allowed(left);
     }
     const bool none =
         !allowed.empty() && std::all_of(allowed.begin(), allowed.end(), [](uint64_t word) { return word == 0; });
@@ -98,6 +99,13 @@ void Batcher::check(const BatchRequest& options) const {
          options.prompt.size(), options.max_tokens, pages_for(most, options_.page_size), pool_.pages());
   }
   check_tokens(options.prompt, model_.config.vocab);
+  if (options.format.grammar != nullptr && options.max_tokens > 0) {
+    const auto least = TokenFilter(options.format, options.stop_tokens, model_.config.vocab).tokens_to_end();
+    if (least && *least > most_tokens(options)) {
+      fail("the shortest answer of this form takes {} tokens, max_tokens and the context leave {}", *least,
+           most_tokens(options));
+    }
+  }
   validate(options.sampling);
 }
 
@@ -387,6 +395,15 @@ void Batcher::finish_prompt(Sequence& sequence) {
   keep(sequence);  // for the other choices
 }
 
+// The last token of a full context is not read.
+size_t Batcher::most_tokens(const BatchRequest& options) const {
+  return std::min(options.max_tokens, context_ + 1 - options.prompt.size());
+}
+
+size_t Batcher::tokens_left(const Sequence& sequence) const {
+  return most_tokens(sequence.request->options) - (sequence.tokens.size() - sequence.prompt_size());
+}
+
 // The next token of every sequence that has been read to its end.
 void Batcher::sample(MatView<const float> logits) {
   std::vector<Sequence*> ready;
@@ -396,7 +413,7 @@ void Batcher::sample(MatView<const float> logits) {
   threads_.for_ranges(ready.size(), 1, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i) {
       Sequence& sequence = *ready[i];
-      sequence.sample(logits.row_view(sequence.first_logits + sequence.logits - 1));
+      sequence.sample(logits.row_view(sequence.first_logits + sequence.logits - 1), tokens_left(sequence));
     }
   });
 }

@@ -75,8 +75,8 @@ class Batcher {
   Batcher(const Model& model, const Options& options, Threads& threads);
   ~Batcher();
 
-  // Error for an empty prompt, tokens outside the vocabulary, options out of range, or a request that the context or
-  // all pages could not hold. From any thread.
+  // Error for an empty prompt, tokens outside the vocabulary, options out of range, a request that the context or all
+  // pages could not hold, or an answer whose format takes more tokens than it may have. From any thread.
   void check(const BatchRequest& request) const;
   // Takes what check() lets pass. Requests begin in the order they came.
   uint64_t add(BatchRequest request);
@@ -122,6 +122,8 @@ class Batcher {
   void build_batch();
   void score_prompt(Sequence& sequence, MatView<const float> logits);
   void finish_prompt(Sequence& sequence);
+  size_t most_tokens(const BatchRequest& options) const;
+  size_t tokens_left(const Sequence& sequence) const;
   void sample(MatView<const float> logits);
   void accept(Sequence& sequence);
   void end(Sequence& sequence, BatchEnd reason);

@@ -1,7 +1,10 @@
 #include "infer/grammar.h"
 
 #include <algorithm>
+#include <functional>
+#include <queue>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -54,6 +57,7 @@ class Compiler {
     sort_edges();
     refuse_endless();
     refuse_left_recursion();
+    find_ways_to_end();
     mark_last_calls();
     set_byte_classes();
     return std::move(grammar_);
@@ -233,6 +237,49 @@ class Compiler {
       rule = *std::find_if(calls[rule].begin(), calls[rule].end(), [&](uint32_t called) { return open[called] > 0; });
     }
     fail("grammar: rule {} calls itself before it took a character (left recursion)", quote(tree_.rules[rule].name));
+  }
+
+  // Dijkstra's search from all ends backwards, where a call costs what its rule does (Knuth 1977, A generalization of
+  // Dijkstra's algorithm). The ways lead to nodes found earlier, so they are finite.
+  void find_ways_to_end() {
+    std::vector<uint32_t>& cost = grammar_.bytes_to_end;
+    cost.assign(grammar_.nodes(), Grammar::kFar);
+    grammar_.way_to_end.assign(grammar_.nodes(), Grammar::kNoEdge);
+    std::vector<std::vector<uint32_t>> before(grammar_.nodes());  // edges that wait for a node
+    for (uint32_t i = 0; i < grammar_.edges.size(); ++i) {
+      const Edge& edge = grammar_.edges[i];
+      before[edge.to].push_back(i);
+      if (edge.kind == Edge::Kind::kCall) before[edge.rule].push_back(i);
+    }
+    std::vector<uint32_t> origin(grammar_.edges.size());
+    for (uint32_t node = 0; node < grammar_.nodes(); ++node) {
+      std::fill(origin.begin() + grammar_.first_edge[node], origin.begin() + grammar_.first_edge[node + 1], node);
+    }
+    std::vector<bool> done(grammar_.nodes());
+    using Entry = std::pair<uint32_t, uint32_t>;  // cost, node
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> open;
+    for (uint32_t node = 0; node < grammar_.nodes(); ++node) {
+      if (!grammar_.ends[node]) continue;
+      cost[node] = 0;
+      open.emplace(0, node);
+    }
+    while (!open.empty()) {
+      const uint32_t node = open.top().second;
+      open.pop();
+      if (done[node]) continue;
+      done[node] = true;
+      for (const uint32_t i : before[node]) {
+        const Edge& edge = grammar_.edges[i];
+        const bool call = edge.kind == Edge::Kind::kCall;
+        if (!done[edge.to] || (call && !done[edge.rule])) continue;
+        const uint32_t own = call ? cost[edge.rule] : edge.kind == Edge::Kind::kByte ? 1 : 0;
+        const uint32_t whole = std::min(cost[edge.to] + own, Grammar::kFar - 1);
+        if (whole >= cost[origin[i]]) continue;
+        cost[origin[i]] = whole;
+        grammar_.way_to_end[origin[i]] = i;
+        open.emplace(whole, origin[i]);
+      }
+    }
   }
 
   // A caller with nothing left to do need not be remembered: lists by recursion take no memory.

@@ -27,10 +27,17 @@ struct Grammar {
   std::vector<Edge> edges;           // by the node they leave
   std::vector<uint32_t> first_edge;  // of each node, and the number of all
   std::vector<bool> ends;            // of each node: its rule may end here
+  // Of each node: how many bytes its rule takes from there at least, up to kFar, and the edge which that way begins
+  // with, kNoEdge where it ends at once.
+  std::vector<uint32_t> bytes_to_end;
+  std::vector<uint32_t> way_to_end;
   uint32_t start = 0;
   // Bytes that no edge tells apart have one class.
   std::array<uint8_t, 256> byte_class{};
   size_t byte_classes = 0;
+
+  static constexpr uint32_t kFar = uint32_t{1} << 30;
+  static constexpr uint32_t kNoEdge = UINT32_MAX;
 
   size_t nodes() const { return ends.size(); }
   std::span<const Edge> edges_of(uint32_t node) const {

@@ -85,7 +85,7 @@ void GrammarMatcher::follow(Place place) {
 
 uint32_t GrammarMatcher::frame_of(Place back) {
   const auto [entry, added] = by_place_.emplace(back.key(), static_cast<uint32_t>(frames_.size()));
-  if (added) frames_.push_back({back, frames_[back.frame].depth + 1});
+  if (added) frames_.push_back({back, frames_[back.frame].depth + 1, bytes_to_end(back)});
   return entry->second;
 }
 
@@ -105,7 +105,9 @@ GrammarMatcher::State GrammarMatcher::intern() {
   }
   if (state == kUnknown) {
     state = static_cast<State>(states_.size());
-    states_.push_back({places_.size(), made_.size(), made_can_end_});
+    uint32_t to_end = made_can_end_ ? 0 : Grammar::kFar;
+    for (const Place place : made_) to_end = std::min(to_end, bytes_to_end(place));
+    states_.push_back({places_.size(), made_.size(), made_can_end_, to_end});
     places_.insert(places_.end(), made_.begin(), made_.end());
     table_.insert(table_.end(), grammar_.byte_classes, kUnknown);
     by_hash_.emplace(hash, state);
@@ -114,6 +116,32 @@ GrammarMatcher::State GrammarMatcher::intern() {
   made_.clear();
   made_can_end_ = false;
   return state;
+}
+
+std::string GrammarMatcher::shortest_end(State state) const {
+  std::string bytes;
+  const StateInfo& info = states_[state];
+  if (info.can_end || info.bytes_to_end >= Grammar::kFar) return bytes;
+  const auto first = places_.begin() + static_cast<std::ptrdiff_t>(info.first_place);
+  Place at = *std::find_if(first, first + static_cast<std::ptrdiff_t>(info.places),
+                           [&](Place place) { return bytes_to_end(place) == info.bytes_to_end; });
+  std::vector<uint32_t> returns;  // of the calls on this way
+  while (true) {
+    const uint32_t way = grammar_.way_to_end[at.node];
+    if (way != Grammar::kNoEdge) {
+      const Edge& edge = grammar_.edges[way];
+      if (edge.kind == Edge::Kind::kByte) bytes += static_cast<char>(std::clamp<uint8_t>('a', edge.first, edge.last));
+      if (edge.kind == Edge::Kind::kCall) returns.push_back(edge.to);
+      at.node = edge.kind == Edge::Kind::kCall ? edge.rule : edge.to;
+    } else if (!returns.empty()) {
+      at.node = returns.back();
+      returns.pop_back();
+    } else if (at.frame != kBottom) {
+      at = frames_[at.frame].back;
+    } else {
+      return bytes;
+    }
+  }
 }
 
 GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {

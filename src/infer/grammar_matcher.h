@@ -2,9 +2,11 @@
 // each stands for all places of the grammar where the bytes so far may have led, with the rules to return to.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -30,6 +32,10 @@ class GrammarMatcher {
   }
   bool can_end(State state) const { return states_[state].can_end; }
   bool can_go_on(State state) const { return states_[state].places > 0; }
+  // The fewest bytes after which the text can end, kFar and more: of no way that is known.
+  uint32_t bytes_to_end(State state) const { return states_[state].bytes_to_end; }
+  // So many bytes after which it can.
+  std::string shortest_end(State state) const;
 
   // To be called after every token. Forgets all other states when they have become many; the state's new number. True
   // in `forgot` when it did.
@@ -50,17 +56,22 @@ class GrammarMatcher {
   struct Frame {
     Place back;
     uint32_t depth = 0;
+    uint32_t bytes_to_end = 0;  // from where it returns to
   };
   struct StateInfo {
     size_t first_place = 0;
     size_t places = 0;
     bool can_end = false;
+    uint32_t bytes_to_end = Grammar::kFar;
   };
 
   void clear();
   State find_next(State state, uint8_t byte);
   void follow(Place place);
   uint32_t frame_of(Place back);
+  uint32_t bytes_to_end(Place place) const {
+    return std::min(grammar_.bytes_to_end[place.node] + frames_[place.frame].bytes_to_end, Grammar::kFar);
+  }
   State intern();
   size_t words() const;
 

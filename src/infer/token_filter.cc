@@ -7,6 +7,16 @@ namespace tern {
 namespace {
 
 constexpr size_t kMostMasks = 16;
+constexpr size_t kMostEnds = 4096;
+constexpr size_t kMostSpelled = 4096;  // bytes; of longer ways as many tokens are assumed
+constexpr size_t kUnknown = SIZE_MAX;
+
+void set_bits(std::vector<uint64_t>& bits, std::span<const int32_t> tokens) {
+  for (const int32_t token : tokens) {
+    const auto index = static_cast<size_t>(token);
+    if (index / 64 < bits.size()) bits[index / 64] |= uint64_t{1} << index % 64;
+  }
+}
 
 }  // namespace
 
@@ -42,26 +52,6 @@ TokenTrie::TokenTrie(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
   close(0);
 }
 
-void TokenTrie::mark(GrammarMatcher& matcher, GrammarMatcher::State state, bool drop_space,
-                     std::span<uint64_t> mask) const {
-  std::vector<GrammarMatcher::State> path(deepest_ + 1, state);  // after each byte
-  for (size_t i = 0; i < nodes_.size();) {
-    const Node& node = nodes_[i];
-    const bool dropped = drop_space && node.depth == 1 && node.byte == ' ';
-    const auto next = dropped ? state : matcher.next(path[node.depth - 1], node.byte);
-    if (next == GrammarMatcher::kNowhere) {
-      i = node.end;
-      continue;
-    }
-    path[node.depth] = next;
-    for (size_t t = node.first_token; t < node.first_token + node.tokens; ++t) {
-      const auto token = static_cast<size_t>(tokens_[t]);
-      if (token / 64 < mask.size()) mask[token / 64] |= uint64_t{1} << token % 64;
-    }
-    ++i;
-  }
-}
-
 TokenFilter::TokenFilter(const AnswerFormat& format, std::span<const int32_t> stop_tokens, size_t vocab)
     : format_(format),
       stop_tokens_(stop_tokens.begin(), stop_tokens.end()),
@@ -70,23 +60,75 @@ TokenFilter::TokenFilter(const AnswerFormat& format, std::span<const int32_t> st
       state_(matcher_.start()),
       drop_space_(format_.at_start && format_.trie->tokenizer().strips_first_space()) {}
 
-std::span<const uint64_t> TokenFilter::allowed() {
-  if (const auto known = masks_.find(state_); known != masks_.end()) return known->second;
-  if (masks_.size() == kMostMasks) masks_.clear();
-  std::vector<uint64_t>& mask = masks_[state_];
-  mask.assign((vocab_ + 63) / 64, 0);
-  format_.trie->mark(matcher_, state_, drop_space_, mask);
+std::optional<size_t> TokenFilter::tokens_to_end() {
+  const size_t tokens = tokens_to_end(state_);
+  if (tokens == kUnknown) return std::nullopt;
+  // A first space that counts for nothing may be what the way begins with.
+  return tokens + (drop_space_ && matcher_.shortest_end(state_).starts_with(' ') ? 1 : 0);
+}
+
+size_t TokenFilter::tokens_to_end(GrammarMatcher::State state) {
+  if (matcher_.can_end(state)) return 0;
+  const auto [known, added] = tokens_to_end_.emplace(state, matcher_.bytes_to_end(state));
+  if (!added || known->second > kMostSpelled) return known->second;
+  const auto spelled = spelled_end(state);
+  return known->second = spelled ? spelled->size() : kUnknown;
+}
+
+std::optional<std::vector<int32_t>> TokenFilter::spelled_end(GrammarMatcher::State state) const {
+  return format_.trie->spell(matcher_.shortest_end(state), [&](int32_t token) {
+    const bool stops = std::find(stop_tokens_.begin(), stop_tokens_.end(), token) != stop_tokens_.end();
+    return static_cast<size_t>(token) < vocab_ && !stops;
+  });
+}
+
+void TokenFilter::set_stop_tokens(std::vector<uint64_t>& bits) const {
   for (const int32_t token : stop_tokens_) {
     const auto index = static_cast<size_t>(token);
     if (index >= vocab_) continue;
     const uint64_t bit = uint64_t{1} << index % 64;
-    mask[index / 64] = can_end() ? mask[index / 64] | bit : mask[index / 64] & ~bit;
+    bits[index / 64] = can_end() ? bits[index / 64] | bit : bits[index / 64] & ~bit;
   }
+}
+
+const TokenFilter::Mask& TokenFilter::mask() {
+  if (const auto known = masks_.find(state_); known != masks_.end()) return known->second;
+  if (masks_.size() == kMostMasks) masks_.clear();
+  Mask& mask = masks_[state_];
+  mask.bits.assign((vocab_ + 63) / 64, 0);
+  format_.trie->follow(matcher_, state_, drop_space_, [&](auto next, std::span<const int32_t> tokens) {
+    set_bits(mask.bits, tokens);
+    mask.most_bytes_to_end = std::max(mask.most_bytes_to_end, matcher_.bytes_to_end(next));
+  });
+  set_stop_tokens(mask.bits);
   return mask;
+}
+
+std::span<const uint64_t> TokenFilter::allowed(size_t left) {
+  const Mask& all = mask();
+  // No way takes more tokens than bytes.
+  if (all.most_bytes_to_end < left || tokens_to_end(state_) == kUnknown) return all.bits;
+  limited_.assign(all.bits.size(), 0);
+  format_.trie->follow(matcher_, state_, drop_space_, [&](auto next, std::span<const int32_t> tokens) {
+    if (tokens_to_end(next) < left) set_bits(limited_, tokens);
+  });
+  // Where two ways are as short, the one that is known of the next state may take more tokens than this one's rest.
+  if (ending_.empty() && !drop_space_ && matcher_.bytes_to_end(state_) <= kMostSpelled) {
+    ending_ = spelled_end(state_).value_or(std::vector<int32_t>());
+  }
+  if (!ending_.empty() && ending_.size() <= left) set_bits(limited_, std::span(ending_).last(1));
+  set_stop_tokens(limited_);
+  const bool none = std::all_of(limited_.begin(), limited_.end(), [](uint64_t word) { return word == 0; });
+  return none ? all.bits : limited_;
 }
 
 void TokenFilter::accept(int32_t token) {
   std::string_view bytes = format_.trie->tokenizer().token_bytes(token);
+  if (!ending_.empty() && ending_.back() == token) {
+    ending_.pop_back();
+  } else {
+    ending_.clear();
+  }
   if (drop_space_) {
     if (bytes.front() == ' ') bytes.remove_prefix(1);
     masks_.clear();  // spaces count from now on
@@ -96,6 +138,7 @@ void TokenFilter::accept(int32_t token) {
   bool forgot = false;
   state_ = matcher_.tidy(state_, forgot);
   if (forgot) masks_.clear();
+  if (forgot || tokens_to_end_.size() > kMostEnds) tokens_to_end_.clear();
 }
 
 }  // namespace tern

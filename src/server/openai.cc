@@ -302,7 +302,8 @@ CompletionRequest parse_completion(const Json& body, const ApiLimits& limits) {
   const Fields fields(body);
   CompletionRequest request;
   parse_options(fields, limits, request.options);
-  request.options.max_tokens = 16;
+  // The API's default would refuse most forms.
+  if (request.options.structure.kind == StructuredOutput::Kind::kNone) request.options.max_tokens = 16;
   for (const char* name : {"n_predict", "max_tokens"}) parse_max_tokens(fields, name, request.options);
   request.prompts = parse_prompts(fields, "prompt", limits);
   fields.flag("echo", request.echo);

@@ -1,5 +1,5 @@
 // libFuzzer: whatever a grammar or a JSON schema says, it compiles or is an Error, and what the first lets pass of the
-// input's own bytes can be gone on from. The input is schema when it begins with '{'.
+// input's own bytes can be gone on from, by the shortest end too. The input is schema when it begins with '{'.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         next = matcher.next(state, static_cast<uint8_t>(byte));
       }
       if (next == GrammarMatcher::kNowhere) break;  // beyond the matcher's bounds
+      const size_t missing = matcher.bytes_to_end(next);
+      if (missing < 10'000 && matcher.shortest_end(next).size() != missing) std::abort();
       bool forgot = false;
       state = matcher.tidy(next, forgot);
     }

@@ -150,6 +150,36 @@ TEST_F(BatcherTest, AnswersHaveTheirFormats) {
   }
 }
 
+// However few tokens an answer may have, in the number asked for or in the context, it is whole, or refused at once.
+TEST_F(BatcherTest, AnswersWithFormatsAreNeverCut) {
+  const Tokenizer tokenizer(byte_vocabulary());
+  const TokenTrie trie(tokenizer);
+  const Grammar list = compile_grammar("root ::= \"[\" ([a-c]{2} \",\")* \"]\"");
+  for (size_t tokens = 1; tokens <= 12; ++tokens) {
+    for (const bool by_context : {false, true}) {
+      Batcher::Options options{4, 0, 16, 16, 0, kInferenceKvType, true};
+      options.context = by_context ? 8 : 0;
+      Batcher batcher(model_, options, threads_);
+      // The last token of a full context is not read.
+      BatchRequest r = request(random_prompt(tokens, by_context ? 9 - std::min<size_t>(tokens, 8) : 8), tokens, tokens);
+      r.sampling.temperature = 2;
+      r.format = {&list, &trie, false};
+      if (by_context) r.max_tokens = 100;
+      const size_t most = by_context ? std::min<size_t>(tokens, 8) : tokens;
+      if (most < 2) {
+        test::expect_error([&] { batcher.add(r); }, "takes 2 tokens, max_tokens and the context leave 1");
+        continue;
+      }
+      const uint64_t id = batcher.add(r);
+      const Answer answer = run(batcher)[{id, 0}];
+      EXPECT_EQ(answer.end, BatchEnd::kStopToken);
+      EXPECT_LE(answer.tokens.size(), most);
+      EXPECT_EQ(answer.tokens.size() % 3, 2u);
+      EXPECT_EQ(tokenizer.decode(answer.tokens).back(), ']');
+    }
+  }
+}
+
 // A vocabulary that lacks what has to come.
 TEST_F(BatcherTest, AFormatThatNoTokenCanFollow) {
   Vocabulary v = byte_vocabulary();

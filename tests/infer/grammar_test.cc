@@ -1,10 +1,13 @@
 #include "infer/grammar.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/rng.h"
 #include "base/text.h"
 #include "infer/grammar_matcher.h"
 #include "support/errors.h"
@@ -119,6 +122,61 @@ TEST(Grammar, DeepAndAmbiguousTexts) {
   EXPECT_EQ(ambiguous.next(state, 'a'), GrammarMatcher::kNowhere);
   EXPECT_FALSE(ambiguous.can_end(state));
   EXPECT_TRUE(ambiguous.can_go_on(state));
+}
+
+// How many bytes are missing at least, by trying all texts: more than `most` where it is none of up to so many.
+size_t missing(GrammarMatcher& matcher, GrammarMatcher::State state, size_t most) {
+  std::set<GrammarMatcher::State> states{state};
+  for (size_t bytes = 0; bytes <= most; ++bytes) {
+    std::set<GrammarMatcher::State> next;
+    for (const auto one : states) {
+      if (matcher.can_end(one)) return bytes;
+      for (unsigned byte = 0; byte < 256; ++byte) next.insert(matcher.next(one, static_cast<uint8_t>(byte)));
+    }
+    next.erase(GrammarMatcher::kNowhere);
+    states = std::move(next);
+  }
+  return most + 1;
+}
+
+TEST(Grammar, TheShortestEnd) {
+  const std::string nested =
+      "root ::= \"<\" root* \">\" | \"(\" pair root \")\" | \"x\"\npair ::= \"ab\" | [0-9]{4} | root root";
+  const std::string words =
+      "root ::= (word \" \"){2} \"\u20AC\"? end\nword ::= [a-z]+ | \"\"\nend ::= \".\" | \"\" \"\"";
+  for (const std::string& text : {nested, words}) {
+    const Grammar grammar = compile_grammar(text);
+    GrammarMatcher matcher(grammar);
+    EXPECT_EQ(matcher.bytes_to_end(GrammarMatcher::kNowhere), Grammar::kFar);
+    for (uint64_t seed = 0; seed < 20; ++seed) {
+      auto state = matcher.start();
+      for (uint64_t i = 0; i < 30; ++i) {
+        const size_t bytes = matcher.bytes_to_end(state);
+        const std::string end = matcher.shortest_end(state);
+        ASSERT_EQ(end.size(), bytes);
+        EXPECT_EQ(std::min(bytes, size_t{4}), missing(matcher, state, 3));
+        auto after = state;
+        for (const char byte : end) after = matcher.next(after, static_cast<uint8_t>(byte));
+        EXPECT_TRUE(matcher.can_end(after)) << end;
+        std::vector<GrammarMatcher::State> next;
+        for (unsigned byte = 0; byte < 256; ++byte) {
+          const auto one = matcher.next(state, static_cast<uint8_t>(byte));
+          if (one != GrammarMatcher::kNowhere) next.push_back(one);
+        }
+        if (next.empty()) break;
+        state = next[static_cast<size_t>(Rng(seed, i).uniform() * static_cast<double>(next.size()))];
+      }
+    }
+  }
+}
+
+// Rules that double what the one before takes: 2^40 bytes, which nobody can count one by one.
+TEST(Grammar, FarEnds) {
+  std::string text = "root ::= r0\n";
+  for (int i = 0; i < 40; ++i) text += fmt::format("r{0} ::= r{1} r{1}\n", i, i + 1);
+  const Grammar grammar = compile_grammar(text + "r40 ::= \"x\"");
+  GrammarMatcher matcher(grammar);
+  EXPECT_GE(matcher.bytes_to_end(matcher.start()), Grammar::kFar - 1);
 }
 
 TEST(Grammar, WhatIsNoGrammar) {

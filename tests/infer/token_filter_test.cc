@@ -47,9 +47,9 @@ Tokenizer small_tokenizer() {
 
 class TokenFilterTest : public testing::Test {
  protected:
-  std::set<std::string> allowed(TokenFilter& filter) const {
+  std::set<std::string> allowed(TokenFilter& filter, size_t left = 1000) const {
     std::set<std::string> texts;
-    const auto mask = filter.allowed();
+    const auto mask = filter.allowed(left);
     for (size_t t = 0; t < tokenizer_.vocab_size(); ++t) {
       if (mask[t / 64] >> t % 64 & 1) texts.insert(tokenizer_.token_bytes(static_cast<int32_t>(t)));
     }
@@ -126,7 +126,7 @@ TEST_F(TokenFilterTest, ATextsFirstSpaceDoesNotCountWhereItIsDropped) {
   const auto y = grammar("root ::= \"y\" \" y\"");
   for (const bool at_start : {false, true}) {
     TokenFilter filter({&y, &trie, at_start}, std::vector<int32_t>{kStop}, tokenizer.vocab_size());
-    const auto mask = filter.allowed();
+    const auto mask = filter.allowed(10);
     const auto may = [&](const char* text) {
       const auto t = static_cast<size_t>(*tokenizer.token_id(text));
       return (mask[t / 64] >> t % 64 & 1) != 0;
@@ -144,13 +144,60 @@ TEST_F(TokenFilterTest, ATextsFirstSpaceDoesNotCountWhereItIsDropped) {
 TEST_F(TokenFilterTest, RandomAnswersAreWhole) {
   const auto g = grammar("root ::= item (\", \" item){0,5} \".\"\nitem ::= [a-c\xC3\xA9]{1,3} | \"(\" root \")\"");
   for (uint64_t seed = 0; seed < 200; ++seed) {
-    const auto text = test::random_answer({&g, &trie_, false}, kStop, seed, 400, ".)a");
-    if (!text) continue;
+    const std::string text = test::random_answer({&g, &trie_, false}, kStop, seed, 2 + seed);
     GrammarMatcher matcher(g);
     auto state = matcher.start();
-    for (const char byte : *text) state = matcher.next(state, static_cast<uint8_t>(byte));
-    EXPECT_TRUE(matcher.can_end(state)) << *text;
+    for (const char byte : text) state = matcher.next(state, static_cast<uint8_t>(byte));
+    EXPECT_TRUE(matcher.can_end(state)) << text;
   }
+}
+
+// Tokens of several bytes count as one, and one that would need more than are left may not come.
+TEST_F(TokenFilterTest, AnswersEndBeforeTheirTokensAreUsedUp) {
+  const auto g = grammar("root ::= \"yes\" \"!!!!\"? | \"{\\\"\" [a-z]* \"\\\"}\" | \"nothing\"");
+  const AnswerFormat format{&g, &trie_, false};
+  const std::vector<int32_t> stops{kStop};
+  EXPECT_EQ(test::least_tokens(format, kStop), 1u);  // yes
+  TokenFilter filter(format, stops, tokenizer_.vocab_size());
+  EXPECT_EQ(allowed(filter, 1), (std::set<std::string>{"yes"}));
+  EXPECT_EQ(allowed(filter, 2), (std::set<std::string>{"yes", "ye", "{\""}));
+  EXPECT_EQ(allowed(filter, 3), (std::set<std::string>{"yes", "ye", "y", "{\"", "{"}));
+  EXPECT_EQ(allowed(filter, 6), (std::set<std::string>{"yes", "ye", "y", "{\"", "{"}));
+  EXPECT_EQ(allowed(filter, 7), (std::set<std::string>{"yes", "ye", "y", "{\"", "{", "n"}));
+  filter.accept(*tokenizer_.token_id("{\""));
+  EXPECT_EQ(allowed(filter, 1), (std::set<std::string>{"\"}"}));
+  const auto some = allowed(filter, 2);
+  EXPECT_TRUE(some.contains("\"") && some.contains("a") && some.contains("ye")) << some.size();
+  // Also where it may end already: there the rest must have room.
+  TokenFilter yes(format, stops, tokenizer_.vocab_size());
+  yes.accept(*tokenizer_.token_id("yes"));
+  EXPECT_EQ(allowed(yes, 3), (std::set<std::string>{std::string(kEndOfText)}));
+  EXPECT_EQ(allowed(yes, 4), (std::set<std::string>{"!", std::string(kEndOfText)}));
+}
+
+// The way that is known is spelled as it is found first: what is as short in bytes may take more tokens.
+TEST_F(TokenFilterTest, WaysOfOneSizeInBytes) {
+  const auto g = grammar("root ::= [a-z] [a-z] [a-z]");
+  const AnswerFormat format{&g, &trie_, false};
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    EXPECT_EQ(test::random_answer(format, kStop, seed, test::least_tokens(format, kStop)).size(), 3u);
+  }
+}
+
+// A vocabulary that cannot spell the shortest answer: nothing is promised, and nothing refused that may come.
+TEST_F(TokenFilterTest, WaysThatCannotBeSpelled) {
+  const auto g = grammar("root ::= \"x\" | [a-c]{2,}");
+  Vocabulary v = byte_vocabulary();
+  v.algorithm = TokenAlgorithm::kSpm;
+  v.merges.clear();
+  v.tokens['x'].type = TokenType::kUnused;
+  v.tokens['x'].bytes = "unused";
+  const Tokenizer tokenizer(std::move(v));
+  const TokenTrie trie(tokenizer);
+  TokenFilter filter({&g, &trie, false}, std::vector<int32_t>{kStop}, tokenizer.vocab_size());
+  EXPECT_FALSE(filter.tokens_to_end().has_value());
+  const auto mask = filter.allowed(1);
+  EXPECT_TRUE(mask['a' / 64] >> 'a' % 64 & 1);
 }
 
 }  // namespace
