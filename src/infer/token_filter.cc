@@ -71,15 +71,19 @@ size_t TokenFilter::tokens_to_end(GrammarMatcher::State state) {
   if (matcher_.can_end(state)) return 0;
   const auto [known, added] = tokens_to_end_.emplace(state, matcher_.bytes_to_end(state));
   if (!added || known->second > kMostSpelled) return known->second;
-  const auto spelled = spelled_end(state);
+  const auto& spelled = spelled_end(state);
   return known->second = spelled ? spelled->size() : kUnknown;
 }
 
-std::optional<std::vector<int32_t>> TokenFilter::spelled_end(GrammarMatcher::State state) const {
-  return format_.trie->spell(matcher_.shortest_end(state), [&](int32_t token) {
+const std::optional<std::vector<int32_t>>& TokenFilter::spelled_end(GrammarMatcher::State state) {
+  std::string bytes = matcher_.shortest_end(state);
+  if (bytes == spelled_bytes_) return spelled_;
+  spelled_bytes_ = std::move(bytes);
+  spelled_ = format_.trie->spell(spelled_bytes_, [&](int32_t token) {
     const bool stops = std::find(stop_tokens_.begin(), stop_tokens_.end(), token) != stop_tokens_.end();
     return static_cast<size_t>(token) < vocab_ && !stops;
   });
+  return spelled_;
 }
 
 void TokenFilter::set_stop_tokens(std::vector<uint64_t>& bits) const {

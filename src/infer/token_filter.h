@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -135,7 +136,7 @@ class TokenFilter {
 
   const Mask& mask();
   void set_stop_tokens(std::vector<uint64_t>& bits) const;
-  std::optional<std::vector<int32_t>> spelled_end(GrammarMatcher::State state) const;
+  const std::optional<std::vector<int32_t>>& spelled_end(GrammarMatcher::State state);
   size_t tokens_to_end(GrammarMatcher::State state);
 
   AnswerFormat format_;
@@ -146,6 +147,9 @@ class TokenFilter {
   bool drop_space_;
   std::unordered_map<GrammarMatcher::State, Mask> masks_;            // made lately
   std::unordered_map<GrammarMatcher::State, size_t> tokens_to_end_;  // found lately
+  // Many states have one way to their end.
+  std::string spelled_bytes_;
+  std::optional<std::vector<int32_t>> spelled_ = std::vector<int32_t>();
   std::vector<int32_t> ending_;    // tokens that lead to the end from here, the last one first; none: not looked for
   std::vector<uint64_t> limited_;  // a mask
 };

@@ -62,6 +62,10 @@ class Web(unittest.TestCase):
         page.open(f"http://127.0.0.1:{(server or self.server).port}/")
         return page
 
+    def wait_for_model(self, page):
+        """What the server says moves the page's parts, which a click would miss."""
+        page.wait("document.getElementById('model').textContent")
+
     def other_server(self, *args):
         server = Server(self.model, *args)
         self.addCleanup(server.stop)
@@ -277,6 +281,7 @@ class Web(unittest.TestCase):
         page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "light"}])
         page.reload()
         self.assertEqual(page.eval(back), dark)
+        self.wait_for_model(page)
         page.click("#mode-raw")
         self.assert_fits(page)
         page.screenshot(ARTEFACTS / "phone-raw.png")
@@ -333,6 +338,7 @@ class Web(unittest.TestCase):
         self.assertTrue(page.eval("tip.hidden"))
         page.reload()
         self.assertEqual(page.eval("document.getElementById('raw-output').textContent"), text)
+        self.wait_for_model(page)
         page.click("#raw-append")
         self.assertEqual(page.eval("document.getElementById('raw-prompt').value"), "The quick" + text)
         self.assert_sound(page)
@@ -362,13 +368,13 @@ class Web(unittest.TestCase):
             page.eval("document.getElementById('key-input').focus()")
             page.type(key)
             page.key("Enter")
-        page.wait("document.getElementById('model').textContent === 'small'")
+        self.wait_for_model(page)
         self.set(page, max_tokens=5)
         self.send(page, "Hi")
         self.assertEqual(len(self.messages(page)), 2)
         self.assertNotIn("sesame", page.eval("JSON.stringify(localStorage)"))
         page.reload()
-        page.wait("document.getElementById('model').textContent === 'small'")
+        self.wait_for_model(page)
         self.assert_sound(page)
 
 
