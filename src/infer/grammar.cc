@@ -245,6 +245,7 @@ class Compiler {
     std::vector<uint32_t>& cost = grammar_.bytes_to_end;
     cost.assign(grammar_.nodes(), Grammar::kFar);
     grammar_.way_to_end.assign(grammar_.nodes(), Grammar::kNoEdge);
+    grammar_.way_depth.assign(grammar_.nodes(), 0);
     std::vector<std::vector<uint32_t>> before(grammar_.nodes());  // edges that wait for a node
     for (uint32_t i = 0; i < grammar_.edges.size(); ++i) {
       const Edge& edge = grammar_.edges[i];
@@ -277,6 +278,8 @@ class Compiler {
         if (whole >= cost[origin[i]]) continue;
         cost[origin[i]] = whole;
         grammar_.way_to_end[origin[i]] = i;
+        grammar_.way_depth[origin[i]] =
+            std::max(grammar_.way_depth[edge.to], call ? grammar_.way_depth[edge.rule] + 1 : 0);
         open.emplace(whole, origin[i]);
       }
     }

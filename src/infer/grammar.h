@@ -31,6 +31,7 @@ struct Grammar {
   // with, kNoEdge where it ends at once.
   std::vector<uint32_t> bytes_to_end;
   std::vector<uint32_t> way_to_end;
+  std::vector<uint32_t> way_depth;  // how many rules within rules that way runs at most
   uint32_t start = 0;
   // Bytes that no edge tells apart have one class.
   std::array<uint8_t, 256> byte_class{};

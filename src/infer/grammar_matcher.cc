@@ -54,6 +54,8 @@ GrammarMatcher::State GrammarMatcher::find_next(State state, uint8_t byte) {
 // Adds to the state that is being made where one gets from a place without a byte: all nodes that take one.
 void GrammarMatcher::follow(Place place) {
   const auto visit = [this](Place reached) {
+    // Not where even the shortest way to the end would lead too deep.
+    if (frames_[reached.frame].depth + grammar_.way_depth[reached.node] > kDeepest) return;
     if (seen_.size() < kMostSeen && seen_.insert(reached.key()).second) todo_.push_back(reached);
   };
   visit(place);
@@ -75,7 +77,7 @@ void GrammarMatcher::follow(Place place) {
         visit({edge.to, at.frame});
       } else if (!edge.returns) {
         visit({edge.rule, at.frame});
-      } else if (frames_[at.frame].depth < kDeepest) {
+      } else if (frames_[at.frame].depth < kDeepest) {  // or frames would be made without end
         visit({edge.rule, frame_of({edge.to, at.frame})});
       }
     }
@@ -118,7 +120,7 @@ GrammarMatcher::State GrammarMatcher::intern() {
   return state;
 }
 
-std::string GrammarMatcher::shortest_end(State state) const {
+std::string GrammarMatcher::shortest_end(State state, size_t most) const {
   std::string bytes;
   const StateInfo& info = states_[state];
   if (info.can_end || info.bytes_to_end >= Grammar::kFar) return bytes;
@@ -126,7 +128,7 @@ std::string GrammarMatcher::shortest_end(State state) const {
   Place at = *std::find_if(first, first + static_cast<std::ptrdiff_t>(info.places),
                            [&](Place place) { return bytes_to_end(place) == info.bytes_to_end; });
   std::vector<uint32_t> returns;  // of the calls on this way
-  while (true) {
+  while (bytes.size() < most) {
     const uint32_t way = grammar_.way_to_end[at.node];
     if (way != Grammar::kNoEdge) {
       const Edge& edge = grammar_.edges[way];
@@ -139,9 +141,10 @@ std::string GrammarMatcher::shortest_end(State state) const {
     } else if (at.frame != kBottom) {
       at = frames_[at.frame].back;
     } else {
-      return bytes;
+      break;
     }
   }
+  return bytes;
 }
 
 GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {

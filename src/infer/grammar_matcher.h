@@ -34,8 +34,8 @@ class GrammarMatcher {
   bool can_go_on(State state) const { return states_[state].places > 0; }
   // The fewest bytes after which the text can end, kFar and more: of no way that is known.
   uint32_t bytes_to_end(State state) const { return states_[state].bytes_to_end; }
-  // So many bytes after which it can.
-  std::string shortest_end(State state) const;
+  // So many bytes after which it can, or the first `most` of them.
+  std::string shortest_end(State state, size_t most = SIZE_MAX) const;
 
   // To be called after every token. Forgets all other states when they have become many; the state's new number. True
   // in `forgot` when it did.

@@ -9,6 +9,7 @@ namespace {
 constexpr size_t kMostMasks = 16;
 constexpr size_t kMostEnds = 4096;
 constexpr size_t kMostSpelled = 4096;  // bytes; of longer ways as many tokens are assumed
+constexpr size_t kPrepared = 64;       // bytes of a way, about those of a token
 constexpr size_t kUnknown = SIZE_MAX;
 
 void set_bits(std::vector<uint64_t>& bits, std::span<const int32_t> tokens) {
@@ -100,6 +101,10 @@ const TokenFilter::Mask& TokenFilter::mask() {
   if (masks_.size() == kMostMasks) masks_.clear();
   Mask& mask = masks_[state_];
   mask.bits.assign((vocab_ + 63) / 64, 0);
+  // Before the bounds of the matcher are reached, so that one way on is in any case known.
+  auto on_the_way = state_;
+  for (const char byte : matcher_.shortest_end(state_, kPrepared))
+    on_the_way = matcher_.next(on_the_way, static_cast<uint8_t>(byte));
   format_.trie->follow(matcher_, state_, drop_space_, [&](auto next, std::span<const int32_t> tokens) {
     set_bits(mask.bits, tokens);
     mask.most_bytes_to_end = std::max(mask.most_bytes_to_end, matcher_.bytes_to_end(next));

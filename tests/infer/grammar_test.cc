@@ -170,6 +170,31 @@ TEST(Grammar, TheShortestEnd) {
   }
 }
 
+// As deep as the matcher goes, what it lets pass can still be ended.
+TEST(Grammar, TheDeepestTextsEnd) {
+  const Grammar grammar = compile_grammar(
+      "root ::= \"{\" name \":\" root \"}\" | pair\nname ::= \"a\" | \"(\" name \")\"\npair ::= name \",\" name \";\"");
+  GrammarMatcher matcher(grammar);
+  auto state = matcher.start();
+  size_t depth = 0;
+  for (const std::string step = "{a:"; state != GrammarMatcher::kNowhere; ++depth) {
+    auto next = state;
+    for (const char byte : step) {
+      const auto before = next;
+      next = matcher.next(next, static_cast<uint8_t>(byte));
+      if (next == GrammarMatcher::kNowhere && before == state) break;
+      ASSERT_NE(next, GrammarMatcher::kNowhere) << "after " << depth << " levels and " << byte;
+    }
+    if (next == GrammarMatcher::kNowhere) break;
+    state = next;
+  }
+  EXPECT_GT(depth, 1000u);
+  const std::string end = matcher.shortest_end(state);
+  EXPECT_EQ(end.size(), matcher.bytes_to_end(state));
+  for (const char byte : end) state = matcher.next(state, static_cast<uint8_t>(byte));
+  EXPECT_TRUE(matcher.can_end(state));
+}
+
 // Rules that double what the one before takes: 2^40 bytes, which nobody can count one by one.
 TEST(Grammar, FarEnds) {
   std::string text = "root ::= r0\n";
