@@ -38,12 +38,15 @@ size_t GrammarMatcher::words() const {
 GrammarMatcher::State GrammarMatcher::find_next(State state, uint8_t byte) {
   if (words() > kMostWords || work_ > kMostWork) return kNowhere;
   const StateInfo info = states_[state];
+  const auto step = [&](Place place, const Edge& edge) {
+    const bool takes = edge.kind == Edge::Kind::kByte && edge.first <= byte && byte <= edge.last;
+    if (takes) follow({edge.to, place.frame});
+  };
+  // The shortest way first: what the bounds leave out is never on it.
+  if (const auto nearest = nearest_place(state)) step(*nearest, grammar_.edges[grammar_.way_to_end[nearest->node]]);
   for (size_t i = info.first_place; i < info.first_place + info.places; ++i) {
     const Place place = places_[i];
-    for (const Edge& edge : grammar_.edges_of(place.node)) {
-      const bool takes = edge.kind == Edge::Kind::kByte && edge.first <= byte && byte <= edge.last;
-      if (takes) follow({edge.to, place.frame});
-    }
+    for (const Edge& edge : grammar_.edges_of(place.node)) step(place, edge);
   }
   work_ += info.places + seen_.size();
   const State next = intern();
@@ -53,12 +56,17 @@ GrammarMatcher::State GrammarMatcher::find_next(State state, uint8_t byte) {
 
 // Adds to the state that is being made where one gets from a place without a byte: all nodes that take one.
 void GrammarMatcher::follow(Place place) {
-  const auto visit = [this](Place reached) {
-    // Not where even the shortest way to the end would lead too deep.
-    if (frames_[reached.frame].depth + grammar_.way_depth[reached.node] > kDeepest) return;
+  // Not where even the shortest way to the end would lead too deep.
+  const auto fits = [this](Place reached) {
+    return frames_[reached.frame].depth + grammar_.way_depth[reached.node] <= kDeepest;
+  };
+  const auto visit = [&](Place reached) {
+    if (!fits(reached)) return;
     if (seen_.size() < kMostSeen && seen_.insert(reached.key()).second) todo_.push_back(reached);
   };
+  const bool first = seen_.empty();
   visit(place);
+  if (first && !todo_.empty()) visit(next_on_way(place));  // and looked at before all others
   while (!todo_.empty()) {
     const Place at = todo_.back();
     todo_.pop_back();
@@ -77,7 +85,7 @@ void GrammarMatcher::follow(Place place) {
         visit({edge.to, at.frame});
       } else if (!edge.returns) {
         visit({edge.rule, at.frame});
-      } else if (frames_[at.frame].depth < kDeepest) {  // or frames would be made without end
+      } else if (frames_[at.frame].depth < kDeepest && fits({edge.to, at.frame})) {
         visit({edge.rule, frame_of({edge.to, at.frame})});
       }
     }
@@ -120,13 +128,38 @@ GrammarMatcher::State GrammarMatcher::intern() {
   return state;
 }
 
+// Where the shortest way to the end of a state that cannot end begins.
+std::optional<GrammarMatcher::Place> GrammarMatcher::nearest_place(State state) const {
+  const StateInfo& info = states_[state];
+  if (info.can_end || info.bytes_to_end >= Grammar::kFar) return std::nullopt;
+  const auto first = places_.begin() + static_cast<std::ptrdiff_t>(info.first_place);
+  return *std::find_if(first, first + static_cast<std::ptrdiff_t>(info.places),
+                       [&](Place place) { return bytes_to_end(place) == info.bytes_to_end; });
+}
+
+// The place on the shortest way from this one where it takes a byte, or where the text ends.
+GrammarMatcher::Place GrammarMatcher::next_on_way(Place at) {
+  while (true) {
+    const uint32_t way = grammar_.way_to_end[at.node];
+    if (way != Grammar::kNoEdge) {
+      const Edge& edge = grammar_.edges[way];
+      if (edge.kind == Edge::Kind::kByte) return at;
+      const bool call = edge.kind == Edge::Kind::kCall;
+      if (call && edge.returns) at.frame = frame_of({edge.to, at.frame});
+      at.node = call ? edge.rule : edge.to;
+    } else if (at.frame != kBottom) {
+      at = frames_[at.frame].back;
+    } else {
+      return at;
+    }
+  }
+}
+
 std::string GrammarMatcher::shortest_end(State state, size_t most) const {
   std::string bytes;
-  const StateInfo& info = states_[state];
-  if (info.can_end || info.bytes_to_end >= Grammar::kFar) return bytes;
-  const auto first = places_.begin() + static_cast<std::ptrdiff_t>(info.first_place);
-  Place at = *std::find_if(first, first + static_cast<std::ptrdiff_t>(info.places),
-                           [&](Place place) { return bytes_to_end(place) == info.bytes_to_end; });
+  const auto nearest = nearest_place(state);
+  if (!nearest) return bytes;
+  Place at = *nearest;
   std::vector<uint32_t> returns;  // of the calls on this way
   while (bytes.size() < most) {
     const uint32_t way = grammar_.way_to_end[at.node];
@@ -152,8 +185,11 @@ GrammarMatcher::State GrammarMatcher::tidy(State state, bool& forgot) {
   forgot = words() > kMostWords / 2;
   if (!forgot) return state;
   const StateInfo info = states_[state];
-  const std::vector<Place> kept(places_.begin() + static_cast<std::ptrdiff_t>(info.first_place),
-                                places_.begin() + static_cast<std::ptrdiff_t>(info.first_place + info.places));
+  std::vector<Place> kept(places_.begin() + static_cast<std::ptrdiff_t>(info.first_place),
+                          places_.begin() + static_cast<std::ptrdiff_t>(info.first_place + info.places));
+  if (const auto nearest = nearest_place(state)) {
+    std::iter_swap(kept.begin(), std::find(kept.begin(), kept.end(), *nearest));  // for which there is room
+  }
   const std::vector<Frame> old = std::exchange(frames_, {});
   clear();
   for (const Place& place : kept) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -68,6 +69,8 @@ class GrammarMatcher {
   void clear();
   State find_next(State state, uint8_t byte);
   void follow(Place place);
+  std::optional<Place> nearest_place(State state) const;
+  Place next_on_way(Place at);
   uint32_t frame_of(Place back);
   uint32_t bytes_to_end(Place place) const {
     return std::min(grammar_.bytes_to_end[place.node] + frames_[place.frame].bytes_to_end, Grammar::kFar);

@@ -195,6 +195,45 @@ TEST(Grammar, TheDeepestTextsEnd) {
   EXPECT_TRUE(matcher.can_end(state));
 }
 
+// Whatever of an ambiguous text's places the matcher has no room for, it can be ended.
+TEST(Grammar, AmbiguousTextsEnd) {
+  const std::string wide =
+      "root ::= \"a\" root (\"x\" | \"y\" [0-9]{3}) | \"a\" root \"z\" | \"a\" root tail | \"b\"\n"
+      "tail ::= \"x\" | \"z\" tail | \"(\" root \")\"";
+  const std::string twice = "root ::= \"a\" root \"x\" | \"a\" root \"y\" | \"b\"";
+  for (const std::string& text : {wide, twice}) {
+    const Grammar grammar = compile_grammar(text);
+    for (const size_t count : {size_t{3}, size_t{60}, size_t{kSanitized ? 150 : 800}}) {
+      GrammarMatcher fresh(grammar);
+      auto state = fresh.start();
+      bool forgot = false;
+      for (size_t i = 0; i < count; ++i) {
+        const auto next = fresh.next(state, 'a');
+        if (next == GrammarMatcher::kNowhere) break;
+        state = fresh.tidy(next, forgot);
+      }
+      const std::string end = fresh.shortest_end(state);
+      for (const char byte : end) state = fresh.tidy(fresh.next(state, static_cast<uint8_t>(byte)), forgot);
+      EXPECT_TRUE(fresh.can_end(state)) << text << " " << count << " " << end.size();
+    }
+  }
+}
+
+// More places than a state holds: the one that the shortest way goes through is among those it does.
+TEST(Grammar, AShortWayAmongMany) {
+  std::string others;
+  for (int i = 0; i < 9000; ++i) others += fmt::format(" | \"q{:04}\"", i);
+  for (const std::string& choice : {"\".\"" + others, others.substr(3) + " | \".\""}) {
+    const Grammar grammar = compile_grammar("root ::= \"a\" (" + choice + ")");
+    GrammarMatcher matcher(grammar);
+    ASSERT_EQ(matcher.bytes_to_end(matcher.start()), 2u);
+    bool forgot = false;
+    const auto state = matcher.tidy(matcher.next(matcher.start(), 'a'), forgot);
+    EXPECT_EQ(matcher.bytes_to_end(state), 1u);
+    EXPECT_TRUE(matcher.can_end(matcher.next(state, '.')));
+  }
+}
+
 // Rules that double what the one before takes: 2^40 bytes, which nobody can count one by one.
 TEST(Grammar, FarEnds) {
   std::string text = "root ::= r0\n";
