@@ -76,42 +76,49 @@ class Threads {
     });
   }
 
-  // The same in more and smaller ranges of at least `least` each where there are two: a thread takes those of its own
-  // share one after the other and then what other threads have left of theirs. For loops whose threads do not run
-  // equally fast. What is less than two times `least` is the caller's alone.
+  // What for_shared_ranges() splits: [0, total) into ranges whose inner borders are multiples of `grain`.
+  struct Shared {
+    size_t total;
+    size_t grain;
+    size_t least;     // that is worth a range of its own
+    size_t tile = 1;  // ranges are multiples of it, but for the last of a thread
+  };
+
+  // Each thread's share is about as large as any other's and begins with what shared_begin() says. It takes the ranges
+  // of its share one after the other and then what other threads have left of theirs. For loops whose threads do not
+  // run equally fast. What is less than two times `least` is the caller's alone.
   template <class Body>
-  void for_shared_ranges(size_t total, size_t grain, size_t least, const Body& body) {
+  void for_shared_ranges(const Shared& what, const Body& body) {
     for_shared_ranges(
-        total, grain, least, [](int) { return 0; }, [&](int, size_t begin, size_t end) { body(begin, end); });
+        what, [](int) { return 0; }, [&](int, size_t begin, size_t end) { body(begin, end); });
   }
 
-  // Where for_shared_ranges() of the same numbers has `thread` begin.
-  size_t shared_begin(size_t total, size_t grain, size_t least, int thread) const {
-    const auto [step, ranges] = shared_ranges(total, grain, least);
-    return std::min(total, ranges * static_cast<size_t>(thread) / static_cast<size_t>(count_) * step);
+  // Where for_shared_ranges() has `thread` begin.
+  size_t shared_begin(const Shared& what, int thread) const {
+    return share_begin(what, range_size(what), static_cast<size_t>(thread));
   }
 
   // The same with something of its own for each thread that takes part: body(prepare(thread), begin, end), where
   // prepare is called before the thread's first range.
   template <class Prepare, class Body>
-  void for_shared_ranges(size_t total, size_t grain, size_t least, const Prepare& prepare, const Body& body) {
+  void for_shared_ranges(const Shared& what, const Prepare& prepare, const Body& body) {
     const auto n = static_cast<size_t>(count_);
-    const SharedRanges parts = shared_ranges(total, grain, least);
-    const size_t step = parts.step, ranges = parts.ranges;
-    if (ranges <= 1 || count_ == 1) {
-      if (total != 0) body(prepare(0), size_t{0}, total);
+    const size_t step = range_size(what);
+    if (step >= what.total || count_ == 1) {
+      if (what.total != 0) body(prepare(0), size_t{0}, what.total);
       return;
     }
     for (size_t t = 0; t < n; ++t) {
-      shares_[t].next.store(ranges * t / n, std::memory_order_relaxed);
-      shares_[t].end = ranges * (t + 1) / n;
+      shares_[t].next.store(share_begin(what, step, t), std::memory_order_relaxed);
+      shares_[t].end = share_begin(what, step, t + 1);
     }
     run([&](int thread) {
       const auto own = prepare(thread);
       for (size_t t = 0; t < n; ++t) {
         Share& share = shares_[(static_cast<size_t>(thread) + t) % n];
-        for (size_t i = share.next++; i < share.end; i = share.next++) {
-          body(own, i * step, std::min(total, (i + 1) * step));
+        const auto take = [&] { return share.next.fetch_add(step); };
+        for (size_t begin = take(); begin < share.end; begin = take()) {
+          body(own, begin, std::min(share.end, begin + step));
         }
       }
     });
@@ -123,16 +130,19 @@ class Threads {
   // Ranges of for_shared_ranges for each thread: few enough that taking one costs nothing beside computing it.
   static constexpr size_t kRangesPerThread = 16;
 
-  struct SharedRanges {
-    size_t step;
-    size_t ranges;
-  };
-
-  SharedRanges shared_ranges(size_t total, size_t grain, size_t least) const {
+  // Of all ranges but the last of a share; `total` or more where there is only one.
+  size_t range_size(const Shared& what) const {
+    const size_t unit = std::max(what.grain, what.tile);
     const size_t most =
-        std::clamp(total / std::max(least, grain), size_t{1}, static_cast<size_t>(count_) * kRangesPerThread);
-    const size_t step = (std::max((total + most - 1) / most, size_t{1}) + grain - 1) / grain * grain;
-    return {step, (total + step - 1) / step};
+        std::clamp(what.total / std::max(what.least, unit), size_t{1}, static_cast<size_t>(count_) * kRangesPerThread);
+    return (std::max((what.total + most - 1) / most, size_t{1}) + unit - 1) / unit * unit;
+  }
+
+  // Where there are fewer ranges than threads the last threads have none.
+  size_t share_begin(const Shared& what, size_t step, size_t thread) const {
+    const size_t shares = std::clamp((what.total + step - 1) / step, size_t{1}, static_cast<size_t>(count_));
+    const size_t grains = (what.total + what.grain - 1) / what.grain;
+    return std::min(what.total, grains * std::min(thread, shares) / shares * what.grain);
   }
 
   // A thread's ranges that nobody has taken yet; a cache line of its own.

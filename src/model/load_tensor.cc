@@ -30,7 +30,7 @@ template <class Body>
 void for_rows(size_t rows, Threads& threads, const Body& body) {
   std::mutex mutex;
   std::exception_ptr first;
-  threads.for_shared_ranges(rows, kTriplePanel, kLeastRows, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges({rows, kTriplePanel, kLeastRows}, [&](size_t begin, size_t end) {
     try {
       body(begin, end);
     } catch (...) {

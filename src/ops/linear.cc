@@ -51,7 +51,7 @@ void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const Quant
 // Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
 void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1, size_t r0, size_t r1,
                        MatView<float> y) {
-  constexpr size_t kRows = 2 * kTriplePanel;
+  constexpr size_t kRows = 4 * kTriplePanel;
   Buffer<uint8_t> codes(kRows / kPanel * w.k_blocks * kTernaryBlockBytes);
   for (size_t r = r0; r < r1; r += kRows) {
     const size_t end = std::min(r + kRows, r1);
@@ -114,20 +114,14 @@ const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, int thread, Th
   return tables.data();
 }
 
-// The panels of a product's layers side by side, and how threads share them: some together where every thread has
-// enough of them, as kernels like it.
-struct PanelShares {
-  size_t panels = 0;
-  size_t grain = 1;
-  size_t least = 0;
-};
-
 size_t panels_of(const Linear& linear) { return (linear.outputs() + linear.panel_rows() - 1) / linear.panel_rows(); }
 
-PanelShares share_panels(const Linear& first, size_t panels, size_t tokens, const Threads& threads) {
+// How threads share the panels of a product's layers side by side: as many together as kernels like where every thread
+// has enough of them.
+Threads::Shared share_panels(const Linear& first, size_t panels, size_t tokens, const Threads& threads) {
   const size_t tile = tile_panels(first);
-  return {panels, panels >= 4 * tile * static_cast<size_t>(threads.count()) ? tile : 1,
-          least_outputs(tokens * first.panel_rows() * first.inputs())};
+  const bool many = panels >= 2 * tile * static_cast<size_t>(threads.count());
+  return {panels, 1, least_outputs(tokens * first.panel_rows() * first.inputs()), many ? tile : 1};
 }
 
 std::span<const std::byte> memory_of_panel(const Linear& linear, size_t panel) {
@@ -152,8 +146,7 @@ void read_ahead(std::initializer_list<const Linear*> layers, size_t tokens, int 
   if (weights < kLeastAhead) return;
   size_t panels = 0;
   for (const Linear* layer : layers) panels += panels_of(*layer);
-  const PanelShares shares = share_panels(**layers.begin(), panels, tokens, threads);
-  size_t panel = threads.shared_begin(shares.panels, shares.grain, shares.least, thread);
+  size_t panel = threads.shared_begin(share_panels(**layers.begin(), panels, tokens, threads), thread);
   for (const Linear* layer : layers) {
     if (panel < panels_of(*layer)) {
       const std::span<const std::byte> memory = memory_of_panel(*layer, panel);
@@ -310,7 +303,6 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     });
     return;
   }
-  const PanelShares shares = share_panels(first_layer, panels, tokens, threads);
   const bool with_tables = looks_up(first_layer, tokens);
   if (with_tables) allocate_tables(tokens * triple_blocks(input.cols) * kernels().triple_table_bytes, threads, input);
   const auto tables_of = [&](int thread) {
@@ -321,7 +313,7 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     read_ahead(next, tokens, thread, threads);
     return tables;
   };
-  threads.for_shared_ranges(shares.panels, shares.grain, shares.least, tables_of,
+  threads.for_shared_ranges(share_panels(first_layer, panels, tokens, threads), tables_of,
                             [&](const uint8_t* tables, size_t begin, size_t end) {
                               size_t first = 0;  // panel of the layer
                               for (const LinearOutput& layer : layers) {

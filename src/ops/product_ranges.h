@@ -29,7 +29,7 @@ void for_product_ranges(size_t tokens, size_t outputs, size_t depth, Threads& th
   if (many_tokens(tokens, threads)) {
     threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) { body(begin, end, size_t{0}, outputs); });
   } else {
-    threads.for_shared_ranges(outputs, kPanel, least_outputs(tokens * depth),
+    threads.for_shared_ranges({outputs, kPanel, least_outputs(tokens * depth)},
                               [&](size_t begin, size_t end) { body(size_t{0}, tokens, begin, end); });
   }
 }

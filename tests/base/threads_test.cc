@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -76,7 +77,7 @@ TEST(Threads, ForSharedRangesCoversEverythingOnceInAlignedRanges) {
           std::vector<int> covered(total, 0);
           std::atomic<bool> aligned = true;
           std::atomic<size_t> ranges{0};
-          threads.for_shared_ranges(total, grain, least, [&](size_t begin, size_t end) {
+          threads.for_shared_ranges({total, grain, least}, [&](size_t begin, size_t end) {
             for (size_t i = begin; i < end; ++i) ++covered[i];
             if (begin >= end || begin % grain != 0 || (end % grain != 0 && end != total)) aligned = false;
             ++ranges;
@@ -84,8 +85,9 @@ TEST(Threads, ForSharedRangesCoversEverythingOnceInAlignedRanges) {
           SCOPED_TRACE(fmt::format("{} threads, grain {}, total {}, least {}", count, grain, total, least));
           EXPECT_EQ(covered, std::vector<int>(total, 1));
           EXPECT_TRUE(aligned);
+          // A thread's last range holds what is left.
           if (least > 0) {
-            EXPECT_LE(ranges, std::max(size_t{1}, total / least));
+            EXPECT_LE(ranges, total < 2 * least ? 1 : total / least + static_cast<size_t>(count));
           }
         }
       }
@@ -99,7 +101,7 @@ TEST(Threads, ForSharedRangesDoesNotWaitForASlowThread) {
   constexpr size_t kTotal = 32;
   std::atomic<size_t> done{0};
   std::atomic<bool> slow{false};
-  threads.for_shared_ranges(kTotal, 1, 1, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges({kTotal, 1, 1}, [&](size_t begin, size_t end) {
     if (!slow.exchange(true)) {
       // This range ends only when the other thread has computed all others.
       while (done < kTotal - (end - begin)) std::this_thread::yield();
@@ -176,17 +178,53 @@ TEST(Threads, SharedRangesBeginWhereTheySay) {
     for (const auto& [total, grain, least] : kCases) {
       std::mutex mutex;
       std::set<size_t> begins;
-      threads.for_shared_ranges(total, grain, least, [&](size_t begin, size_t) {
+      threads.for_shared_ranges({total, grain, least}, [&](size_t begin, size_t) {
         const std::lock_guard lock(mutex);
         begins.insert(begin);
       });
-      EXPECT_EQ(threads.shared_begin(total, grain, least, 0), 0u);
+      EXPECT_EQ(threads.shared_begin({total, grain, least}, 0), 0u);
       for (int thread = 1; thread < count; ++thread) {
-        const size_t begin = threads.shared_begin(total, grain, least, thread);
-        EXPECT_TRUE(begins.contains(begin)) << total << " for " << count << " threads: " << begin;
+        const size_t begin = threads.shared_begin({total, grain, least}, thread);
+        EXPECT_TRUE(begins.contains(begin) || (begin == total && begins.size() < static_cast<size_t>(count)))
+            << total << " for " << count << " threads: " << begin;
         if (begins.size() >= static_cast<size_t>(count)) {
-          EXPECT_GT(begin, threads.shared_begin(total, grain, least, thread - 1));
+          EXPECT_GT(begin, threads.shared_begin({total, grain, least}, thread - 1));
         }
+      }
+    }
+  }
+}
+
+// Shares are equal to a grain even where ranges are large, and ranges are tiles but for the last of a share.
+TEST(Threads, SharesAreEqual) {
+  for (const size_t count : {2u, 3u, 4u}) {
+    Threads threads(static_cast<int>(count));
+    for (const size_t total : {16u, 60u, 61u, 216u, 1000u}) {
+      for (const size_t grain : {1u, 2u}) {
+        constexpr size_t kTile = 4;
+        const Threads::Shared what{total, grain, 1, kTile};
+        std::vector<size_t> borders;
+        for (size_t t = 0; t < count; ++t) borders.push_back(threads.shared_begin(what, static_cast<int>(t)));
+        borders.push_back(total);
+        SCOPED_TRACE(fmt::format("{} threads, grain {}, total {}", count, grain, total));
+        for (size_t t = 0; t < count; ++t) {
+          EXPECT_EQ(borders[t] % grain, 0u);
+          EXPECT_LT(borders[t + 1] - borders[t], total / count + 2 * grain);
+        }
+        std::mutex mutex;
+        std::set<std::pair<size_t, size_t>> ranges;
+        threads.for_shared_ranges(what, [&](size_t begin, size_t end) {
+          const std::lock_guard lock(mutex);
+          ranges.emplace(begin, end);
+        });
+        size_t covered = 0;
+        for (const auto& [begin, end] : ranges) {
+          EXPECT_EQ(begin, covered);
+          covered = end;
+          const auto next = std::upper_bound(borders.begin(), borders.end(), begin);
+          EXPECT_TRUE(end <= *next && (end == *next || (end - begin) % kTile == 0)) << begin << " to " << end;
+        }
+        EXPECT_EQ(covered, total);
       }
     }
   }
