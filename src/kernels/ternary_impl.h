@@ -29,7 +29,7 @@ inline void for_fields(Body body) {
 // One token reads the codes once, in order, at the speed of memory: the processor's own prefetching stops at every
 // page.
 inline void prefetch_codes(const uint8_t* codes) {
-  constexpr size_t kAhead = 2048;
+  constexpr size_t kAhead = 8192;
   __builtin_prefetch(codes + kAhead);
 }
 

@@ -27,12 +27,12 @@ static_assert(kTripleBlocksBeforeWidening * 16 * 384 <= 32767);
 // `ahead` of a band is beyond its end that of the band read next, kBands bands on.
 template <size_t kBands>
 inline const uint8_t* ahead_of(const uint8_t* band, size_t band_bytes, size_t byte) {
-  constexpr size_t kAhead = 2048 / (kBands > 1 ? 2 : 1);
+  constexpr size_t kAhead = 7680 / (kBands > 1 ? 2 : 1);
   const size_t ahead = byte + kAhead;
   return band + (ahead < band_bytes ? ahead : ahead + (kBands - 1) * band_bytes);
 }
 inline void prefetch_triples(const uint8_t* block) {
-  for (size_t line = 0; line < kBandBlockBytes; line += 64) __builtin_prefetch(block + line);
+  for (size_t line = 0; line < kBandBlockBytes; line += 64) __builtin_prefetch(block + line, 0, 2);
 }
 
 // kBands bands, of which `rows` rows are stored, and kTokens tokens.
@@ -40,28 +40,26 @@ template <size_t kBands, size_t kTokens>
 inline void triple_tile(const uint8_t* bands, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
                         float* out, size_t out_stride);
 
-// As many bands as a tile takes, and those that are left one by one.
-template <size_t kBands, size_t kTokens>
+// As many bands as a tile takes, and those that are left by tiles of half as many.
+template <size_t kBands>
 inline void triple_rows(const uint8_t* bands, size_t rows, size_t blocks, const uint8_t* tables, const float* row_scale,
-                        float* out, size_t out_stride) {
+                        float* out) {
   constexpr size_t kRows = kBands * kBandRows;
-  const size_t band_bytes = blocks * kBandBlockBytes;
-  size_t r = 0;
-  for (; r + kRows <= rows; r += kRows) {
-    triple_tile<kBands, kTokens>(bands + r / kBandRows * band_bytes, blocks, tables, row_scale, kRows, out + r,
-                                 out_stride);
+  constexpr size_t kLeast = kRows - kBandRows;  // that are more than the bands of half a tile
+  for (; rows > kLeast; bands += kBands * blocks * kBandBlockBytes) {
+    const size_t count = rows < kRows ? rows : kRows;
+    triple_tile<kBands, 1>(bands, blocks, tables, row_scale, count, out, 0);
+    out += count;
+    rows -= count;
   }
-  for (; r < rows; r += kBandRows) {
-    const size_t count = rows - r < kBandRows ? rows - r : kBandRows;
-    triple_tile<1, kTokens>(bands + r / kBandRows * band_bytes, blocks, tables, row_scale, count, out + r, out_stride);
-  }
+  if constexpr (kBands > 1) triple_rows<kBands / 2>(bands, rows, blocks, tables, row_scale, out);
 }
 
 void triple_gemm(const uint8_t* bands, size_t rows, size_t k, const uint8_t* tables, const float* row_scale, size_t m,
                  float* out, size_t out_stride) {
   const size_t blocks = triple_blocks(k);
   const size_t stride = blocks * kTripleTableBytes;
-  if (m == 1) return triple_rows<kTileBands, 1>(bands, rows, blocks, tables, row_scale, out, out_stride);
+  if (m == 1) return triple_rows<kTileBands>(bands, rows, blocks, tables, row_scale, out);
   // The weights of a band stay in the first-level cache while the tokens pass by.
   for (size_t r = 0; r < rows; r += kBandRows, bands += blocks * kBandBlockBytes) {
     const size_t count = rows - r < kBandRows ? rows - r : kBandRows;

@@ -14,9 +14,10 @@
 
 // A triple's sum of three activations, -384..384, is looked up as two digits: sum = kRadix * high + low - kLeast, both
 // below kRadix, so that those of a half, eight, add up in a byte and those of 151 blocks in 16 bits.
-constexpr int kRadix = 28;
+constexpr int kRadixBits = 5;
+constexpr int kRadix = 1 << kRadixBits;
 constexpr int kLeast = 384;
-constexpr size_t kBlocksOfDigits = 151;
+constexpr size_t kBlocksOfDigits = 132;
 static_assert(2 * kLeast < kRadix * kRadix && 8 * (kRadix - 1) <= 255);
 static_assert(kBlocksOfDigits * 16 * (kRadix - 1) <= 65535);
 
@@ -49,17 +50,62 @@ inline __m512i choose_bits(int mask, __m512i yes, __m512i no) {
 inline __m512i bits_down(__m512i x, int bits) { return _mm512_srli_epi16(x, static_cast<uint8_t>(bits)); }
 inline __m512i bits_up(__m512i x, int bits) { return _mm512_slli_epi16(x, static_cast<uint8_t>(bits)); }
 
+// What vpdpbusd multiplies with a triple's activations + 128, for half of the codes each: the order of the codes is
+// that in which packs within 128 bits leave a digit of eight of them side by side. The bias takes the 128 away.
+struct CodeTrits {
+  alignas(64) int8_t trits[2][64];
+  alignas(64) int32_t bias[2][16];
+  alignas(64) uint8_t order[64];  // of the packed bytes: all low digits, then the high ones
+};
+constexpr CodeTrits make_code_trits() {
+  CodeTrits table{};
+  for (int half = 0; half < 2; ++half) {
+    for (int lane = 0; lane < 16; ++lane) {
+      const int code = lane / 4 * 8 + half * 4 + lane % 4;
+      table.bias[half][lane] = kLeast;
+      for (int i = 0; i < 3 && code < kTripleCodes; ++i) {
+        const int trit = triple_digit(code, i) - 1;
+        table.trits[half][lane * 4 + i] = static_cast<int8_t>(trit);
+        table.bias[half][lane] -= 128 * trit;
+      }
+    }
+  }
+  for (int i = 0; i < 64; ++i) table.order[i] = static_cast<uint8_t>(i % 32 / 8 * 16 + i / 32 * 8 + i % 8);
+  return table;
+}
+constexpr CodeTrits kCodeTrits = make_code_trits();
+
+// The activations of a block's 16 triples, each + 128, four bytes a triple; what the fourth is does not matter.
+inline void block_activations(const int8_t* q, uint32_t* triples) {
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m128i last = _mm_setzero_si128();
+  for (int g = 0; g < 3; ++g) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + g * 16));
+    const __m128i columns = _mm_shuffle_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(-128)), order);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(triples + g * 4), columns);
+    last = _mm_or_si128(last, _mm_slli_epi32(_mm_srli_epi32(columns, 24), 8 * g));
+  }
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(triples + 12), last);
+}
+
 // A triple's table: the low digits of its 32 sums, then the high ones.
 inline void block_tables(const int8_t* q, uint8_t* tables) {
-  for_triple_sums(q, [&](__m512i sums) {
-    const __m512i x = _mm512_add_epi16(sums, _mm512_set1_epi16(kLeast));
-    // 2341 / 2^16 is 1 / 28 and at most 0.005 more over these sums: the same quotient.
-    const __m512i high = _mm512_mulhi_epu16(x, _mm512_set1_epi16(2341));
-    const __m512i low = _mm512_sub_epi16(x, _mm512_mullo_epi16(high, _mm512_set1_epi16(kRadix)));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(tables), _mm512_cvtepi16_epi8(low));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(tables + 32), _mm512_cvtepi16_epi8(high));
+  uint32_t triples[16];
+  block_activations(q, triples);
+  const __m512i order = _mm512_load_si512(kCodeTrits.order);
+  for (const uint32_t triple : triples) {
+    const __m512i x = _mm512_set1_epi32(static_cast<int>(triple));
+    __m512i sums[2];
+    for (int half = 0; half < 2; ++half) {
+      sums[half] =
+          _mm512_dpbusd_epi32(_mm512_load_si512(kCodeTrits.bias[half]), x, _mm512_load_si512(kCodeTrits.trits[half]));
+    }
+    const __m512i words = _mm512_packus_epi32(sums[0], sums[1]);
+    const __m512i low = _mm512_and_si512(words, _mm512_set1_epi16(kRadix - 1));
+    const __m512i digits = _mm512_packus_epi16(low, bits_down(words, kRadixBits));
+    _mm512_storeu_si512(tables, _mm512_permutexvar_epi8(order, digits));
     tables += 64;
-  });
+  }
 }
 
 // The codes of a half's triples, in the lowest five bits of their bytes.
@@ -171,11 +217,10 @@ inline void triple_tile(const uint8_t* bands, size_t blocks, const uint8_t* tabl
     TripleSums sums[kBands * kTokens];
     for_constants<0, kBands * kTokens>([&](auto i) __attribute__((always_inline)) { sums[i].clear(); });
     for (size_t b = begin; b < end; ++b) {
+      const uint8_t* of_block = tables + b * kTripleTableBytes;
       for_constants<0, kBands>([&](auto p) __attribute__((always_inline)) {
         const uint8_t* band = bands + p * band_bytes;
         const uint8_t* block = band + b * kBandBlockBytes;
-        const uint8_t* of_block = tables + b * kTripleTableBytes;
-        asm volatile("" : "+r"(of_block));  // each band reads the tables again: they are more than there are registers
         prefetch_triples(ahead_of<kBands>(band, band_bytes, b * kBandBlockBytes));
         add_half<kTokens>(block, of_block, stride, sums + p * kTokens);
         add_half<kTokens>(block + kHalfBytes, of_block + kHalfTriples * 64, stride, sums + p * kTokens);

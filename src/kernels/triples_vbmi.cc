@@ -1,4 +1,4 @@
-// Triples with AVX-512 VBMI. Compiled with -mavx512{f,bw,dq,vl,vbmi}; only their table leaves this file.
+// Triples with AVX-512 VBMI. Compiled with -mavx512{f,bw,dq,vl,vnni,vbmi}; only their table leaves this file.
 #include <immintrin.h>
 
 #include <type_traits>

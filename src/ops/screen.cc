@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <limits>
 #include <numbers>
+#include <span>
 #include <vector>
 
 #include "ops/linear.h"
@@ -28,6 +30,10 @@ void prefetch_part(const DenseMatrix& weights, size_t row, size_t part) {
   for (size_t at = bytes * part / kParts; at < bytes * (part + 1) / kParts; at += kLine) {
     __builtin_prefetch(begin + at);
   }
+}
+
+void prefetch_row(const DenseMatrix& weights, size_t row) {
+  for (size_t part = 0; part < kParts; ++part) prefetch_part(weights, row, part);
 }
 
 // A row's levels are 3 where |w| >= threshold, else 1, with the sign of w. The half step h of least error for given
@@ -97,6 +103,7 @@ struct Token {
   float variance(size_t row) const {
     return screen.residual_square[row] * x_square + screen.level_square[row] * d_square;
   }
+  float most_variance() const { return screen.most_residual * x_square + screen.most_level * d_square; }
 };
 
 // Exact logits of the rows row_of(0..count-1), 16 at a time: one chain of fused multiply-adds over k each, as in
@@ -112,7 +119,10 @@ void score_exactly(const DenseMatrix& weights, MatView<const float> x, MatView<f
     Buffer<float> exact(x.rows * kPanel);
     for (size_t first = begin; first < end; first += kPanel) {
       const size_t n = std::min(kPanel, end - first);
-      for (size_t i = 0; i < n; ++i) weights.get_row(row_of(first + i), {rows.data() + i * D, D});
+      for (size_t i = 0; i < n; ++i) {
+        if (first + i + 1 < end) prefetch_row(weights, row_of(first + i + 1));
+        weights.get_row(row_of(first + i), {rows.data() + i * D, D});
+      }
       for (size_t k = 0; k < D; k += kColumns) {
         const size_t columns = std::min(kColumns, D - k);
         kernels().pack_panel_transposed(rows.data() + k, D, columns, n, panel.data());
@@ -145,20 +155,33 @@ void for_parts(size_t rows, Threads& threads, const Body& body) {
   });
 }
 
+// Calls body(row, logit) for the rows from `begin` on whose logit may be above bound(): all but those of blocks that
+// have none.
+template <class Bound, class Body>
+void for_rows_above(VecView<const float> logits, size_t begin, size_t end, const Bound& bound, const Body& body) {
+  constexpr size_t kTogether = 32;
+  for (size_t first = begin; first < end; first += kTogether) {
+    const size_t n = std::min(kTogether, end - first);
+    if (kernels().max(logits.data() + first, n) <= bound()) continue;
+    for (size_t r = first; r < first + n; ++r) body(r, logits[r]);
+  }
+}
+
 // The `count` best rows, in the order of their numbers. Every thread keeps its best in a heap, the worst on top.
 std::vector<Scored> best_rows(VecView<const float> logits, size_t count, Threads& threads) {
   std::vector<std::vector<Scored>> parts(static_cast<size_t>(threads.count()));
   for_parts(logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
     std::vector<Scored>& heap = parts[part];
-    for (size_t r = begin; r < end; ++r) {
+    const auto bound = [&] { return heap.size() < count ? -std::numeric_limits<float>::infinity() : heap[0].logit; };
+    for_rows_above(logits, begin, end, bound, [&](size_t row, float logit) {
       if (heap.size() == count) {
-        if (!better({logits[r], r}, heap.front())) continue;
+        if (!better({logit, row}, heap[0])) return;
         std::pop_heap(heap.begin(), heap.end(), better);
         heap.pop_back();
       }
-      heap.push_back({logits[r], r});
+      heap.push_back({logit, row});
       std::push_heap(heap.begin(), heap.end(), better);
-    }
+    });
   });
   std::vector<Scored> best;
   for (const std::vector<Scored>& part : parts) best.insert(best.end(), part.begin(), part.end());
@@ -172,14 +195,17 @@ std::vector<Scored> best_rows(VecView<const float> logits, size_t count, Threads
 std::vector<size_t> rows_within(const Token& token, const std::vector<Scored>& scored, float largest,
                                 float width_square, Threads& threads) {
   std::vector<std::vector<size_t>> parts(static_cast<size_t>(threads.count()));
+  // Somewhat below what any row can reach; not a number where a row's variance is not, and then no row is below it.
+  const float bound = largest - 1.001f * std::sqrt(width_square * token.most_variance());
   for_parts(token.logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
-    for (size_t r = begin; r < end; ++r) {
-      const float gap = largest - token.logits[r];
-      if (gap > 0 && gap * gap > width_square * token.variance(r)) continue;
+    const auto below_all = [bound] { return bound; };
+    for_rows_above(token.logits, begin, end, below_all, [&](size_t row, float logit) {
+      const float gap = largest - logit;
+      if (gap > 0 && gap * gap > width_square * token.variance(row)) return;
       const auto at =
-          std::lower_bound(scored.begin(), scored.end(), r, [](const Scored& s, size_t row) { return s.row < row; });
-      if (at == scored.end() || at->row != r) parts[part].push_back(r);
-    }
+          std::lower_bound(scored.begin(), scored.end(), row, [](const Scored& s, size_t r) { return s.row < r; });
+      if (at == scored.end() || at->row != row) parts[part].push_back(row);
+    });
   });
   std::vector<size_t> rows;
   for (const std::vector<size_t>& part : parts) rows.insert(rows.end(), part.begin(), part.end());
@@ -228,7 +254,7 @@ Screen make_screen(const DenseMatrix& weights, size_t exact_rows, Threads& threa
   screen.residual_square = Buffer<float>(weights.rows);
   screen.level_square = Buffer<float>(weights.rows);
   constexpr size_t kLeastRows = 256;  // that a thread takes at once
-  threads.for_shared_ranges(weights.rows, kPanel, kLeastRows, [&](size_t begin, size_t end) {
+  threads.for_shared_ranges({weights.rows, kPanel, kLeastRows}, [&](size_t begin, size_t end) {
     std::vector<float> row(weights.cols);
     for (size_t r = begin; r < end; ++r) {
       weights.get_row(r, row);
@@ -236,6 +262,13 @@ Screen make_screen(const DenseMatrix& weights, size_t exact_rows, Threads& threa
           r, row, [&](size_t part) { prefetch_part(weights, r + 1, part); }, screen);
     }
   });
+  const auto most = [&](const Buffer<float>& numbers) {
+    float largest = 0;
+    for (float x : std::span(numbers.data(), numbers.size())) largest = std::isfinite(x) ? std::max(largest, x) : x;
+    return largest;
+  };
+  screen.most_residual = most(screen.residual_square);
+  screen.most_level = most(screen.level_square);
   return screen;
 }
 

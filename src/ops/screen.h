@@ -48,6 +48,8 @@ struct Screen {
   Buffer<float> half_step;        // (V): h
   Buffer<float> residual_square;  // (V): |e|^2 / D; not finite where a number of the row is not
   Buffer<float> level_square;     // (V): |w'|^2 / D
+  float most_residual = 0;        // the largest of each; not finite where one is not
+  float most_level = 0;
 };
 
 // The screen of `weights`, which may lie in either layout. exact_rows is raised to kScreenExactRows at least.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 
 namespace avx512_emulation {
 
@@ -287,6 +288,29 @@ inline Integers shuffle_epi8(const Integers& a, const Integers& index) {
   }
   return same_bytes<Integers>(y);
 }
+// VPACKUSDW, VPACKUSWB: within 16 bytes, the signed elements of a and then those of b, saturated to unsigned ones of
+// half the size.
+template <class From, class To>
+inline Integers packed(const Integers& a, const Integers& b) {
+  constexpr size_t kCount = 16 / sizeof(From);
+  struct Wide {
+    From lane[64 / sizeof(From)];
+  };
+  struct Narrow {
+    To lane[64 / sizeof(To)];
+  };
+  const Wide from[2] = {same_bytes<Wide>(a), same_bytes<Wide>(b)};
+  Narrow y;
+  for (size_t i = 0; i < 8 * kCount; ++i) {
+    const size_t at = i % (2 * kCount);
+    const From x = from[at / kCount].lane[i / (2 * kCount) * kCount + at % kCount];
+    constexpr From kMost = std::numeric_limits<To>::max();
+    y.lane[i] = static_cast<To>(x < 0 ? From{0} : x > kMost ? kMost : x);
+  }
+  return same_bytes<Integers>(y);
+}
+inline Integers packus_epi32(const Integers& a, const Integers& b) { return packed<int32_t, uint16_t>(a, b); }
+inline Integers packus_epi16(const Integers& a, const Integers& b) { return packed<int16_t, uint8_t>(a, b); }
 // VPUNPCKL, VPUNPCKH: within 16 bytes, the elements of the lower or the upper half of a and of b in turn.
 template <class Element, bool kUpper>
 inline Integers unpacked(const Integers& a, const Integers& b) {

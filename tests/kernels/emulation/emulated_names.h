@@ -101,6 +101,10 @@
 #define _mm512_mullo_epi32 avx512_emulation::mullo_epi32
 #undef _mm512_or_si512
 #define _mm512_or_si512 avx512_emulation::or_si512
+#undef _mm512_packus_epi16
+#define _mm512_packus_epi16 avx512_emulation::packus_epi16
+#undef _mm512_packus_epi32
+#define _mm512_packus_epi32 avx512_emulation::packus_epi32
 #undef _mm512_permutex2var_epi16
 #define _mm512_permutex2var_epi16 avx512_emulation::permutex2var_epi16
 #undef _mm512_permutexvar_epi16
