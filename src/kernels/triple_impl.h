@@ -31,6 +31,7 @@ inline const uint8_t* ahead_of(const uint8_t* band, size_t band_bytes, size_t by
   const size_t ahead = byte + kAhead;
   return band + (ahead < band_bytes ? ahead : ahead + (kBands - 1) * band_bytes);
 }
+// Into the second-level cache: the first has room for too few requests to read at the speed of memory.
 inline void prefetch_triples(const uint8_t* block) {
   for (size_t line = 0; line < kBandBlockBytes; line += 64) __builtin_prefetch(block + line, 0, 2);
 }

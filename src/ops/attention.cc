@@ -4,7 +4,6 @@
 #include <cassert>
 #include <cmath>
 
-#include "base/cpu.h"
 #include "base/profile.h"
 #include "kernels/kernels.h"
 
@@ -178,16 +177,6 @@ BlockScales block_scales(const KeyValueLayer& layer, const Tile& tile, size_t bl
   return scales;
 }
 
-// Asks for the values of `count` positions from `at` on, which lie in as many pieces as a head has panels.
-void prefetch_values(const KeyValueHead& page, size_t at, size_t count) {
-  constexpr size_t kLine = 64;  // bytes
-  const size_t element = kv_element_bytes(page.type);
-  for (size_t e = 0; e < page.head_dim; e += kPanel) {
-    const std::byte* piece = page.values + (e * page.capacity + at * kPanel) * element;
-    for (size_t byte = 0; byte < count * kPanel * element; byte += kLine) prefetch_line(piece + byte);
-  }
-}
-
 // The queries of to.heads heads of a tile, all in one product a page: row t * heads + h is head h of token t.
 void attend(const KeyValueLayer& layer, const Tile& tile, MatView<const float> q, ForwardScratch& s,
             const Results& to) {
@@ -212,8 +201,6 @@ void attend(const KeyValueLayer& layer, const Tile& tile, MatView<const float> q
     const size_t count = std::min(kBlock, end - block);
     const size_t columns = round_up_to_panel(count);
     for_pages(block, block + count, [&](const KeyValueHead& page, size_t at, size_t position, size_t part) {
-      // One token reads more than it computes: its values come while its scores are computed.
-      if (tile.count() == 1) prefetch_values(page, at, part);
       const Panels keys{page.type, page.keys, E * kPanel};
       multiply(queries, keys.from(at * E), round_up_to_panel(part), E, false, s.scores + (position - block), kStride);
     });

@@ -51,7 +51,7 @@ void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const Quant
 // Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
 void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1, size_t r0, size_t r1,
                        MatView<float> y) {
-  constexpr size_t kRows = 4 * kTriplePanel;
+  constexpr size_t kRows = 2 * kTriplePanel;
   Buffer<uint8_t> codes(kRows / kPanel * w.k_blocks * kTernaryBlockBytes);
   for (size_t r = r0; r < r1; r += kRows) {
     const size_t end = std::min(r + kRows, r1);
@@ -297,7 +297,8 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     panels += panels_of(layer.linear);
   }
   if (many_tokens(tokens, threads)) {
-    threads.for_ranges(tokens, kTokenGrain, [&](size_t begin, size_t end) {
+    const size_t grain = first_layer.kind == WeightKind::kFull ? kTokenGrain : kTernaryTokenGrain;
+    threads.for_ranges(tokens, grain, [&](size_t begin, size_t end) {
       for (const LinearOutput& layer : layers)
         multiply(layer.linear, input, nullptr, begin, end, 0, layer.y.cols, layer.y);
     });

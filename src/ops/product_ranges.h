@@ -9,7 +9,8 @@
 
 namespace tern {
 
-inline constexpr size_t kTokenGrain = 12;  // a multiple of every tile of the dense products
+inline constexpr size_t kTokenGrain = 12;         // a multiple of every tile of the dense products
+inline constexpr size_t kTernaryTokenGrain = 16;  // and of the ternary ones
 
 // Enough tokens to split a product by them.
 inline bool many_tokens(size_t tokens, const Threads& threads) {
