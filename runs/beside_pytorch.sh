@@ -40,5 +40,10 @@ for ((round = 0; round < ROUNDS; ++round)); do
   tern_speed ternary int16
   torch_speed --compile
 done
+# Where the processor has instructions for it; elsewhere a step takes minutes.
+if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then
+  torch_speed --bf16
+  torch_speed --bf16 --compile
+fi
 tern_speed ternary f32
 tern_speed full f32
