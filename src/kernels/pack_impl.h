@@ -25,12 +25,14 @@ bool pack_tq2_0_panel(const uint8_t* const* rows, size_t blocks, uint16_t scale,
       __builtin_memcpy(&d, rows[r] + at + 64, 2);
       other_scales |= static_cast<uint32_t>(d ^ scale);
     }
+    float codes[16 * 16];  // four bytes of a row in each, then turned: those of 16 rows side by side
+    float turned[16 * 16];
+    for (size_t r = 0; r < 16; ++r) __builtin_memcpy(codes + r * 16, rows[r] + at, 64);
+    transpose_block(codes, 16, turned);
     // Sixteen bytes: columns m..m+15 of the block's four (or last four) groups of 32.
     for (size_t part = 0; part < 4; ++part) {
       uint32_t x[4][16];
-      for (size_t r = 0; r < 16; ++r) {
-        for (size_t f = 0; f < 4; ++f) __builtin_memcpy(&x[f][r], rows[r] + at + part * 16 + f * 4, 4);
-      }
+      __builtin_memcpy(x, turned + part * 64, sizeof(x));
       for (size_t f = 0; f < 4; ++f) {
         for (size_t r = 0; r < 16; ++r) threes[r] |= x[f][r] & (x[f][r] >> 1) & 0x55555555u;
       }
