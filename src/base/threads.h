@@ -81,7 +81,7 @@ class Threads {
     size_t total;
     size_t grain;
     size_t least;     // that is worth a range of its own
-    size_t tile = 1;  // ranges are multiples of it, but for the last of a thread
+    size_t tile = 1;  // a multiple of grain: ranges are multiples of it, but for the last of a thread
   };
 
   // Each thread's share is about as large as any other's and begins with what shared_begin() says. It takes the ranges

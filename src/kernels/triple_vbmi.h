@@ -13,7 +13,7 @@
 // and columns are trits 0.
 
 // A triple's sum of three activations, -384..384, is looked up as two digits: sum = kRadix * high + low - kLeast, both
-// below kRadix, so that those of a half, eight, add up in a byte and those of 151 blocks in 16 bits.
+// below kRadix, so that those of a half, eight, add up in a byte and those of 132 blocks in 16 bits.
 constexpr int kRadixBits = 5;
 constexpr int kRadix = 1 << kRadixBits;
 constexpr int kLeast = 384;

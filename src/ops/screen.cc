@@ -155,14 +155,14 @@ void for_parts(size_t rows, Threads& threads, const Body& body) {
   });
 }
 
-// Calls body(row, logit) for the rows from `begin` on whose logit may be above bound(): all but those of blocks that
-// have none.
+// Calls body(row, logit) for the rows from `begin` on whose logit may be bound() or more: all but those of blocks that
+// have none. With a bound that is no number these are all rows.
 template <class Bound, class Body>
-void for_rows_above(VecView<const float> logits, size_t begin, size_t end, const Bound& bound, const Body& body) {
+void for_rows_from(VecView<const float> logits, size_t begin, size_t end, const Bound& bound, const Body& body) {
   constexpr size_t kTogether = 32;
   for (size_t first = begin; first < end; first += kTogether) {
     const size_t n = std::min(kTogether, end - first);
-    if (kernels().max(logits.data() + first, n) <= bound()) continue;
+    if (kernels().max(logits.data() + first, n) < bound()) continue;
     for (size_t r = first; r < first + n; ++r) body(r, logits[r]);
   }
 }
@@ -173,7 +173,7 @@ std::vector<Scored> best_rows(VecView<const float> logits, size_t count, Threads
   for_parts(logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
     std::vector<Scored>& heap = parts[part];
     const auto bound = [&] { return heap.size() < count ? -std::numeric_limits<float>::infinity() : heap[0].logit; };
-    for_rows_above(logits, begin, end, bound, [&](size_t row, float logit) {
+    for_rows_from(logits, begin, end, bound, [&](size_t row, float logit) {
       if (heap.size() == count) {
         if (!better({logit, row}, heap[0])) return;
         std::pop_heap(heap.begin(), heap.end(), better);
@@ -199,7 +199,7 @@ std::vector<size_t> rows_within(const Token& token, const std::vector<Scored>& s
   const float bound = largest - 1.001f * std::sqrt(width_square * token.most_variance());
   for_parts(token.logits.size(), threads, [&](size_t part, size_t begin, size_t end) {
     const auto below_all = [bound] { return bound; };
-    for_rows_above(token.logits, begin, end, below_all, [&](size_t row, float logit) {
+    for_rows_from(token.logits, begin, end, below_all, [&](size_t row, float logit) {
       const float gap = largest - logit;
       if (gap > 0 && gap * gap > width_square * token.variance(row)) return;
       const auto at =
