@@ -34,11 +34,33 @@ constexpr WordOrders make_word_orders() {
 }
 constexpr WordOrders kWordOrders = make_word_orders();
 
+struct TripleTrits {
+  alignas(64) int16_t trit[3][32];  // of all codes, then 0
+};
+
+constexpr TripleTrits make_triple_trits() {
+  TripleTrits table{};
+  for (int i = 0; i < 3; ++i) {
+    for (int code = 0; code < kTripleCodes; ++code) {
+      table.trit[i][code] = static_cast<int16_t>(triple_digit(code, i) - 1);
+    }
+  }
+  return table;
+}
+constexpr TripleTrits kTripleTrits = make_triple_trits();
+
+// A triple's table: in 16 bits, the sum that each code gives.
 inline void block_tables(const int8_t* q, uint8_t* tables) {
-  for_triple_sums(q, [&](__m512i sums) {
-    _mm512_storeu_si512(tables, sums);
+  const auto products = [](int8_t x, int i) {
+    return _mm512_mullo_epi16(_mm512_set1_epi16(x), _mm512_load_si512(kTripleTrits.trit[i]));
+  };
+  const auto store_triple = [&](const int8_t* first, size_t step) {
+    const __m512i two = _mm512_add_epi16(products(first[0], 0), products(first[step], 1));
+    _mm512_storeu_si512(tables, _mm512_add_epi16(two, products(first[2 * step], 2)));
     tables += 64;
-  });
+  };
+  for (size_t j = 0; j < 12; ++j) store_triple(q + j / 4 * 16 + j % 4, 4);
+  for (size_t i = 0; i < 4; ++i) store_triple(q + 12 + i, 16);
 }
 
 // The words of a block.

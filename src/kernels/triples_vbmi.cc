@@ -16,8 +16,8 @@ constexpr size_t kTileBands = 4;  // as many streams reach the speed of memory, 
 
 #include "kernels/triple_impl.h"
 
-// Their sums:
-#include "kernels/triple_sums_avx512.h"
+// Their codes:
+#include "kernels/triple_codes_avx512.h"
 
 // Their registers:
 #include "kernels/triple_vbmi.h"
