@@ -12,6 +12,7 @@ struct CpuFeatures {
   bool avx512 = false;       // AVX-512 F, BW, DQ, VL, with the operating system saving the zmm registers
   bool avx512_vnni = false;  // vpdpbusd on zmm registers
   bool avx512_vbmi = false;
+  bool amd = false;  // by its vendor
   bool avx512_bf16 = false;
   bool amx_int8 = false;      // int8 products of tiles; Linux has granted their registers to all threads of the process
   bool avx_vnni = false;      // vpdpbusd on ymm registers in its VEX form

@@ -71,6 +71,8 @@ CpuFeatures detect() {
   const bool tiles = (state & 0x60000) == 0x60000 && bit(seven.edx, 24) && bit(seven.edx, 25);
   features.amx_int8 = features.avx512_vnni && tiles && tiles_granted();
   features.avx_vnni = features.avx2 && bit(seven_one.eax, 4);
+  const CpuidWords vendor = cpuid(0, 0);
+  features.amd = vendor.ebx == 0x68747541 && vendor.edx == 0x69746e65 && vendor.ecx == 0x444d4163;  // AuthenticAMD
   return features;
 }
 

@@ -1,5 +1,6 @@
 #include "base/threads.h"
 
+#include <cstdlib>
 #include <system_error>
 
 #include "base/cpu.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr int kSpins = 4000;
 // Few: whoever waits sees soon that there is work.
 constexpr size_t kLinesPerSpin = 4;
+constexpr size_t kScratchAlignment = 64;
 
 }  // namespace
 
@@ -38,6 +40,21 @@ void Threads::stop() {
   generation_.fetch_add(1, std::memory_order_release);
   generation_.notify_all();
   for (std::thread& worker : workers_) worker.join();
+}
+
+void Threads::FreeAligned::operator()(uint8_t* memory) const { std::free(memory); }
+
+void Threads::reserve_scratch(size_t bytes) {
+  if (bytes <= scratch_bytes_) return;
+  const size_t size = (bytes + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
+  scratch_.clear();
+  scratch_bytes_ = 0;
+  for (int thread = 0; thread < count_; ++thread) {
+    auto* memory = static_cast<uint8_t*>(std::aligned_alloc(kScratchAlignment, size));
+    if (memory == nullptr) fail("threads: no memory for {} bytes of working space for each of {}", size, count_);
+    scratch_.emplace_back(memory);
+  }
+  scratch_bytes_ = size;
 }
 
 // Waits until `value` differs from `old`: spins first, reading ahead, then sleeps.

@@ -57,6 +57,11 @@ class Threads {
     for (; lines > 0 && ahead.at < ahead.end; --lines, ahead.at += kLine) prefetch_line(ahead.at);
   }
 
+  // Memory for each thread, at least `bytes` of it at a multiple of 64, for what a loop needs on its way; its content
+  // is lost with the next loop. Not within a run().
+  void reserve_scratch(size_t bytes);
+  uint8_t* scratch(int thread) const { return scratch_[static_cast<size_t>(thread)].get(); }
+
   // Splits [0, total) into `count` ranges whose inner borders are multiples of `grain` (> 0) and calls body(begin, end)
   // for the non-empty ones in parallel.
   template <class Body>
@@ -161,6 +166,10 @@ class Threads {
     const std::byte* end = nullptr;
   };
 
+  struct FreeAligned {
+    void operator()(uint8_t* memory) const;
+  };
+
   void wait_for_change(const std::atomic<uint32_t>& value, uint32_t old, int thread);
   void start(Task task, const void* context);
   void work(int thread);
@@ -176,6 +185,8 @@ class Threads {
   std::atomic<bool> stop_{false};
   std::unique_ptr<Share[]> shares_;  // one for each thread
   std::unique_ptr<Ahead[]> ahead_;   // the same
+  size_t scratch_bytes_ = 0;
+  std::vector<std::unique_ptr<uint8_t[], FreeAligned>> scratch_;  // one for each thread
   std::vector<std::thread> workers_;
 };
 

@@ -41,6 +41,7 @@ inline Kernels with_triples(Kernels table, const TripleKernels& triples) {
   table.triple_gemm = triples.triple_gemm;
   table.pack_triples = triples.pack_triples;
   table.unpack_triples = triples.unpack_triples;
+  table.mixed = triples.mixed;
   return table;
 }
 

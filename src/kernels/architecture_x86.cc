@@ -5,10 +5,13 @@
 namespace tern {
 
 std::span<const InstructionSet> instruction_sets() {
-  static const std::array<InstructionSet, 7> list{{
+  static const std::array<InstructionSet, 8> list{{
       {with_triples(with_integers(kAvx512BwKernels, "amx", kAmxIntegers), kVbmiTriples), &kAmxProbe,
        [](const CpuFeatures& cpu) { return cpu.amx_int8 && cpu.avx512_vbmi; },
        "AMX-INT8, AVX-512 F, BW, DQ, VL, VNNI and VBMI"},
+      {with_triples(with_integers(kAvx512BwKernels, "zen4", kAvx512Integers), kMixedTriples), &kAvx512Probe,
+       [](const CpuFeatures& cpu) { return cpu.amd && cpu.avx512_vnni && cpu.avx512_vbmi; },
+       "AVX-512 F, BW, DQ, VL, VNNI and VBMI of an AMD processor"},
       {with_triples(with_integers(kAvx512BwKernels, "avx512vbmi", kAvx512Integers), kVbmiTriples), &kAvx512Probe,
        [](const CpuFeatures& cpu) { return cpu.avx512_vnni && cpu.avx512_vbmi; },
        "AVX-512 F, BW, DQ, VL, VNNI and VBMI"},

@@ -25,6 +25,7 @@ struct TripleKernels {
   decltype(Kernels::triple_gemm) triple_gemm;
   decltype(Kernels::pack_triples) pack_triples;
   decltype(Kernels::unpack_triples) unpack_triples;
+  Kernels::Mixed mixed;
 };
 
 extern const Kernels kScalarKernels;
@@ -36,6 +37,7 @@ extern const Kernels kAvx512BwKernels;
 extern const IntegerKernels kAvx512Integers;  // the rest as AVX-512 without VNNI
 extern const IntegerKernels kAmxIntegers;     // the same
 extern const TripleKernels kVbmiTriples;      // of AVX-512 VBMI
+extern const TripleKernels kMixedTriples;     // the same with products of many tokens
 
 // arm64
 extern const Kernels kNeonKernels;

@@ -231,6 +231,18 @@ struct Kernels {
   // ---- Optimizer ----
   // One AdamW step on n parameters p with gradient g and moments m, v (all updated in place but g).
   void (*adamw)(const AdamWStep& step, const float* g, size_t n, float* p, float* m, float* v);
+
+  // ---- Products with triples, of many tokens ----
+  // Nothing but zeros where codes, unpacked from triples, are multiplied faster.
+  struct Mixed {
+    size_t group = 0;          // of tokens: gemm takes multiples of it
+    size_t scratch_bytes = 0;  // that gemm works in
+    // triple_gemm from the tokens' activations themselves, |q| <= 128 and q_stride >= k apart, nothing read behind
+    // column k of them; `scratch` is at a multiple of 64.
+    void (*gemm)(const uint8_t* panels, size_t rows, size_t k, const int8_t* q, size_t q_stride, const float* row_scale,
+                 size_t m, float* out, size_t out_stride, void* scratch) = nullptr;
+  };
+  Mixed mixed = {};
 };
 
 // The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (amx,

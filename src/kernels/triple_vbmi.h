@@ -292,22 +292,32 @@ inline void pack_block(const CodePanels<const uint8_t>& from, size_t b, uint8_t*
   store_half(codes + kHalfTriples, block + kHalfBytes);
 }
 
-inline void unpack_block(const uint8_t* block, size_t b, const CodePanels<uint8_t>& to) {
+// Of the fields of a block's triples the ternary panels' bytes of their columns g * 16 .. g * 16 + 15.
+inline void block_codes(const __m512i fields[16], size_t g, __m512i bytes[4]) {
+  for (size_t i = 0; i < 4; ++i) {
+    const int shift = static_cast<int>(6 - 2 * g);
+    bytes[i] = choose_bits(0xC0, bits_up(fields[12 + i], shift), fields[g * 4 + i]);
+  }
+  turn_numbers(bytes);
+  for (size_t n = 0; n < 4; ++n) bytes[n] = turn_bytes(bytes[n]);
+}
+
+inline void block_fields(const uint8_t* block, __m512i fields[16]) {
   const __m512i to_fields = _mm512_load_si512(kTripleTable.fields);
   const HalfCodes halves[2] = {HalfCodes(block), HalfCodes(block + kHalfBytes)};
-  __m512i fields[16];
   for (size_t j = 0; j < 16; ++j) {
     fields[j] = _mm512_permutexvar_epi8(halves[j / kHalfTriples].code[j % kHalfTriples], to_fields);
   }
+}
+
+inline void unpack_block(const uint8_t* block, size_t b, const CodePanels<uint8_t>& to) {
+  __m512i fields[16];
+  block_fields(block, fields);
   for (size_t g = 0; g < 3 && b * 3 + g < to.k_blocks; ++g) {
     __m512i bytes[4];
-    for (size_t i = 0; i < 4; ++i) {
-      const int shift = static_cast<int>(6 - 2 * g);
-      bytes[i] = choose_bits(0xC0, bits_up(fields[12 + i], shift), fields[g * 4 + i]);
-    }
-    turn_numbers(bytes);
+    block_codes(fields, g, bytes);
     for (size_t n = 0; n < 4 && to.panel[n] != nullptr; ++n) {
-      _mm512_storeu_si512(to.panel[n] + (b * 3 + g) * kTernaryBlockBytes, turn_bytes(bytes[n]));
+      _mm512_storeu_si512(to.panel[n] + (b * 3 + g) * kTernaryBlockBytes, bytes[n]);
     }
   }
 }

@@ -22,9 +22,23 @@ constexpr size_t kTileBands = 4;  // as many streams reach the speed of memory, 
 // Their registers:
 #include "kernels/triple_vbmi.h"
 
+// Products of many tokens:
+#include "kernels/triple_mixed.h"
+
 }  // namespace
 
-constexpr TripleKernels kVbmiTriples = {
-    kTripleTableBytes, kTileBands* kBandRows / kTriplePanel, triple_tables, triple_gemm, pack_triples, unpack_triples};
+constexpr TripleKernels kVbmiTriples = {kTripleTableBytes,
+                                        kTileBands* kBandRows / kTriplePanel,
+                                        triple_tables,
+                                        triple_gemm,
+                                        pack_triples,
+                                        unpack_triples,
+                                        {}};
+
+constexpr TripleKernels kMixedTriples = [] {
+  TripleKernels triples = kVbmiTriples;
+  triples.mixed = {kGroupTokens, sizeof(MixScratch), mixed_gemm};
+  return triples;
+}();
 
 }  // namespace tern

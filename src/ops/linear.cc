@@ -48,7 +48,7 @@ void multiply_triples(const uint8_t* panels, const TernaryMatrix& w, const Quant
   kernels().triple_gemm(panels, r1 - r0, w.cols, tables, row_scale.data(), y.rows, y.data + r0, y.stride);
 }
 
-// Many tokens: triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
+// Triples become codes a few rows at a time, which stay in the second-level cache for all tokens.
 void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0, size_t t1, size_t r0, size_t r1,
                        MatView<float> y) {
   constexpr size_t kRows = 2 * kTriplePanel;
@@ -60,9 +60,38 @@ void multiply_unpacked(const TernaryMatrix& w, const QuantizedRows& x, size_t t0
   }
 }
 
-// `tables` are those of the tokens where triples are looked up.
-void multiply(const Linear& linear, const LinearInput& input, const uint8_t* tables, size_t t0, size_t t1, size_t r0,
-              size_t r1, MatView<float> y) {
+// Tokens of `tokens` that mixed.gemm takes. For fewer it would unpack weights and make tables for too little.
+size_t mixed_tokens(size_t tokens) {
+  constexpr size_t kLeast = 16;
+  const size_t group = kernels().mixed.group;
+  return group == 0 || tokens < kLeast ? 0 : tokens / group * group;
+}
+// That it takes at once.
+constexpr size_t kMixedRange = 128;
+
+// Many tokens: as many as mixed.gemm takes, and those that are left.
+void multiply_mixed(const TernaryMatrix& w, const QuantizedRows& x, uint8_t* scratch, size_t t0, size_t t1, size_t r0,
+                    size_t r1, MatView<float> y) {
+  std::array<float, kMixedRange> row_scale;
+  const size_t end = t0 + mixed_tokens(t1 - t0);
+  for (size_t t = t0; t < end; t += kMixedRange) {
+    const size_t count = std::min(kMixedRange, end - t);
+    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
+    kernels().mixed.gemm(w.panels.data() + r0 / kTriplePanel * w.panel_bytes(), r1 - r0, w.cols,
+                         x.q.data() + t * x.stride, x.stride, row_scale.data(), count, y.row(t) + r0, y.stride,
+                         scratch);
+  }
+  if (end < t1) multiply_unpacked(w, x, end, t1, r0, r1, y);
+}
+
+// What a thread has made for a product with triples, or its memory for one.
+struct ThreadMemory {
+  const uint8_t* tables = nullptr;  // of few tokens, whose triples are looked up
+  uint8_t* scratch = nullptr;       // of mixed.gemm
+};
+
+void multiply(const Linear& linear, const LinearInput& input, const ThreadMemory& memory, size_t t0, size_t t1,
+              size_t r0, size_t r1, MatView<float> y) {
   if (linear.kind == WeightKind::kFull) {
     return multiply_dense(linear.dense, MatView<const float>(input.real.data(), y.rows, input.cols), t0, t1, r0, r1, y);
   }
@@ -70,38 +99,32 @@ void multiply(const Linear& linear, const LinearInput& input, const uint8_t* tab
   const uint8_t* panels = w.panels.data() + r0 / w.panel_rows() * w.panel_bytes();
   if (w.layout == TernaryLayout::kCodes) {
     multiply_codes(panels, w, input.quantized, t0, t1, r0, r1, y);
-  } else if (tables != nullptr) {
-    multiply_triples(panels, w, input.quantized, tables, r0, r1, y);
+  } else if (memory.tables != nullptr) {
+    multiply_triples(panels, w, input.quantized, memory.tables, r0, r1, y);
+  } else if (memory.scratch != nullptr && mixed_tokens(t1 - t0) > 0) {
+    multiply_mixed(w, input.quantized, memory.scratch, t0, t1, r0, r1, y);
   } else {
     multiply_unpacked(w, input.quantized, t0, t1, r0, r1, y);
   }
 }
 
+bool in_triples(const Linear& linear) {
+  return linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples;
+}
+
 // Panels that a kernel's largest tile takes side by side.
-size_t tile_panels(const Linear& linear) {
-  const bool triples = linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples;
-  return triples ? kernels().triple_tile_panels : 4;
-}
+size_t tile_panels(const Linear& linear) { return in_triples(linear) ? kernels().triple_tile_panels : 4; }
 
-bool looks_up(const Linear& linear, size_t tokens) {
-  return linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples && tokens <= kMostLookups;
-}
+bool looks_up(const Linear& linear, size_t tokens) { return in_triples(linear) && tokens <= kMostLookups; }
+bool mixes(const Linear& linear, size_t tokens) { return in_triples(linear) && mixed_tokens(tokens) > 0; }
 
-// What a few tokens need besides their quantized activations: memory for each thread's tables, and a thread's tables.
-void allocate_tables(size_t bytes, Threads& threads, LinearInput& input) {
-  input.tables.resize(static_cast<size_t>(threads.count()));
-  for (Buffer<uint8_t>& tables : input.tables) {
-    if (tables.size() < bytes) tables = Buffer<uint8_t>(bytes);
-  }
-}
-
-// Between two blocks of tables the thread asks for some of the weights that it will look up in them.
-const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, int thread, Threads& threads,
-                           Buffer<uint8_t>& tables) {
+// Each thread makes a few tokens' tables for itself: they are read often, and from its own cache. Between two blocks of
+// them it asks for some of the weights that it will look up there.
+const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, int thread, Threads& threads, uint8_t* tables) {
   constexpr size_t kBlocks = 2;
   constexpr size_t kLines = 32;
   const Kernels& table = kernels();
-  uint8_t* out = tables.data();
+  uint8_t* out = tables;
   for (size_t t = 0; t < tokens; ++t) {
     const int8_t* q = x.q.data() + t * x.stride;
     for (size_t c = 0; c < x.cols; c += kBlocks * kTripleColumns) {
@@ -111,7 +134,7 @@ const uint8_t* fill_tables(const QuantizedRows& x, size_t tokens, int thread, Th
       out += triple_blocks(cols) * table.triple_table_bytes;
     }
   }
-  return tables.data();
+  return tables;
 }
 
 size_t panels_of(const Linear& linear) { return (linear.outputs() + linear.panel_rows() - 1) / linear.panel_rows(); }
@@ -119,8 +142,12 @@ size_t panels_of(const Linear& linear) { return (linear.outputs() + linear.panel
 // How threads share the panels of a product's layers side by side: as many together as kernels like where every thread
 // has enough of them.
 Threads::Shared share_panels(const Linear& first, size_t panels, size_t tokens, const Threads& threads) {
+  const auto count = static_cast<size_t>(threads.count());
+  // Its tables serve all rows of a range.
+  if (mixes(first, tokens))
+    return {panels, 1, least_outputs(tokens * first.panel_rows() * first.inputs()), (panels + count - 1) / count};
   const size_t tile = tile_panels(first);
-  const bool many = panels >= 2 * tile * static_cast<size_t>(threads.count());
+  const bool many = panels >= 2 * tile * count;
   return {panels, 1, least_outputs(tokens * first.panel_rows() * first.inputs()), many ? tile : 1};
 }
 
@@ -296,33 +323,41 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     assert(layer.linear.panel_rows() == panel_rows);
     panels += panels_of(layer.linear);
   }
+  const bool mixed = mixes(first_layer, tokens);
+  if (mixed) threads.reserve_scratch(kernels().mixed.scratch_bytes);
   if (many_tokens(tokens, threads)) {
     const size_t grain = first_layer.kind == WeightKind::kFull ? kTokenGrain : kTernaryTokenGrain;
-    threads.for_ranges(tokens, grain, [&](size_t begin, size_t end) {
+    const auto count = static_cast<size_t>(threads.count());
+    const auto memory_of = [&](int thread) { return ThreadMemory{nullptr, mixed ? threads.scratch(thread) : nullptr}; };
+    const auto body = [&](const ThreadMemory& memory, size_t begin, size_t end) {
       for (const LinearOutput& layer : layers)
-        multiply(layer.linear, input, nullptr, begin, end, 0, layer.y.cols, layer.y);
-    });
+        multiply(layer.linear, input, memory, begin, end, 0, layer.y.cols, layer.y);
+    };
+    const size_t share = tokens / grain / count * grain;
+    threads.for_shared_ranges({tokens, grain, 1, mixed ? std::min(share, kMixedRange) : share}, memory_of, body);
     return;
   }
   const bool with_tables = looks_up(first_layer, tokens);
-  if (with_tables) allocate_tables(tokens * triple_blocks(input.cols) * kernels().triple_table_bytes, threads, input);
-  const auto tables_of = [&](int thread) {
-    const uint8_t* tables = nullptr;
+  if (with_tables) threads.reserve_scratch(tokens * triple_blocks(input.cols) * kernels().triple_table_bytes);
+  const auto memory_of = [&](int thread) {
+    ThreadMemory memory;
     if (with_tables) {
-      tables = fill_tables(input.quantized, tokens, thread, threads, input.tables[static_cast<size_t>(thread)]);
+      memory.tables = fill_tables(input.quantized, tokens, thread, threads, threads.scratch(thread));
+    } else if (mixed) {
+      memory.scratch = threads.scratch(thread);
     }
     read_ahead(next, tokens, thread, threads);
-    return tables;
+    return memory;
   };
-  threads.for_shared_ranges(share_panels(first_layer, panels, tokens, threads), tables_of,
-                            [&](const uint8_t* tables, size_t begin, size_t end) {
+  threads.for_shared_ranges(share_panels(first_layer, panels, tokens, threads), memory_of,
+                            [&](const ThreadMemory& memory, size_t begin, size_t end) {
                               size_t first = 0;  // panel of the layer
                               for (const LinearOutput& layer : layers) {
                                 const size_t last = first + panels_of(layer.linear);
                                 if (begin < last && end > first) {
                                   const size_t r0 = (std::max(begin, first) - first) * panel_rows;
                                   const size_t r1 = std::min(layer.y.cols, (std::min(end, last) - first) * panel_rows);
-                                  multiply(layer.linear, input, tables, 0, tokens, r0, r1, layer.y);
+                                  multiply(layer.linear, input, memory, 0, tokens, r0, r1, layer.y);
                                 }
                                 first = last;
                               }

@@ -51,9 +51,6 @@ struct LinearInput {
   float share = 0;  // of quantization in real activations; by set_share()
   Buffer<float> real;
   QuantizedRows quantized;
-  // Of a few tokens, for weights in triples; filled by linear_forward. Each thread makes its own: they are read often,
-  // and from its own cache, where another thread's would have to be fetched.
-  std::vector<Buffer<uint8_t>> tables;
 
   LinearInput() = default;
   LinearInput(WeightKind kind, size_t max_rows, size_t cols);

@@ -9,11 +9,11 @@
 namespace tern {
 namespace {
 
-// What the kernel says about the same processor, in the first "flags" line of /proc/cpuinfo.
-bool kernel_reports(const std::string& flag) {
+// What the kernel says about the same processor, in the first line of that name in /proc/cpuinfo.
+bool kernel_reports(const std::string& flag, const std::string& name = "flags") {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.rfind("flags", 0) != 0) continue;
+    if (line.rfind(name, 0) != 0) continue;
     std::istringstream words(line);
     for (std::string word; words >> word;) {
       if (word == flag) return true;
@@ -38,6 +38,7 @@ TEST(Cpu, AgreesWithTheKernel) {
   if (features.amx_int8) {
     EXPECT_TRUE(kernel_reports("amx_tile") && kernel_reports("amx_int8"));
   }
+  EXPECT_EQ(features.amd, kernel_reports("AuthenticAMD", "vendor_id"));
   EXPECT_EQ(features.avx_vnni, avx2 && kernel_reports("avx_vnni"));
   EXPECT_FALSE(features.model_name.empty());
 }

@@ -250,6 +250,26 @@ TEST(Threads, StartingAndStoppingWithoutWork) {
   EXPECT_EQ(Threads(-1).count(), available_cpus());
 }
 
+TEST(Threads, EachHasItsOwnScratch) {
+  Threads threads(3);
+  for (const size_t bytes : {size_t{1}, size_t{100}, size_t{5000}, size_t{64}}) {
+    threads.reserve_scratch(bytes);
+    threads.run([&](int thread) { std::fill_n(threads.scratch(thread), bytes, static_cast<uint8_t>(thread + 1)); });
+    for (int thread = 0; thread < 3; ++thread) {
+      const uint8_t* scratch = threads.scratch(thread);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(scratch) % 64, 0u);
+      EXPECT_EQ(std::count(scratch, scratch + bytes, static_cast<uint8_t>(thread + 1)), static_cast<ptrdiff_t>(bytes));
+    }
+  }
+}
+
+TEST(Threads, TooMuchScratchIsAnError) {
+  Threads threads(2);
+  EXPECT_THROW(threads.reserve_scratch(size_t{1} << 62), Error);
+  threads.reserve_scratch(64);
+  EXPECT_NE(threads.scratch(1), nullptr);
+}
+
 // A system that refuses more threads is an Error, not the end of the process.
 TEST(Threads, TooManyThreadsIsAnError) {
   const pid_t child = ::fork();

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string_view>
 
 #include "base/error.h"
@@ -39,12 +40,16 @@ TEST(Dispatch, UseKernelsChangesTheTable) {
 
 TEST(Dispatch, EveryTableIsComplete) {
   for (const TableParam param : all_tables()) {
-    // The table is its name and function pointers alone.
-    static_assert(sizeof(Kernels) % sizeof(void*) == 0);
+    // The table is its name, numbers and function pointers alone, and `mixed`, which it has all of or nothing.
+    constexpr size_t kFields = offsetof(Kernels, mixed) / sizeof(void*);
+    static_assert(sizeof(Kernels) == kFields * sizeof(void*) + sizeof(Kernels::Mixed));
     const auto* fields = reinterpret_cast<void* const*>(&param->kernels);
-    for (size_t i = 0; i < sizeof(Kernels) / sizeof(void*); ++i) {
+    for (size_t i = 0; i < kFields; ++i) {
       EXPECT_NE(fields[i], nullptr) << param->kernels.name << " " << i;
     }
+    const Kernels::Mixed& mixed = param->kernels.mixed;
+    EXPECT_EQ(mixed.group > 0, mixed.gemm != nullptr) << param->kernels.name;
+    EXPECT_EQ(mixed.group > 0, mixed.scratch_bytes > 0) << param->kernels.name;
   }
 }
 

@@ -1,4 +1,7 @@
 // Triple panels hold the trits they were packed from, and their products equal an exact integer loop over them.
+#include <cstdlib>
+#include <memory>
+
 #include "tests/kernels/kernel_test.h"
 #include "tests/kernels/ternary_panels.h"
 
@@ -119,6 +122,86 @@ TEST_P(Triples, ExtremeRowsDoNotOverflow) {
   }
 }
 
+// Products of many tokens.
+class ManyTokens : public Triples {
+ protected:
+  // Rows of q are `stride` apart; what lies between them is not 0, and behind the last one there is nothing.
+  void expect_exact_rows(const std::vector<int8_t>& trits, size_t rows, size_t k, const std::vector<int8_t>& q,
+                         size_t stride) {
+    const size_t m = (q.size() + stride - k) / stride;
+    const size_t out_stride = rows + 5;
+    const std::vector<uint8_t> panels = pack_triple_panels(trits, rows, k);
+    const std::vector<float> row_scale = random_row(m, 9);
+    std::vector<float> out = guarded<float>(m * out_stride);
+    std::vector<float> expected = out;
+    for (size_t t = 0; t < m; ++t) {
+      for (size_t r = 0; r < rows; ++r) {
+        int64_t sum = 0;
+        for (size_t column = 0; column < k; ++column) sum += trits[r * k + column] * q[t * stride + column];
+        expected[t * out_stride + r] = static_cast<float>(sum) * row_scale[t];
+      }
+    }
+    std::unique_ptr<void, decltype(&std::free)> scratch(std::aligned_alloc(64, table().mixed.scratch_bytes),
+                                                        &std::free);
+    std::memset(scratch.get(), 0xAA, table().mixed.scratch_bytes);
+    table().mixed.gemm(panels.data(), rows, k, q.data(), stride, row_scale.data(), m, out.data(), out_stride,
+                       scratch.get());
+    ASSERT_TRUE(same_bits(expected, out)) << "rows=" << rows << " k=" << k << " m=" << m;
+  }
+  void expect_exact_product(size_t rows, size_t k, size_t groups) {
+    const size_t m = groups * table().mixed.group;
+    const size_t stride = k + 3;
+    const size_t size = m == 0 ? 0 : m * stride - 3;
+    expect_exact_rows(random_trits(rows * k, rows * k), rows, k, random_activations(size, rows), stride);
+  }
+};
+
+TEST_P(ManyTokens, OddShapes) {
+  for (const size_t rows : Sizes{1, 15, 16, 17, 63, 64, 65, 130}) {
+    for (const size_t k : Sizes{1, 3, 16, 47, 48, 49, 96, 97, 150, 336, 337, 1000}) expect_exact_product(rows, k, 1);
+  }
+}
+
+// Every number of blocks that a last chunk can have.
+TEST_P(ManyTokens, LengthsAroundTheChunks) {
+  for (size_t blocks = 1; blocks <= 22; ++blocks) {
+    for (const size_t missing : Sizes{0, 1, 15, 16, 40}) expect_exact_product(64, blocks * 48 - missing, 2);
+  }
+}
+
+TEST_P(ManyTokens, AnyNumberOfGroups) {
+  for (size_t groups = 0; groups <= 40; ++groups) expect_exact_product(70, 100, groups);
+}
+
+TEST_P(ManyTokens, MoreRowsThanShareTables) { expect_exact_product(9000, 48, 1); }
+
+TEST_P(ManyTokens, ExtremeRowsDoNotOverflow) {
+  for (const size_t k : Sizes{48, 336, 2560, 20000}) {
+    for (const int value : {127, -127, -128}) {
+      const std::vector<int8_t> q(table().mixed.group * k, static_cast<int8_t>(value));
+      for (const int trit : {-1, 0, 1})
+        expect_exact_rows(std::vector<int8_t>(17 * k, static_cast<int8_t>(trit)), 17, k, q, k);
+    }
+    std::vector<int8_t> q = random_activations(table().mixed.group * k, k);
+    for (int8_t& x : q) x = x < 0 ? -128 : 127;
+    std::vector<int8_t> follow(2 * k);
+    for (size_t column = 0; column < k; ++column) {
+      follow[column] = q[column] < 0 ? -1 : 1;
+      follow[k + column] = q[column] < 0 ? 1 : -1;
+    }
+    expect_exact_rows(follow, 2, k, q, k);
+  }
+}
+
+std::vector<TableParam> tables_of_many_tokens() {
+  std::vector<TableParam> tables;
+  for (const TableParam param : all_tables()) {
+    if (param->kernels.mixed.gemm != nullptr) tables.push_back(param);
+  }
+  return tables;
+}
+INSTANTIATE_TEST_SUITE_P(Isa, ManyTokens, testing::ValuesIn(tables_of_many_tokens()), table_name);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ManyTokens);  // where no table has it
 INSTANTIATE_TEST_SUITE_P(Isa, Triples, testing::ValuesIn(all_tables()), table_name);
 
 }  // namespace

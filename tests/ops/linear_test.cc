@@ -108,8 +108,9 @@ struct ProductShape {
   size_t tokens, outputs, inputs;
 };
 // Few and many tokens: both ways of splitting a product among threads; sizes around blocks of 16 and tiles of tokens.
-constexpr ProductShape kProductShapes[] = {{1, 1, 1}, {1, 40, 100}, {1, 300, 48},  {2, 17, 33},
-                                           {5, 3, 7}, {13, 64, 31}, {13, 200, 31}, {100, 35, 18}};
+constexpr ProductShape kProductShapes[] = {{1, 1, 1},    {1, 40, 100},   {1, 300, 48},  {2, 17, 33},
+                                           {5, 3, 7},    {13, 64, 31},   {13, 200, 31}, {100, 35, 18},
+                                           {16, 70, 50}, {21, 300, 100}, {300, 80, 400}};
 
 // y = (sum of q * trit) * (g * scale), each of them by the scalar definition: equal, not close.
 TEST(TernaryLinear, IsTheScalarDefinitionBitForBit) {
