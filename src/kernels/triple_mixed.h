@@ -142,7 +142,7 @@ inline void unpack_codes(const uint8_t* block, size_t b, MixWeights& weights) {
       for (size_t place = 0; place < 3; ++place) {
         const size_t step = four < 3 ? four * 4 + place : place * 4 + 3;
         _mm512_storeu_si512(weights.codes[n][b * kBlockSteps + step],
-                           _mm512_permutexvar_epi8(panel, _mm512_load_si512(kCodeDigits.digit[place])));
+                            _mm512_permutexvar_epi8(panel, _mm512_load_si512(kCodeDigits.digit[place])));
       }
     }
   }
