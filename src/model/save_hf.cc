@@ -78,14 +78,15 @@ DType real_type(const Model& model, const HfNames& names) {
 }
 
 // The numbers of a master matrix as other programs should see them: see save_hf_masters().
-void fit_to_scale(const StoredTensor& stored, Threads& threads, MatView<float> values) {
+void fit_to_scale(const StoredTensor& stored, DType type, Threads& threads, MatView<float> values) {
   const float gamma = linear_gamma(values, threads);
-  const float scale = master_scale(gamma, *stored.masters);
+  const float scale = type == DType::kBF16 ? stored_scale(gamma) : master_scale(gamma, *stored.masters);
   threads.for_ranges(values.rows, 1, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
       for (float& value : values.row_view(r)) value = master_with_scale(value, gamma, scale);
     }
   });
+  if (type == DType::kBF16 && gamma > kMinScale) fit_to_bfloat16(values, scale);
 }
 
 OutputTensor stored_master(const StoredModel& source, const TensorSpec& spec, const HfNames& names, DType type,
@@ -94,11 +95,13 @@ OutputTensor stored_master(const StoredModel& source, const TensorSpec& spec, co
   out.name = hf_name(spec, names);
   out.type = type;
   out.shape = spec.shape();
-  const bool fits = spec.is_linear() && source.config.weights == WeightKind::kTernary && type == DType::kF32;
-  out.produce = [&source, &threads, spec, type, fits, less = hf_norm_offset(spec, names)](const ByteSink& sink) {
+  const bool ternary = spec.is_linear() && source.config.weights == WeightKind::kTernary;
+  out.produce = [&source, &threads, spec, type, ternary, less = hf_norm_offset(spec, names)](const ByteSink& sink) {
     const StoredTensor stored = source.find(spec);
     Buffer<float> values = read_numbers(spec, stored, source.config.head_dim, threads);
-    if (fits) fit_to_scale(stored, threads, values.mat(spec.rows, spec.cols));
+    // What is stored in bf16 is what its programs round to that scale already.
+    const bool fits = type == DType::kF32 || (type == DType::kBF16 && stored.tensor.type != DType::kBF16);
+    if (ternary && fits) fit_to_scale(stored, type, threads, values.mat(spec.rows, spec.cols));
     std::vector<std::byte> bytes;
     for (size_t r = 0; r < spec.rows; ++r) {
       const VecView<float> row = values.mat(spec.rows, spec.cols).row_view(r);

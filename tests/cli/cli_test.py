@@ -388,7 +388,8 @@ class Case(unittest.TestCase):
     @slow
     def test_every_form_becomes_every_other(self):
         files = {f"{kind}.gguf": ["--type", kind] for kind in ("tq1_0", "tq2_0", "i2_s", "f16", "bf16", "f32")}
-        folders = {"packed": [], "shards": ["--shard-size", "50KB"], "masters": ["--type", "f32"]}
+        folders = {"packed": [], "shards": ["--shard-size", "50KB"], "masters": ["--type", "f32"],
+                   "masters-bf16": ["--type", "bf16"]}
         self.expect_all_conversions(self.dir / "run", {**files, **folders})
 
     @slow

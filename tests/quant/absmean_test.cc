@@ -107,6 +107,45 @@ TEST(Absmean, MastersForAScaleKeepTheirSignAndTheirSideOfATie) {
   EXPECT_EQ(master_with_scale(1e-6f, kMinScale, stored_scale(kMinScale)), 1e-6f);
 }
 
+// In bfloat16 the trits and the scale are those of the masters, and no weight is farther off than its other neighbour.
+TEST(Absmean, MastersInBFloat16KeepTheirTritsAndTheirScale) {
+  for (const size_t rows : {size_t{1}, size_t{7}, size_t{64}, size_t{300}}) {
+    for (const size_t cols : {size_t{40}, size_t{333}}) {
+      for (uint64_t seed = 1; seed <= 20; ++seed) {
+        Matrix weights = random_matrix(rows, cols, seed, 0.02 * static_cast<double>(seed));
+        const float gamma = absmean_gamma(weights.view());
+        const float scale = stored_scale(gamma);
+        // Some weights at a tie and close to it.
+        for (size_t i = 0; i < 10; ++i)
+          weights.values[i] = 0.5f * gamma * (1.0f + 0x1p-20f * (static_cast<float>(i) - 5.0f));
+        const float fitted_gamma = absmean_gamma(weights.view());
+        if (stored_scale(fitted_gamma) != scale) continue;
+        Matrix masters = weights;
+        for (float& w : masters.values) w = master_with_scale(w, fitted_gamma, scale);
+        fit_to_bfloat16(masters.view(), scale);
+        for (size_t i = 0; i < masters.values.size(); ++i) {
+          const float scaled = master_with_scale(weights.values[i], fitted_gamma, scale);
+          const float stored = round_to_bfloat16(masters.values[i]);
+          ASSERT_EQ(ternarize(stored, scale), ternarize(weights.values[i], fitted_gamma)) << i;
+          ASSERT_NEAR(std::fabs(stored / scale), std::fabs(scaled / scale), 0x1p-7f * std::fabs(scaled / scale)) << i;
+          ASSERT_NE(std::fabs(stored), 0.5f * scale) << i;
+          masters.values[i] = stored;
+        }
+        const float stored_gamma = absmean_gamma(masters.view());
+        EXPECT_EQ(stored_scale(stored_gamma), scale);
+        EXPECT_NEAR(stored_gamma, scale, 0x1p-20f * scale) << rows << " x " << cols << ", seed " << seed;
+      }
+    }
+  }
+}
+
+TEST(Absmean, NothingChangesWhereNothingIsMissing) {
+  Matrix masters(4, 4);
+  for (float& w : masters.values) w = 0.25f;
+  fit_to_bfloat16(masters.view(), 0.25f);
+  for (const float w : masters.values) EXPECT_EQ(w, 0.25f);
+}
+
 TEST(Absmax, TinyRowsAreScaledByTheSmallestMaximum) {
   const std::vector<float> x{1e-6f, 0.0f, -6e-6f};
   std::vector<int8_t> q(3);
