@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-from comparison_runs import ALL, BATCH, CONTEXT, ENV, KINDS, LARGEST, OUT, SEEDS, SIZES, STEPS, SWEEP_STEPS, WAYS, WAYS_SIZES, \
+from comparison_runs import ALL, BATCH, CONTEXT, ENV, KINDS, LARGEST, NEAR, OUT, SEEDS, SIZES, STEPS, SWEEP_STEPS, WAYS, WAYS_SIZES, \
     read, result_file, run_directory, sweep_file, write
 
 BEGIN, END = "<!-- written by runs/comparison.sh: begin -->", "<!-- written by runs/comparison.sh: end -->"
@@ -257,7 +257,8 @@ def report():
                   "[a ramp](#from-a-model-of-full-precision); one rate for a whole run, swept; with a teacher the rate of the first):",
                   ways_table()]
     parts += [f"Learning rates, swept by runs of {SWEEP_STEPS:,} steps (with their whole schedule) in factors of 2 until the best lay "
-              "between two worse ones:", rates_table()]
+              f"between two worse ones. Bold is what the long runs take, the lowest rate no more than {NEAR:g} nats worse than the best: short "
+              "runs like higher rates than long ones.", rates_table()]
     return "\n\n".join(parts) + "\n"
 
 

@@ -28,6 +28,7 @@ TRAIN = [f"{ENV['DATA']}/text/books_kids/part-0{i}.txt" for i in range(4)]
 HELD_OUT = f"{ENV['DATA']}/text/books_kids/part-04.txt"
 VALID = OUT / "valid.txt"
 LEAST_RATE, MOST_RATE = 1.25e-4, 6.4e-2
+NEAR = 0.03  # nats by which a sweep's loss may be worse than the best one, for a lower rate
 
 
 class Way:
@@ -165,7 +166,9 @@ def train(programs, directory, size, way, steps, rate, seed):
 
 
 def sweep(programs, size, way):
-    """Losses of short runs, rate by rate, until the best rate has worse ones on both sides."""
+    """Losses of short runs, rate by rate, until the best rate has worse ones on both sides. Of those near it the lowest
+    rate is taken: 1 M ternary parameters lost 4.905 and 4.934 nats after 400 steps with rates of 8e-3 and 4e-3, but 3.888
+    and 3.726 after 4,000."""
     folder = OUT / size / f"sweep-{way}"
     folder.mkdir(parents=True, exist_ok=True)
     losses = {}
@@ -189,7 +192,8 @@ def sweep(programs, size, way):
             break
         measure(neighbours[0])
     rates = [[rate, loss if math.isfinite(loss) else None] for rate, loss in sorted(losses.items())]
-    write(sweep_file(size, way), json.dumps({"rate": best, "losses": rates}))
+    chosen = min(rate for rate, loss in losses.items() if loss <= losses[best] + NEAR)
+    write(sweep_file(size, way), json.dumps({"rate": chosen, "losses": rates}))
 
 
 def run(programs, size, way, seed):
