@@ -246,8 +246,8 @@ struct Kernels {
 };
 
 // The table in use: the best one this processor runs, or the one named by the environment variable TERN_ISA (amx,
-// zen4, avx512vbmi, avx512, avxvnni, avx512bw, avx2 on x86-64, neon on arm64, scalar on both). Chosen at the first call.
-// Error when TERN_ISA names an unknown table or one this processor cannot run.
+// zen4, avx512vbmi, avx512, avxvnni, avx512bw, avx2 on x86-64, neon on arm64, scalar on both). Chosen at the first
+// call. Error when TERN_ISA names an unknown table or one this processor cannot run.
 const Kernels& kernels();
 
 // Every table this processor can run, best first; tests loop over it.

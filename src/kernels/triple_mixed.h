@@ -9,7 +9,7 @@
 constexpr size_t kMixBlocks = 7;      // of a chunk
 constexpr size_t kMixMultiplied = 4;  // of these; the other ones are looked up
 constexpr size_t kMixLookedUp = 3;
-constexpr size_t kMixTokens = 64;                  // that share what is unpacked
+constexpr size_t kMixTokens = 64;                   // that share what is unpacked
 constexpr size_t kMixRows = 8192;                   // that share the tables
 constexpr size_t kGroupTokens = 8;                  // that a loop multiplies
 constexpr size_t kLookupTokens = kGroupTokens / 2;  // and whose sums it looks up

@@ -44,8 +44,8 @@ void save_hf(const Model& model, const std::filesystem::path& path, const SaveOp
 // The same from the master weights of a training directory or of a Hugging Face directory that holds them, as f32, f16
 // or bf16, with quantization_mode "online": what transformers quantizes at load, and what can be trained further. In
 // f32 each ternary matrix is multiplied by its scale in tern over its gamma (master_with_scale), so that programs that
-// do not round gamma to bf16 compute with the same scale; in bf16, unless it came in bf16, it is too, and rounded so that
-// the scale and the trits stay (fit_to_bfloat16).
+// do not round gamma to bf16 compute with the same scale; in bf16, unless it came in bf16, it is too, and rounded so
+// that the scale and the trits stay (fit_to_bfloat16).
 void save_hf_masters(const std::filesystem::path& source, const std::filesystem::path& path, const SaveOptions& options,
                      Threads& threads);
 

@@ -31,9 +31,9 @@ float master_scale(float gamma, MasterScale rounding);
 // which others' sums might turn over, move that far away.
 float master_with_scale(float weight, float gamma, float scale);
 
-// Masters with the mean magnitude `scale`, a bfloat16 (as master_with_scale() makes them), so that what they are rounded
-// to in bfloat16 has the same trits and, as far as its steps allow, within 2^-24, that mean too: weights that are next to
-// a tie and some others become the bfloat16 on their other side.
+// Masters with the mean magnitude `scale`, a bfloat16 (as master_with_scale() makes them), so that what they are
+// rounded to in bfloat16 has the same trits and, as far as its steps allow, within 2^-24, that mean too: weights that
+// are next to a tie and some others become the bfloat16 on their other side.
 void fit_to_bfloat16(MatView<float> masters, float scale);
 
 // mean |w| over the whole matrix, summed in double.
