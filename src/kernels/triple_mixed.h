@@ -1,7 +1,8 @@
 // Products of many tokens with triple panels (kernels.h: Mixed) for processors whose units that multiply bytes and
 // that look words up are different ones: of every seven blocks of columns four are multiplied by vpdpbusd, as codes in
 // bytes, and the sums of three are looked up by vpermw, whose tables of 32 words are a register, in one loop. A
-// vpdpbusd is 64 multiply-adds, a vpermw and the addition of what it finds 96 in two operations. After triple_vbmi.h.
+// vpdpbusd is 64 multiply-adds, a vpermw and the addition of what it finds 96 in two operations. After
+// registers_avx512.h and triple_vbmi.h.
 //
 // The chunk's tables (48 triples of some tokens, 64 bytes each) serve all rows, from the second-level cache; the
 // weights of a band, unpacked into what the two units read, all tokens, from the first.
@@ -187,27 +188,6 @@ struct MixSteps {
   const uint16_t* tables;
 };
 
-// Adds the products of w and four columns' bytes. GCC 12 has no form of this intrinsic that broadcasts them from
-// memory, and loads are what the loops below have none to spare of.
-__attribute__((always_inline)) inline void add_four_products(__m512i w, const int8_t* four, __m512i& sum) {
-#ifdef __AVX512VNNI__
-  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(w), "m"(*reinterpret_cast<const int8_t(*)[4]>(four)));
-#else  // tests/kernels/emulation
-  int32_t all;
-  __builtin_memcpy(&all, four, 4);
-  sum = _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(all));
-#endif
-}
-
-// A token's table, in a register: GCC would load it once for each use.
-__attribute__((always_inline)) inline __m512i load_table(const uint16_t* table) {
-  __m512i words = _mm512_load_si512(table);
-#ifdef __AVX512VNNI__
-  __asm__("" : "+v"(words));
-#endif
-  return words;
-}
-
 template <size_t kToken>
 __attribute__((always_inline)) inline void multiply_token(__m512i w, const int8_t* columns, MixSums& sums) {
   add_four_products(w, columns + kToken * 4, sums.products[kToken]);
@@ -230,7 +210,7 @@ __attribute__((always_inline)) inline void look_up_step(MixSteps& at, MixSums& s
   const __m512i even = _mm512_load_si512(at.places);
   const __m512i odd = _mm512_load_si512(at.places + 64);
   for_constants<0, kLookupTokens>([&](auto t) __attribute__((always_inline)) {
-    const __m512i table = load_table(at.tables + t * 32);
+    const __m512i table = load_once(at.tables + t * 32);
     look_up_token<t, 0>(even, table, sums);
     look_up_token<t, 1>(odd, table, sums);
   });
@@ -247,7 +227,7 @@ __attribute__((always_inline)) inline void mixed_step(MixSteps& at, MixSums& sum
     constexpr size_t kStep = t / 2;
     constexpr size_t kFirst = t % 2 * 4;
     const int8_t* columns = at.columns + kStep * kGroupTokens * 4;
-    const __m512i table = load_table(at.tables + t * 32);
+    const __m512i table = load_once(at.tables + t * 32);
     look_up_token<t, 0>(even, table, sums);
     multiply_token<kFirst>(w[kStep], columns, sums);
     multiply_token<kFirst + 1>(w[kStep], columns, sums);

@@ -23,6 +23,7 @@ constexpr size_t kTileBands = 4;  // as many streams reach the speed of memory, 
 #include "kernels/triple_vbmi.h"
 
 // Products of many tokens:
+#include "kernels/registers_avx512.h"
 #include "kernels/triple_mixed.h"
 
 }  // namespace
