@@ -227,6 +227,10 @@ class ServeFaults(unittest.TestCase):
     def test_what_http_refuses_is_counted_and_logged(self):
         server = self.serve("--access-log")
         head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+
+        def lines_of(status):
+            return [line for line in server.lines if f'"status":{status}' in line]
+
         for data, status, method, path in (
                 (head + b"Content-Length: 99999999999\r\n\r\n", 413, "POST", COMPLETIONS),
                 (head + b"Transfer-Encoding: chunked\r\n\r\nffffffff\r\nabc", 413, "POST", COMPLETIONS),
@@ -236,12 +240,13 @@ class ServeFaults(unittest.TestCase):
                 (b"G\0T / HTTP/1.1\r\n\r\n", 400, "", "")):
             label = f'status="{status}"'
             before = server.metric("tern_http_responses_total", label)
+            logged_before = len(lines_of(status))
             answer = server.raw(data)
             self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), (data[:80], answer[:80]))
             self.assertEqual(json.loads(answer[answer.index(b"\r\n\r\n"):])["error"]["type"], "invalid_request_error")
             self.assertEqual(server.metric("tern_http_responses_total", label), before + 1)
-            server.wait_for(lambda: any(f'"status":{status}' in line for line in server.lines))
-            line = [line for line in server.lines if f'"status":{status}' in line][-1]
+            server.wait_for(lambda: len(lines_of(status)) > logged_before)
+            line = lines_of(status)[-1]
             logged = json.loads(line[line.index("{"):])
             self.assertEqual((logged["method"], logged["path"]), (method, path))
         # A client that reads only when it has sent all of it.
