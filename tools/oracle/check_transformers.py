@@ -7,7 +7,8 @@ Needs torch, transformers and accelerate. RUN is a training directory. Of each, 
 (ternary: packed, f32 and bf16 masters; full: f32, bf16, f16; packed in shards too), opened by AutoModelForCausalLM and
 AutoTokenizer, and compared with `tern eval logits` of the same directory for tokens of a text; the tokenizer with
 `tern tokenizer encode`. A line says the largest difference of any logit and how often the best token is the same; for
-masters also the difference when transformers' scales are rounded to bf16 as tern's are.
+masters also the difference when transformers' scales are rounded to bf16 as tern's are. Another line says how far
+transformers in float64 is from tern, and from transformers in float32: so much is rounding.
 Without TORCHDYNAMO_DISABLE=1 transformers compiles its quantizers, which needs a C++ compiler and gives the same.
 """
 from __future__ import annotations
@@ -83,6 +84,8 @@ def compare(program: str, directory: Path, label: str) -> None:
                 note = f" ({np.abs(logits - forward(model, ids)).max():.1e} with scales rounded to bf16)"
     print(f"{label:30} {type(model).__name__}: largest difference {np.abs(logits - other).max():.1e}{note} of logits up to "
           f"{np.abs(other).max():.1f}, {close:.0%} of the tokens within 1e-4, best token {best:.0%}, {same_ids}")  # fmt: skip
+    exact = forward(torch.nn.Module.double(model), ids)
+    print(f"{'':30} in float64: from tern {np.abs(logits - exact).max():.1e}, from its own float32 {np.abs(other - exact).max():.1e}")
     print(f"{'':30} as opened: {as_opened(directory, ids)}; dtype=float32: {as_opened(directory, ids, dtype=torch.float32)}")
 
 
