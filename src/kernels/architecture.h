@@ -26,6 +26,7 @@ inline Kernels with_integers(Kernels table, const char* name, const IntegerKerne
   table.ternary_gemm = integers.ternary_gemm;
   table.int8_gemm = integers.int8_gemm;
   table.screen_gemm = integers.screen_gemm;
+  table.byte_gemm = integers.byte_gemm;
   table.quantize_words = integers.quantize_words;
   table.quantize_word_columns = integers.quantize_word_columns;
   table.pack_byte_rows = integers.pack_byte_rows;

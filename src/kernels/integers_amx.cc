@@ -39,6 +39,7 @@ constexpr size_t kTileTokens = 3;
 constexpr IntegerKernels kAmxIntegers = {ternary_gemm_in_tiles,
                                          head_gemm_in_tiles<Int8Tile, Int8Panels>,
                                          head_gemm_in_tiles<ScreenTile, CodePanels>,
+                                         byte_gemm_in_tiles,
                                          quantize_words,
                                          quantize_word_columns,
                                          pack_byte_rows,

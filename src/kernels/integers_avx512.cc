@@ -29,8 +29,8 @@ constexpr size_t kTileTokens = 16;
 
 }  // namespace
 
-constexpr IntegerKernels kAvx512Integers = {ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>,
-                                            quantize_words, quantize_word_columns, pack_byte_rows,
-                                            word_gemm};
+constexpr IntegerKernels kAvx512Integers = {
+    ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>, byte_gemm<Int8Tile>,
+    quantize_words, quantize_word_columns, pack_byte_rows,        word_gemm};
 
 }  // namespace tern

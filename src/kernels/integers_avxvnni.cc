@@ -27,8 +27,8 @@ namespace {
 
 }  // namespace
 
-constexpr IntegerKernels kAvxVnniIntegers = {ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>,
-                                             quantize_words, quantize_word_columns, pack_byte_rows,
-                                             word_gemm};
+constexpr IntegerKernels kAvxVnniIntegers = {
+    ternary_gemm,   head_gemm<Int8Tile>,   head_gemm<ScreenTile>, byte_gemm<Int8Tile>,
+    quantize_words, quantize_word_columns, pack_byte_rows,        word_gemm};
 
 }  // namespace tern

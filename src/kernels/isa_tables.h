@@ -10,6 +10,7 @@ struct IntegerKernels {
   decltype(Kernels::ternary_gemm) ternary_gemm;
   decltype(Kernels::int8_gemm) int8_gemm;
   decltype(Kernels::screen_gemm) screen_gemm;
+  decltype(Kernels::byte_gemm) byte_gemm;
   // These four are of one form of words.
   decltype(Kernels::quantize_words) quantize_words;
   decltype(Kernels::quantize_word_columns) quantize_word_columns;

@@ -194,8 +194,9 @@ struct Kernels {
   // A row of A: x in 16 bits, with a = max(max|x|, 1e-30), q = round_half_even(x * (32767 / a)). Returns a / 32767, or
   // NaN when an x is not finite.
   float (*quantize_words)(const float* x, size_t n, int16_t* row);
-  // largest = max(largest, |x * factor|), in place; what is not finite may be passed over.
-  void (*largest_products)(const float* x, float factor, size_t n, float* largest);
+  // largest[j] = max(largest[j], |x[kk * stride + j] * factor[kk]|) over k rows of x, in place; what is not finite may
+  // be passed over.
+  void (*largest_in_columns)(const float* x, size_t stride, size_t k, size_t n, const float* factor, float* largest);
   // A (n, k) from the transpose: word kk of row j is round_half_even(x[kk * stride + j] * factor[kk] * inverse[j]),
   // which must lie within 16 bits.
   void (*quantize_word_columns)(const float* x, size_t stride, size_t k, size_t n, const float* factor,
@@ -207,6 +208,18 @@ struct Kernels {
   // sum must lie within int32.
   void (*word_gemm)(const int16_t* a, const int16_t* b, size_t m, size_t n, size_t k, const float* row_scale,
                     bool accumulate, float* c, size_t c_stride);
+  // The same in bytes, with the operands of int8_gemm: out[t * out_stride + r] += float(sum_k w[r][k] * q[t][k]) *
+  // row_scale[t], one fma. Sums run along the tokens of a batch here, so that w and q are packed from transposes:
+  void (*byte_gemm)(const int8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
+                    const int32_t* q_sum, const float* row_scale, size_t m, float* out, size_t out_stride);
+  // q (n, row_stride) (n, row_stride) from the transpose, k rows of x:
+  // number kk of row j is round_half_even(x[kk * stride + j] * factor[kk] * inverse[j]), which must lie within 8 bits,
+  // and 0 from k on; row_stride is a multiple of 16. sums[j] is the sum of row j.
+  void (*quantize_byte_columns)(const float* x, size_t stride, size_t k, size_t n, const float* factor,
+                                const float* inverse, int8_t* rows, size_t row_stride, int32_t* sums);
+  // The columns first..first + kByteRows - 1, `first` a multiple of kByteRows, of n rows of head panels of int8 from as
+  // many rows of bytes, x_stride apart: the transpose of x.
+  void (*pack_byte_panels)(const int8_t* x, size_t x_stride, size_t first, size_t k_blocks, size_t n, int8_t* panels);
 
   // ---- Head products ----
   // out[t * out_stride + r] = (float(sum_k w[r][k] * q[t][k]) * row_scale[r]) * token_scale[t] for `rows` rows of head

@@ -32,6 +32,9 @@ constexpr size_t kGemmPanels = 2;  // 24 accumulators, 2 registers of B, 1 of A
 #include "kernels/word_impl.h"
 #include "kernels/word_pack_impl.h"
 
+// In bytes:
+#include "kernels/byte_pack_impl.h"
+
 // The triples:
 constexpr size_t kTripleTableBytes = 16 * 64;  // 32 sums of a triple in 16 bits
 constexpr size_t kBandRows = 32;

@@ -29,6 +29,9 @@ constexpr size_t kGemmPanels = 1;
 #include "kernels/word_impl.h"
 #include "kernels/word_pack_impl.h"
 
+// In bytes:
+#include "kernels/byte_pack_impl.h"
+
 // The triples:
 #include "kernels/triple_bytes.h"
 

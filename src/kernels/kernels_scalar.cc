@@ -47,6 +47,9 @@ void ternary_gemm(const uint8_t* panels, size_t rows, size_t k_blocks, const int
 // Their operands:
 #include "kernels/word_pack_impl.h"
 
+// In bytes:
+#include "kernels/byte_pack_impl.h"
+
 #include "kernels/table_impl.h"
 
 }  // namespace

@@ -141,6 +141,15 @@ inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), pairs_of(even.low, odd.low));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 16), pairs_of(even.high, odd.high));
 }
+inline __m256i fours_of(__m256i a, __m256i b, __m256i c, __m256i d) {
+  const __m256i even = _mm256_set1_epi16(0xFF);
+  const __m256i low = _mm256_and_si256(pairs_of(a, c), even);
+  return _mm256_xor_si256(low, _mm256_slli_epi16(pairs_of(b, d), 8));
+}
+inline void store_fours(int8_t* p, I32x16 a, I32x16 b, I32x16 c, I32x16 d) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), fours_of(a.low, b.low, c.low, d.low));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), fours_of(a.high, b.high, c.high, d.high));
+}
 inline I32x16 load_integers(const int8_t* p) {
   return {_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
           _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))};

@@ -79,6 +79,13 @@ inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
   const __m512i low_halves = _mm512_and_si512(even.all, _mm512_set1_epi32(0xFFFF));
   _mm512_storeu_si512(p, _mm512_xor_si512(low_halves, _mm512_slli_epi32(odd.all, 16)));
 }
+inline void store_fours(int8_t* p, I32x16 a, I32x16 b, I32x16 c, I32x16 d) {
+  const __m512i lowest = _mm512_set1_epi32(0xFF);
+  const __m512i low =
+      _mm512_xor_si512(_mm512_and_si512(a.all, lowest), _mm512_slli_epi32(_mm512_and_si512(b.all, lowest), 8));
+  const __m512i high = _mm512_xor_si512(_mm512_and_si512(c.all, lowest), _mm512_slli_epi32(d.all, 8));
+  _mm512_storeu_si512(p, _mm512_xor_si512(low, _mm512_slli_epi32(high, 16)));
+}
 inline I32x16 load_integers(const int8_t* p) {
   return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
 }

@@ -141,6 +141,14 @@ inline void store_pairs(short* p, I32x16 even, I32x16 odd) {
   vst2q_s16(p, {{words(even.q0, even.q1), words(odd.q0, odd.q1)}});
   vst2q_s16(p + 16, {{words(even.q2, even.q3), words(odd.q2, odd.q3)}});
 }
+inline int8x16_t lowest_bytes(I32x16 a) {
+  const int16x8_t low = vcombine_s16(vmovn_s32(a.q0), vmovn_s32(a.q1));
+  const int16x8_t high = vcombine_s16(vmovn_s32(a.q2), vmovn_s32(a.q3));
+  return vcombine_s8(vmovn_s16(low), vmovn_s16(high));
+}
+inline void store_fours(int8_t* p, I32x16 a, I32x16 b, I32x16 c, I32x16 d) {
+  vst4q_s8(p, {{lowest_bytes(a), lowest_bytes(b), lowest_bytes(c), lowest_bytes(d)}});
+}
 
 // out[i * 16 + j] = x[j * stride + i] for i, j < 4.
 inline void transpose_part(const float* x, size_t stride, float* out) {

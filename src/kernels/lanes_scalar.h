@@ -188,6 +188,15 @@ inline void store_pairs(short* p, const I32x16& even, const I32x16& odd) {
     p[2 * i + 1] = static_cast<short>(odd.lane[i]);
   }
 }
+// The lowest bytes, one of each in turn: 64 bytes.
+inline void store_fours(int8_t* p, const I32x16& a, const I32x16& b, const I32x16& c, const I32x16& d) {
+  for (int i = 0; i < 16; ++i) {
+    p[4 * i] = static_cast<int8_t>(a.lane[i]);
+    p[4 * i + 1] = static_cast<int8_t>(b.lane[i]);
+    p[4 * i + 2] = static_cast<int8_t>(c.lane[i]);
+    p[4 * i + 3] = static_cast<int8_t>(d.lane[i]);
+  }
+}
 inline I32x16 load_integers(const int8_t* p) {
   I32x16 y;
   for (int i = 0; i < 16; ++i) y.lane[i] = p[i];

@@ -33,6 +33,8 @@ class TokenTiles {
   size_t tiles() const { return tiles_; }
   size_t rows() const { return rows_; }
   size_t first_token(size_t tile) const { return tile + 1 < tiles_ ? tile * rows_ : tokens_ - rows_; }
+  // Rows of a tile that the one before has too.
+  size_t shared_rows(size_t tile) const { return tile * rows_ - first_token(tile); }
   // A step's columns of a tile: those of the last step, where they are fewer than 64, are a copy followed by zeros.
   const int8_t* at(size_t tile, size_t step) const {
     return step < whole_steps_ ? q_ + first_token(tile) * stride_ + step * kStepColumns
@@ -129,7 +131,7 @@ inline void add_chunk(const TokenTiles& a, size_t tile, size_t begin, size_t end
 }
 
 // store(token, tokens, panel, sums): the sums of some tokens, `token` the first, with a panel's rows, 16 for each
-// token.
+// token; once for every token.
 template <class Panels, class Store>
 inline void multiply_panels(const TokenTiles& a, const typename Panels::Element* panels, size_t k_blocks,
                             const Store& store) {
@@ -153,7 +155,8 @@ inline void multiply_panels(const TokenTiles& a, const typename Panels::Element*
         if (!stay || end == steps) store_sums<kTiles, kPanels>(at);
         if (end < steps) return;
         for (size_t i = 0; i < kTiles * kPanels; ++i) {
-          store(a.first_token(tile + i / kPanels), a.rows(), i % kPanels, at + i * kTileSums);
+          const size_t of_tile = tile + i / kPanels, shared = a.shared_rows(of_tile);
+          store(a.first_token(of_tile) + shared, a.rows() - shared, i % kPanels, at + i * kTileSums + shared * kPanel);
         }
       };
       if (tile + 1 < a.tiles()) {
@@ -205,22 +208,31 @@ void ternary_gemm_in_tiles(const uint8_t* panels, size_t rows, size_t k_blocks, 
                               });
 }
 
-// Tile: what becomes of its sums.
+// Tile: what becomes of its sums. `all` are m tokens from the first row on.
 template <class Tile, template <size_t> class Panels>
-void head_gemm_in_tiles(const typename Tile::Element* panels, size_t rows, size_t k_blocks, const float* row_scale,
-                        const int8_t* q, size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m,
-                        float* out, size_t out_stride) {
-  if (m < kFewestTokens) {
-    return head_gemm<Tile>(panels, rows, k_blocks, row_scale, q, q_stride, q_sum, token_scale, m, out, out_stride);
-  }
-  multiply_tokens<Panels>(panels, rows, k_blocks, q, q_stride, m,
+void head_products_in_tiles(const typename Tile::Element* panels, size_t rows, size_t k_blocks, const HeadTokens& all,
+                            size_t m) {
+  if (m < kFewestTokens) return multiply_head_panels<Tile>(panels, rows, k_blocks, all, m);
+  multiply_tokens<Panels>(panels, rows, k_blocks, all.q, all.q_stride, m,
                           [&](size_t t, size_t tokens, size_t row, size_t valid, const int32_t* sums) {
-                            const HeadTokens to{row_scale + row, nullptr,         0,
-                                                q_sum + t,       token_scale + t, out + t * out_stride + row,
-                                                out_stride};
+                            const HeadTokens to = all.at(t, row);
                             for (size_t i = 0; i < tokens; ++i) {
                               const I32x16 products = Tile::products(load_integers(sums + i * kPanel), to.q_sum[i]);
                               store_head_products(to_floats(products), to, i, valid);
                             }
                           });
+}
+
+template <class Tile, template <size_t> class Panels>
+void head_gemm_in_tiles(const typename Tile::Element* panels, size_t rows, size_t k_blocks, const float* row_scale,
+                        const int8_t* q, size_t q_stride, const int32_t* q_sum, const float* token_scale, size_t m,
+                        float* out, size_t out_stride) {
+  head_products_in_tiles<Tile, Panels>(panels, rows, k_blocks,
+                                       {row_scale, q, q_stride, q_sum, token_scale, out, out_stride}, m);
+}
+
+void byte_gemm_in_tiles(const int8_t* panels, size_t rows, size_t k_blocks, const int8_t* q, size_t q_stride,
+                        const int32_t* q_sum, const float* token_scale, size_t m, float* out, size_t out_stride) {
+  head_products_in_tiles<Int8Tile, Int8Panels>(panels, rows, k_blocks,
+                                               {nullptr, q, q_stride, q_sum, token_scale, out, out_stride}, m);
 }

@@ -15,23 +15,14 @@ inline void store_words(int16_t* row, size_t at, I32x16 words) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + kStepColumns), low_bytes(words.all));
 }
 
-// The lowest byte of each of four numbers.
-inline __m512i four_bytes(__m512i a, __m512i b, __m512i c, __m512i d) {
-  const __m512i lowest = _mm512_set1_epi32(0xFF);
-  const __m512i low = _mm512_xor_si512(_mm512_and_si512(a, lowest), _mm512_slli_epi32(_mm512_and_si512(b, lowest), 8));
-  const __m512i high = _mm512_xor_si512(_mm512_and_si512(c, lowest), _mm512_slli_epi32(d, 8));
-  return _mm512_xor_si512(low, _mm512_slli_epi32(high, 16));
-}
-
 inline void store_together(int32_t* planes, const I32x16* words) {
-  const auto high = [&](size_t i) { return _mm512_srli_epi32(words[i].all, 8); };
-  _mm512_storeu_si512(planes, four_bytes(high(0), high(1), high(2), high(3)));
-  _mm512_storeu_si512(planes + kTogetherStride, four_bytes(words[0].all, words[1].all, words[2].all, words[3].all));
+  const auto high = [&](size_t i) { return I32x16{_mm512_srli_epi32(words[i].all, 8)}; };
+  store_fours(reinterpret_cast<int8_t*>(planes), high(0), high(1), high(2), high(3));
+  store_fours(reinterpret_cast<int8_t*>(planes + kTogetherStride), words[0], words[1], words[2], words[3]);
 }
 
 inline void store_byte_rows(int16_t* panel, size_t first, const I32x16* rows) {
-  _mm512_storeu_si512(reinterpret_cast<int8_t*>(panel) + first * kPanel,
-                      four_bytes(rows[0].all, rows[1].all, rows[2].all, rows[3].all));
+  store_fours(reinterpret_cast<int8_t*>(panel) + first * kPanel, rows[0], rows[1], rows[2], rows[3]);
 }
 
 // 64 words of a tile of A by up to two panels: the high bytes as a first tile of A, the low ones as a second.

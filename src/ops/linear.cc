@@ -69,26 +69,37 @@ size_t mixed_tokens(size_t tokens) {
 // That it takes at once.
 constexpr size_t kMixedRange = 128;
 
-// Many tokens: as many as mixed.gemm takes, and those that are left.
-void multiply_mixed(const TernaryMatrix& w, const QuantizedRows& x, uint8_t* scratch, size_t t0, size_t t1, size_t r0,
-                    size_t r1, MatView<float> y) {
-  std::array<float, kMixedRange> row_scale;
-  const size_t end = t0 + mixed_tokens(t1 - t0);
-  for (size_t t = t0; t < end; t += kMixedRange) {
-    const size_t count = std::min(kMixedRange, end - t);
-    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
-    kernels().mixed.gemm(w.panels.data() + r0 / kTriplePanel * w.panel_bytes(), r1 - r0, w.cols,
-                         x.q.data() + t * x.stride, x.stride, row_scale.data(), count, y.row(t) + r0, y.stride,
-                         scratch);
-  }
-  if (end < t1) multiply_unpacked(w, x, end, t1, r0, r1, y);
-}
-
 // What a thread has made for a product with triples, or its memory for one.
 struct ThreadMemory {
   const uint8_t* tables = nullptr;  // of few tokens, whose triples are looked up
   uint8_t* scratch = nullptr;       // of mixed.gemm
+  uint8_t* packed = nullptr;        // behind it: triples of a layer in codes
 };
+
+// The rows r0..r1 in triples. It takes far less time than the product with the tokens of a range.
+const uint8_t* packed_triples(const TernaryMatrix& w, size_t r0, size_t r1, uint8_t* packed) {
+  kernels().pack_triples(w.panels.data() + r0 / kPanel * w.panel_bytes(), r1 - r0, w.cols, packed);
+  return packed;
+}
+
+// Many tokens: as many as mixed.gemm takes, and those that are left.
+void multiply_mixed(const TernaryMatrix& w, const QuantizedRows& x, const ThreadMemory& memory, size_t t0, size_t t1,
+                    size_t r0, size_t r1, MatView<float> y) {
+  std::array<float, kMixedRange> row_scale;
+  const size_t end = t0 + mixed_tokens(t1 - t0);
+  const bool in_codes = w.layout == TernaryLayout::kCodes;
+  const uint8_t* panels =
+      in_codes ? packed_triples(w, r0, r1, memory.packed) : w.panels.data() + r0 / kTriplePanel * w.panel_bytes();
+  for (size_t t = t0; t < end; t += kMixedRange) {
+    const size_t count = std::min(kMixedRange, end - t);
+    for (size_t n = 0; n < count; ++n) row_scale[n] = w.scale * x.scale[t + n];
+    kernels().mixed.gemm(panels, r1 - r0, w.cols, x.q.data() + t * x.stride, x.stride, row_scale.data(), count,
+                         y.row(t) + r0, y.stride, memory.scratch);
+  }
+  if (end == t1) return;
+  if (in_codes) return multiply_codes(w.panels.data() + r0 / kPanel * w.panel_bytes(), w, x, end, t1, r0, r1, y);
+  multiply_unpacked(w, x, end, t1, r0, r1, y);
+}
 
 void multiply(const Linear& linear, const LinearInput& input, const ThreadMemory& memory, size_t t0, size_t t1,
               size_t r0, size_t r1, MatView<float> y) {
@@ -97,12 +108,12 @@ void multiply(const Linear& linear, const LinearInput& input, const ThreadMemory
   }
   const TernaryMatrix& w = linear.ternary;
   const uint8_t* panels = w.panels.data() + r0 / w.panel_rows() * w.panel_bytes();
-  if (w.layout == TernaryLayout::kCodes) {
+  if (memory.scratch != nullptr && mixed_tokens(t1 - t0) > 0) {
+    multiply_mixed(w, input.quantized, memory, t0, t1, r0, r1, y);
+  } else if (w.layout == TernaryLayout::kCodes) {
     multiply_codes(panels, w, input.quantized, t0, t1, r0, r1, y);
   } else if (memory.tables != nullptr) {
     multiply_triples(panels, w, input.quantized, memory.tables, r0, r1, y);
-  } else if (memory.scratch != nullptr && mixed_tokens(t1 - t0) > 0) {
-    multiply_mixed(w, input.quantized, memory.scratch, t0, t1, r0, r1, y);
   } else {
     multiply_unpacked(w, input.quantized, t0, t1, r0, r1, y);
   }
@@ -112,11 +123,24 @@ bool in_triples(const Linear& linear) {
   return linear.kind != WeightKind::kFull && linear.ternary.layout == TernaryLayout::kTriples;
 }
 
+// As triples, of a layer in codes.
+size_t packed_bytes(const Linear& linear) {
+  const TernaryMatrix& w = linear.ternary;
+  if (in_triples(linear)) return 0;
+  return (w.rows + kTriplePanel - 1) / kTriplePanel * TernaryMatrix::panel_bytes(TernaryLayout::kTriples, w.cols);
+}
+
 // Panels that a kernel's largest tile takes side by side.
 size_t tile_panels(const Linear& linear) { return in_triples(linear) ? kernels().triple_tile_panels : 4; }
 
 bool looks_up(const Linear& linear, size_t tokens) { return in_triples(linear) && tokens <= kMostLookups; }
-bool mixes(const Linear& linear, size_t tokens) { return in_triples(linear) && mixed_tokens(tokens) > 0; }
+// Codes are worth packing as triples for so many tokens.
+constexpr size_t kLeastPacked = 256;
+
+bool mixes(const Linear& linear, size_t tokens, const Threads& threads) {
+  if (linear.kind == WeightKind::kFull || mixed_tokens(tokens) == 0) return false;
+  return in_triples(linear) || (tokens >= kLeastPacked && many_tokens(tokens, threads));
+}
 
 // Each thread makes a few tokens' tables for itself: they are read often, and from its own cache. Between two blocks of
 // them it asks for some of the weights that it will look up there.
@@ -144,7 +168,7 @@ size_t panels_of(const Linear& linear) { return (linear.outputs() + linear.panel
 Threads::Shared share_panels(const Linear& first, size_t panels, size_t tokens, const Threads& threads) {
   const auto count = static_cast<size_t>(threads.count());
   // Its tables serve all rows of a range.
-  if (mixes(first, tokens))
+  if (mixes(first, tokens, threads))
     return {panels, 1, least_outputs(tokens * first.panel_rows() * first.inputs()), (panels + count - 1) / count};
   const size_t tile = tile_panels(first);
   const bool many = panels >= 2 * tile * count;
@@ -323,12 +347,20 @@ void linear_products(std::initializer_list<LinearOutput> layers, LinearInput& in
     assert(layer.linear.panel_rows() == panel_rows);
     panels += panels_of(layer.linear);
   }
-  const bool mixed = mixes(first_layer, tokens);
-  if (mixed) threads.reserve_scratch(kernels().mixed.scratch_bytes);
+  const bool mixed = mixes(first_layer, tokens, threads);
+  const size_t scratch_bytes = (kernels().mixed.scratch_bytes + 63) / 64 * 64;
+  if (mixed) {
+    size_t packed = 0;
+    for (const LinearOutput& layer : layers) packed = std::max(packed, packed_bytes(layer.linear));
+    threads.reserve_scratch(scratch_bytes + packed);
+  }
   if (many_tokens(tokens, threads)) {
     const size_t grain = first_layer.kind == WeightKind::kFull ? kTokenGrain : kTernaryTokenGrain;
     const auto count = static_cast<size_t>(threads.count());
-    const auto memory_of = [&](int thread) { return ThreadMemory{nullptr, mixed ? threads.scratch(thread) : nullptr}; };
+    const auto memory_of = [&](int thread) {
+      if (!mixed) return ThreadMemory{};
+      return ThreadMemory{nullptr, threads.scratch(thread), threads.scratch(thread) + scratch_bytes};
+    };
     const auto body = [&](const ThreadMemory& memory, size_t begin, size_t end) {
       for (const LinearOutput& layer : layers)
         multiply(layer.linear, input, memory, begin, end, 0, layer.y.cols, layer.y);

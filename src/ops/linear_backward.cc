@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/profile.h"
+#include "ops/gradient_columns.h"
 #include "ops/product_ranges.h"
 
 namespace tern {
@@ -48,6 +49,11 @@ void float_input(MatView<const float> dy, const FillRow& fill_row, bool accumula
   });
 }
 
+// Rows of W for float_input.
+auto rows_of(const DenseMatrix& w) {
+  return [&w](size_t r, VecView<float> out) { w.get_row(r, out); };
+}
+
 // ---- In words ----
 
 // Packs B (k, n) of bytes for products with words of `block` rows each, one after the other; fill_row(kk, out) writes
@@ -67,6 +73,55 @@ void pack_bytes(size_t k, size_t n, size_t block, Threads& threads, const FillRo
                                packed.data() + first / block * block_size);
     }
   });
+}
+
+// X (tokens, n) as the right-hand sides of products of words over kWordRows tokens each.
+void pack_word_tokens(const QuantizedRows& x, size_t tokens, Threads& threads, Buffer<int16_t>& packed) {
+  pack_bytes(
+      tokens, x.cols, kWordRows, threads,
+      [&](size_t n, VecView<int8_t> out) { std::copy_n(x.q.data() + n * x.stride, x.cols, out.data()); }, packed);
+}
+
+// dX = dY W for real weights W (rows, inputs), which are rounded to bytes with a scale a row. dY times these scales is
+// rounded to words, of each token over kWordRows rows.
+void dense_word_input(const DenseMatrix& w, MatView<const float> dy, Threads& threads, LinearBackwardScratch& scratch,
+                      MatView<float> dx) {
+  constexpr size_t kTokens = 64;  // whose words stay in the second-level cache
+  std::vector<float> row_scale(w.rows);
+  {
+    const Timed timed(threads, "packing for the backward pass");
+    pack_bytes(
+        w.rows, w.cols, kWordRows, threads,
+        [&](size_t r, VecView<int8_t> out) {
+          std::vector<float> row(w.cols);
+          w.get_row(r, row);
+          int32_t sum = 0;
+          row_scale[r] = kernels().quantize_row(row.data(), w.cols, out.data(), &sum);
+        },
+        scratch.w_bytes);
+  }
+  const Timed timed(threads, "head, gradients of inputs", product_size(dx.rows, dx.cols, w.rows));
+  const size_t block_size = ColumnsInWords::block_size(w.cols);
+  for_product_ranges(dx.rows, dx.cols, w.rows, threads, [&](size_t t0, size_t t1, size_t c0, size_t c1) {
+    Buffer<int16_t> words(kTokens * kWordRows);
+    std::array<float, kTokens> scale;
+    std::array<float, kWordRows> scaled;
+    for (size_t t = t0; t < t1; t += kTokens) {
+      const size_t tokens = std::min(kTokens, t1 - t);
+      for (size_t r = 0; r < w.rows; r += kWordRows) {
+        const size_t rows = std::min(kWordRows, w.rows - r);
+        for (size_t i = 0; i < tokens; ++i) {
+          for (size_t j = 0; j < rows; ++j) scaled[j] = dy.row(t + i)[r + j] * row_scale[r + j];
+          scale[i] = kernels().quantize_words(scaled.data(), rows, words.data() + i * word_row(rows));
+        }
+        kernels().word_gemm(words.data(),
+                            scratch.w_bytes.data() + r / kWordRows * block_size + c0 / kPanel * word_panel(rows),
+                            tokens, c1 - c0, rows, scale.data(), r > 0, dx.row(t) + c0, dx.stride);
+      }
+    }
+  });
+  grow(dx.rows, scratch.dy_scale);
+  for (size_t n = 0; n < dx.rows; ++n) scratch.dy_scale[n] = dx.row(n)[0];  // what is not finite is passed on
 }
 
 // dY token by token.
@@ -100,6 +155,13 @@ void word_input(const TernaryMatrix& w, bool accumulate, Threads& threads, Linea
                         scratch.w_bytes.data() + c0 / kPanel * word_panel(w.rows), t1 - t0, c1 - c0, w.rows,
                         row_scale.data() + t0, accumulate, dx.row(t0) + c0, dx.stride);
   });
+}
+
+void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
+                  const LinearBackwardScratch& scratch, MatView<float> dw) {
+  const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
+  add_integer_products<ColumnsInWords>(dy, scratch.dy_scale.data(), scratch.x_bytes.data(), x.scale.data(), threads,
+                                       dw);
 }
 
 // ---- In bytes ----
@@ -154,53 +216,32 @@ void byte_input(const TernaryMatrix& w, bool accumulate, Threads& threads, Linea
   });
 }
 
-// The columns of dY (up to kColumns of them) over some tokens, as rows of A for a product with X.
-class GradientColumns {
- public:
-  static constexpr size_t kColumns = 8 * kPanel;
-
-  GradientColumns() : words_(kColumns * kWordRows) {}
-
-  // dy: those columns of up to kWordRows tokens, whose activations have the scales x_scale.
-  void quantize(MatView<const float> dy, const float* x_scale, bool finite) {
-    std::array<float, kColumns> inverse;
-    std::fill_n(scale_.begin(), dy.cols, 1e-30f);
-    for (size_t n = 0; n < dy.rows; ++n) kernels().largest_products(dy.row(n), x_scale[n], dy.cols, scale_.data());
-    for (size_t j = 0; j < dy.cols; ++j) {
-      inverse[j] = 32767.0f / scale_[j];
-      scale_[j] = finite ? scale_[j] / 32767.0f : std::numeric_limits<float>::quiet_NaN();
-    }
-    kernels().quantize_word_columns(dy.data, dy.stride, dy.rows, dy.cols, x_scale, inverse.data(), words_.data());
-  }
-
-  // dw (columns, inputs) += those columns times the same tokens of X, packed at `x`.
-  void add_products(const int16_t* x, size_t tokens, MatView<float> dw) const {
-    kernels().word_gemm(words_.data(), x, dw.rows, dw.cols, tokens, scale_.data(), true, dw.data, dw.stride);
-  }
-
- private:
-  Buffer<int16_t> words_;
-  std::array<float, kColumns> scale_;
-};
-
-// dW from dY and the packed X.
-void word_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
-                  const LinearBackwardScratch& scratch, MatView<float> dw) {
-  const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
-  const size_t block_size = word_panel(kWordRows) * ((dw.cols + kPanel - 1) / kPanel);  // of X
-  threads.for_ranges(dw.rows, kPanel, [&](size_t begin, size_t end) {
-    GradientColumns columns;
-    for (size_t r = begin; r < end; r += GradientColumns::kColumns) {
-      const size_t count = std::min(GradientColumns::kColumns, end - r);
-      for (size_t n = 0; n < dy.rows; n += kWordRows) {
-        const size_t tokens = std::min(kWordRows, dy.rows - n);
-        const bool finite = std::all_of(scratch.dy_scale.data() + n, scratch.dy_scale.data() + n + tokens,
-                                        [](float scale) { return std::isfinite(scale); });
-        columns.quantize({dy.row(n) + r, tokens, count, dy.stride}, x.scale.data() + n, finite);
-        columns.add_products(scratch.x_bytes.data() + n / kWordRows * block_size, tokens, dw.row_range(r, r + count));
+// X (tokens, n) as the right-hand sides of products of bytes over kWordRows tokens each.
+void pack_byte_tokens(const QuantizedRows& x, size_t tokens, Threads& threads, Buffer<int8_t>& packed) {
+  const size_t block_size = ColumnsInBytes::block_size(x.cols);
+  grow((tokens + kWordRows - 1) / kWordRows * block_size, packed);
+  threads.for_ranges(round_up_to_panel(tokens) / kByteRows, 4, [&](size_t begin, size_t end) {
+    for (size_t first = begin * kByteRows; first < end * kByteRows; first += kByteRows) {
+      std::vector<int8_t> last;  // the rows of the last tokens and zeros
+      const int8_t* rows = x.q.data() + first * x.stride;
+      if (first + kByteRows > tokens) {
+        last.resize(kByteRows * x.stride);
+        if (first < tokens) std::copy_n(rows, (tokens - first) * x.stride, last.data());
+        rows = last.data();
       }
+      const size_t block = first / kWordRows * kWordRows;
+      kernels().pack_byte_panels(rows, x.stride, first - block,
+                                 round_up_to_panel(std::min(kWordRows, tokens - block)) / kPanel, x.cols,
+                                 packed.data() + first / kWordRows * block_size);
     }
   });
+}
+
+void byte_weights(MatView<const float> dy, const QuantizedRows& x, Threads& threads,
+                  const LinearBackwardScratch& scratch, MatView<float> dw) {
+  const Timed timed(threads, "linear layers, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
+  add_integer_products<ColumnsInBytes>(dy, scratch.dy_scale.data(), scratch.x_panels.data(), x.scale.data(), threads,
+                                       dw);
 }
 
 }  // namespace
@@ -227,18 +268,14 @@ GradientPrecision parse_gradient_precision(std::string_view name) {
 
 void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, LinearBackwardScratch& scratch) {
   if (x.kind == WeightKind::kFull) {
-    pack_backward_input(MatView<const float>(x.real.data(), tokens, x.cols), threads, scratch);
+    pack_backward_input(MatView<const float>(x.real.data(), tokens, x.cols), GradientPrecision::kFloat32, threads,
+                        scratch);
     return;
   }
   const Timed timed(threads, "packing for the backward pass");
   const QuantizedRows& rows = x.quantized;
-  if (scratch.precision != GradientPrecision::kFloat32) {
-    pack_bytes(
-        tokens, rows.cols, kWordRows, threads,
-        [&](size_t n, VecView<int8_t> out) { std::copy_n(rows.q.data() + n * rows.stride, rows.cols, out.data()); },
-        scratch.x_bytes);
-    return;
-  }
+  if (scratch.precision == GradientPrecision::kInt8) return pack_byte_tokens(rows, tokens, threads, scratch.x_panels);
+  if (scratch.precision == GradientPrecision::kInt16) return pack_word_tokens(rows, tokens, threads, scratch.x_bytes);
   grow(tokens * round_up_to_panel(x.cols), scratch.x);
   pack_row_panels(
       tokens, x.cols, threads,
@@ -248,17 +285,21 @@ void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, 
       scratch.x.data());
 }
 
-void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch) {
+void pack_backward_input(MatView<const float> x, GradientPrecision precision, Threads& threads,
+                         LinearBackwardScratch& scratch) {
   const Timed timed(threads, "packing for the backward pass");
-  pack_panels(x, threads, scratch.x);
+  if (precision != GradientPrecision::kInt8) return pack_panels(x, threads, scratch.x);
+  if (scratch.x_rows.rows < x.rows || scratch.x_rows.cols != x.cols) scratch.x_rows = QuantizedRows(x.rows, x.cols);
+  quantize_rows(x, threads, scratch.x_rows);
+  pack_word_tokens(scratch.x_rows, x.rows, threads, scratch.x_bytes);
 }
 
 void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,
                      Threads& threads, LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw) {
   assert(dy.cols == linear.outputs() && dx.cols == linear.inputs() && dw.rows == dy.cols && dw.cols == dx.cols);
   if (linear.kind == WeightKind::kFull) {
-    dense_backward(linear.dense, dy, accumulate, threads, scratch, dx, dw);
-    return;
+    float_weights(dy, scratch.x, threads, dw);
+    return float_input(dy, rows_of(linear.dense), accumulate, threads, scratch.w, dx);
   }
   const TernaryMatrix& w = linear.ternary;
   if (scratch.precision == GradientPrecision::kInt16) {
@@ -268,7 +309,7 @@ void linear_backward(const Linear& linear, const LinearInput& x, MatView<const f
   }
   if (scratch.precision == GradientPrecision::kInt8) {
     quantize_bytes(dy, threads, scratch);
-    word_weights(dy, x.quantized, threads, scratch, dw);
+    byte_weights(dy, x.quantized, threads, scratch, dw);
     return byte_input(w, accumulate, threads, scratch, dx);
   }
   float_weights(dy, scratch.x, threads, dw);
@@ -280,12 +321,17 @@ void linear_backward(const Linear& linear, const LinearInput& x, MatView<const f
   float_input(dy, fill_row, accumulate, threads, scratch.w, dx);
 }
 
-void dense_backward(const DenseMatrix& w, MatView<const float> dy, bool accumulate, Threads& threads,
+void dense_backward(const DenseMatrix& w, MatView<const float> dy, GradientPrecision precision, Threads& threads,
                     LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw) {
   assert(dy.cols == w.rows && dx.cols == w.cols && dw.rows == dy.cols && dw.cols == dx.cols);
+  if (precision == GradientPrecision::kInt8) {
+    dense_word_input(w, dy, threads, scratch, dx);
+    const Timed timed(threads, "head, gradients of weights", product_size(dw.rows, dw.cols, dy.rows));
+    return add_integer_products<ColumnsInWords>(dy, scratch.dy_scale.data(), scratch.x_bytes.data(),
+                                                scratch.x_rows.scale.data(), threads, dw);
+  }
   float_weights(dy, scratch.x, threads, dw);
-  float_input(
-      dy, [&](size_t r, VecView<float> out) { w.get_row(r, out); }, accumulate, threads, scratch.w, dx);
+  float_input(dy, rows_of(w), false, threads, scratch.w, dx);
 }
 
 }  // namespace tern

@@ -24,11 +24,13 @@ struct LinearBackwardScratch {
   // Of the layers at hand:
   Buffer<float> x;          // panels
   Buffer<int16_t> x_bytes;  // for products with words, of every kWordRows tokens
+  Buffer<int8_t> x_panels;  // for products with bytes, of every kWordRows tokens
   Buffer<float> w;
   Buffer<int16_t> w_bytes;
   Buffer<int16_t> dy_words;  // (N, outputs)
   Buffer<float> dy_scale;    // (N)
   LinearInput dy_bytes;      // (N, outputs)
+  QuantizedRows x_rows;      // of real activations
   Linear w_transposed;
   Buffer<uint8_t> w_codes;  // its panels
   Buffer<float> dx_part;    // (N, inputs), to be added
@@ -36,14 +38,15 @@ struct LinearBackwardScratch {
 
 // Packs the first `tokens` activations of a group of layers as the right-hand side of dW, once for all of the group.
 void pack_backward_input(const LinearInput& x, size_t tokens, Threads& threads, LinearBackwardScratch& scratch);
-void pack_backward_input(MatView<const float> x, Threads& threads, LinearBackwardScratch& scratch);
+void pack_backward_input(MatView<const float> x, GradientPrecision precision, Threads& threads,
+                         LinearBackwardScratch& scratch);
 
 // dX = dY W, or dX += dY W with `accumulate`, and dW += dY^T X, after pack_backward_input(x). Where a dY is not finite,
 // neither are the results that it belongs to. With real weights dW sums over the tokens in their order.
 void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,
                      Threads& threads, LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
 // The same for real weights and real activations (the output head).
-void dense_backward(const DenseMatrix& weights, MatView<const float> dy, bool accumulate, Threads& threads,
+void dense_backward(const DenseMatrix& weights, MatView<const float> dy, GradientPrecision precision, Threads& threads,
                     LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
 
 }  // namespace tern

@@ -104,8 +104,9 @@ void backward(const Model& model, const Batch& batch, Activations& activations, 
 
   const TensorRole head = c.tied_head ? TensorRole::kTokenEmbedding : TensorRole::kOutput;
   const MatView<float> d_logit_input = b.d_hidden.mat(N, c.dim);
-  pack_backward_input(activations.logit_input.mat(N, c.dim), threads, b.linear);
-  dense_backward(model.head(), dlogits, false, threads, b.linear, d_logit_input, gradients.mat(head));
+  const GradientPrecision precision = c.weights == WeightKind::kFull ? GradientPrecision::kFloat32 : b.linear.precision;
+  pack_backward_input(activations.logit_input.mat(N, c.dim), precision, threads, b.linear);
+  dense_backward(model.head(), dlogits, precision, threads, b.linear, d_logit_input, gradients.mat(head));
   std::fill_n(dx.data, N * c.dim, 0.0f);
   rmsnorm_backward(activations.selected.mat(N, c.dim), model.weights.output_norm.view(), activations.output_r.view(),
                    d_logit_input, threads, dx, gradients.vec(TensorRole::kOutputNorm));

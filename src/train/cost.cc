@@ -35,7 +35,8 @@ size_t activation_bytes(const ModelConfig& c, size_t tokens, size_t layers, bool
   return checked_add(float_bytes(tokens, outside), checked_mul(layers, layer, kTrainingMemory), kTrainingMemory);
 }
 
-// ops/linear_backward.h; its buffers grow to the largest of what they hold. Head and full layers multiply floats.
+// ops/linear_backward.h; its buffers grow to the largest of what they hold. Full layers multiply floats, and so does
+// the head but with bytes.
 size_t linear_backward_bytes(const ModelConfig& c, GradientPrecision gradients, size_t tokens) {
   const size_t wide = round_up_to_panel(std::max({c.dim, c.q_dim(), c.ffn}));
   const size_t largest_linear = checked_mul(wide, round_up_to_panel(std::max(c.dim, c.q_dim())), kTrainingMemory);
@@ -43,9 +44,14 @@ size_t linear_backward_bytes(const ModelConfig& c, GradientPrecision gradients, 
   if (c.weights == WeightKind::kFull || gradients == GradientPrecision::kFloat32) {
     return checked_add(float_bytes(tokens, wide), float_bytes(1, std::max(largest_linear, head)), kTrainingMemory);
   }
-  // The head's input; with bytes also what is to be added to another layer's gradient of the same input. Bytes
-  // themselves take the place of words twice as long.
-  const size_t narrow = (gradients == GradientPrecision::kInt8 ? 2 : 1) * round_up_to_panel(c.dim);
+  const size_t narrow = round_up_to_panel(c.dim);
+  if (gradients == GradientPrecision::kInt8) {
+    // Inputs, gradients and the head's input in bytes, the latter also packed in words; what is to be added to another
+    // layer's gradient of the same input. Codes of a transpose, and the head in words.
+    const size_t rows = checked_mul(tokens + kWordRows, 2 * wide + 3 * narrow + 12, kTrainingMemory);
+    const size_t weights = checked_add(largest_linear / 4, checked_mul(2, head, kTrainingMemory), kTrainingMemory);
+    return checked_add(checked_add(rows, weights, kTrainingMemory), float_bytes(tokens, narrow), kTrainingMemory);
+  }
   const size_t floats = checked_add(float_bytes(tokens, narrow), float_bytes(1, head), kTrainingMemory);
   // Inputs, gradients with a scale, and weights; an odd last row or column fills up a pair.
   const size_t words =
@@ -77,11 +83,13 @@ StepCost step_cost(const ModelConfig& config, const StepShape& shape, GradientPr
   StepCost cost;
   const bool full = config.weights == WeightKind::kFull;
   const bool floats = full || gradients == GradientPrecision::kFloat32;
-  const double bytes = full ? 0 : gradients == GradientPrecision::kInt8 ? 2 : 1;  // of the three products
+  const bool in_bytes = !full && gradients == GradientPrecision::kInt8;
+  const double bytes = full ? 0 : in_bytes ? 3 : 1;  // of the three products
   const double words = floats ? 0 : 3 - bytes;
+  const double head_words = in_bytes ? 2 : 0;
   cost.integer_macs = tokens * bytes * linear;
-  cost.word_macs = tokens * words * linear;
-  cost.float_macs = tokens * ((3 - bytes - words) * linear + 3 * (head + attention));
+  cost.word_macs = tokens * (words * linear + head_words * head);
+  cost.float_macs = tokens * ((3 - bytes - words) * linear + (3 - head_words) * head + 3 * attention);
   return cost;
 }
 

@@ -151,15 +151,20 @@ TEST_P(WordGemm, ARowThatIsNotFiniteHasNoScale) {
   }
 }
 
-TEST_P(WordGemm, LargestProducts) {
+TEST_P(WordGemm, LargestInColumns) {
   for (const Values kind : kAllValues) {
     for (const size_t n : kRowSizes) {
-      const std::vector<float> x = random_row(kind, n, 7), y = random_row(kind, n, 8);
-      std::vector<float> largest = guarded(std::vector<float>(n, 1e-30f)), expected = largest;
-      for (size_t i = 0; i < n; ++i) expected[i] = std::max({1e-30f, std::fabs(x[i] * 0.3f), std::fabs(y[i] * 1.7f)});
-      table().largest_products(x.data(), 0.3f, n, largest.data());
-      table().largest_products(y.data(), 1.7f, n, largest.data());
-      ASSERT_TRUE(same_bits(expected, largest)) << "n=" << n;
+      for (const size_t k : Sizes{0, 1, 3, 20}) {
+        const size_t stride = n + 2;
+        const std::vector<float> x = random_row(kind, k * stride + 1, 7), factor = random_row(k, 8);
+        std::vector<float> largest = guarded(std::vector<float>(n, 1e-30f)), expected = largest;
+        for (size_t j = 0; j < n; ++j) {
+          for (size_t kk = 0; kk < k; ++kk)
+            expected[j] = std::max(expected[j], std::fabs(x[kk * stride + j] * factor[kk]));
+        }
+        table().largest_in_columns(x.data(), stride, k, n, factor.data(), largest.data());
+        ASSERT_TRUE(same_bits(expected, largest)) << "n=" << n << " k=" << k;
+      }
     }
   }
 }

@@ -116,7 +116,7 @@ void expect_right_products(const LinearShape& shape, WeightKind kind, GradientPr
   const Matrix dx_before = random_matrix(shape.tokens, shape.inputs, 4);
   const Matrix dw_before = random_matrix(shape.outputs, shape.inputs, 5);
   const bool words = precision != GradientPrecision::kFloat32 && kind != WeightKind::kFull;
-  const double most = precision == GradientPrecision::kInt8 ? 127 : 32767;  // of the integers for dX
+  const double most = precision == GradientPrecision::kInt8 ? 127 : 32767;  // of the integers
 
   Matrix dx = dx_before, dx_sum = dx_before, dw = dw_before, dw_again(shape.outputs, shape.inputs);
   LinearBackwardScratch scratch = scratch_of(precision);
@@ -149,7 +149,7 @@ void expect_right_products(const LinearShape& shape, WeightKind kind, GradientPr
           [&](size_t n) {
             return words ? static_cast<float>(input.quantized.q[n * input.quantized.stride + k]) : x.at(n, k);
           },
-          static_cast<double>(dw_before.at(r, k)), words ? half_step(largest, 32767) : 0, dw.at(r, k));
+          static_cast<double>(dw_before.at(r, k)), words ? half_step(largest, most) : 0, dw.at(r, k));
     }
   }
 }
@@ -240,8 +240,8 @@ TEST(DenseBackward, ReadsFloatAndBfloatWeightsAlike) {
     dx = stale_matrix(6, 30);
     Matrix dw(21, 30);
     LinearBackwardScratch scratch;
-    pack_backward_input(random_matrix(6, 30, 13).view(), threads, scratch);
-    dense_backward(matrix, dy.view(), false, threads, scratch, dx.view(), dw.view());
+    pack_backward_input(random_matrix(6, 30, 13).view(), GradientPrecision::kFloat32, threads, scratch);
+    dense_backward(matrix, dy.view(), GradientPrecision::kFloat32, threads, scratch, dx.view(), dw.view());
   }
   EXPECT_TRUE(same_bits(results[0], results[1]));
   for (size_t n = 0; n < 6; ++n) {
@@ -251,6 +251,84 @@ TEST(DenseBackward, ReadsFloatAndBfloatWeightsAlike) {
           results[0].at(n, k));
     }
   }
+}
+
+// The head with --gradients int8: W in bytes with a scale a row, X in bytes with a scale a token, dY in words.
+struct HeadShape {
+  size_t tokens, rows, cols;
+};
+
+LinearGradients head_gradients(const HeadShape& shape, Threads& threads) {
+  DenseMatrix matrix(shape.rows, shape.cols, DType::kF32);
+  repack_dense(random_matrix(shape.rows, shape.cols, 14).view(), threads, matrix);
+  LinearGradients g{stale_matrix(shape.tokens, shape.cols), Matrix(shape.rows, shape.cols)};
+  LinearBackwardScratch scratch = scratch_of(GradientPrecision::kInt8);
+  pack_backward_input(random_matrix(shape.tokens, shape.cols, 15).view(), GradientPrecision::kInt8, threads, scratch);
+  dense_backward(matrix, random_matrix(shape.tokens, shape.rows, 16).view(), GradientPrecision::kInt8, threads, scratch,
+                 g.dx.view(), g.dw.view());
+  return g;
+}
+
+double largest_size(VecView<const float> x) {
+  double largest = 0;
+  for (const float value : x) largest = std::max(largest, std::fabs(static_cast<double>(value)));
+  return largest;
+}
+
+TEST(DenseBackward, InIntegersIsTheProductWithinRounding) {
+  for (const HeadShape& shape : {HeadShape{1, 1, 1}, {9, 30, 21}, {70, 1100, 33}, {600, 40, 17}}) {
+    Threads threads(2);
+    const LinearGradients g = head_gradients(shape, threads);
+    const Matrix w = random_matrix(shape.rows, shape.cols, 14), x = random_matrix(shape.tokens, shape.cols, 15);
+    const Matrix dy = random_matrix(shape.tokens, shape.rows, 16);
+    // Half a step of each factor: of a byte of W's or X's row, and of a word of dY.
+    const auto slack = [](double a, double b, double half_a, double half_b) {
+      return std::fabs(a) * half_b + std::fabs(b) * half_a + half_a * half_b;
+    };
+    constexpr double kByte = 0.501 / 127, kWord = 0.501 / 32767;
+    std::vector<double> largest_w, largest_x;
+    for (size_t r = 0; r < shape.rows; ++r) largest_w.push_back(largest_size(w.view().row_view(r)));
+    for (size_t n = 0; n < shape.tokens; ++n) largest_x.push_back(largest_size(x.view().row_view(n)));
+    for (size_t n = 0; n < shape.tokens; ++n) {
+      double largest = 0;
+      for (size_t r = 0; r < shape.rows; ++r)
+        largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))) * largest_w[r]);
+      for (size_t k = 0; k < shape.cols; ++k) {
+        double sum = 0, allowed = 1e-6;
+        for (size_t r = 0; r < shape.rows; ++r) {
+          const double a = static_cast<double>(dy.at(n, r)) * largest_w[r];
+          const double b = largest_w[r] > 0 ? static_cast<double>(w.at(r, k)) / largest_w[r] : 0;
+          sum += a * b;
+          allowed += slack(a, b, kWord * largest, kByte);
+        }
+        ASSERT_NEAR(static_cast<double>(g.dx.at(n, k)), sum, allowed) << n << " " << k;
+      }
+    }
+    for (size_t r = 0; r < shape.rows; ++r) {
+      double largest = 0;
+      for (size_t n = 0; n < shape.tokens; ++n)
+        largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))) * largest_x[n]);
+      for (size_t k = 0; k < shape.cols; ++k) {
+        double sum = 0, allowed = 1e-6;
+        for (size_t n = 0; n < shape.tokens; ++n) {
+          const double a = static_cast<double>(dy.at(n, r)) * largest_x[n];
+          const double b = largest_x[n] > 0 ? static_cast<double>(x.at(n, k)) / largest_x[n] : 0;
+          sum += a * b;
+          allowed += slack(a, b, kWord * largest, kByte);
+        }
+        ASSERT_NEAR(static_cast<double>(g.dw.at(r, k)), sum, allowed) << r << " " << k;
+      }
+    }
+  }
+}
+
+TEST(DenseBackward, InIntegersIsTheSameEverywhere) {
+  expect_same_everywhere([&](Threads& threads) {
+    const LinearGradients g = head_gradients({540, 700, 51}, threads);
+    std::vector<float> all = g.dx.values;
+    append(g.dw.row(), all);
+    return all;
+  });
 }
 
 }  // namespace

@@ -184,7 +184,7 @@ TEST(DenseForward, IsTheProductWithinRounding) {
 TEST(LinearForward, IsTheSameEverywhereAndInEveryBatch) {
   for (const WeightKind kind : {WeightKind::kTernary, WeightKind::kBinary, WeightKind::kFull}) {
     const Matrix w = random_matrix(50, 70, 9);
-    const Matrix x = random_matrix(75, 70, 10);
+    const Matrix x = random_matrix(kind == WeightKind::kTernary ? 331 : 75, 70, 10);  // codes become triples for many
     expect_same_everywhere([&](Threads& threads) {
       const Linear linear = make_linear(kind, w.view(), threads);
       const Matrix all = forward_of(linear, x, threads);
@@ -208,7 +208,7 @@ TEST(LinearForward, AGroupIsItsLayers) {
   for (const Case c :
        {Case{WeightKind::kTernary, TernaryLayout::kCodes}, Case{WeightKind::kTernary, TernaryLayout::kTriples},
         Case{WeightKind::kFull, TernaryLayout::kCodes}}) {
-    for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}}) {
+    for (const size_t tokens : {size_t{1}, size_t{5}, size_t{130}, size_t{301}}) {
       const Matrix x = random_matrix(tokens, 40, 20);
       for_each_machine([&](Threads& threads) {
         LinearInput input = input_of(c.kind, x);

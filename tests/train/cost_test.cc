@@ -32,8 +32,8 @@ TEST(StepCost, CountsWhatIsMultiplied) {
   EXPECT_DOUBLE_EQ(ternary.word_macs, 54 * 2 * linear);
   EXPECT_DOUBLE_EQ(ternary.float_macs, 54 * 3 * head + 3 * 6 * attention);
   const StepCost bytes = step_cost(c, {9, 2, 3}, GradientPrecision::kInt8);
-  EXPECT_DOUBLE_EQ(bytes.integer_macs, 54 * 2 * linear);
-  EXPECT_DOUBLE_EQ(bytes.word_macs, 54 * linear);
+  EXPECT_DOUBLE_EQ(bytes.integer_macs, 54 * 3 * linear);
+  EXPECT_DOUBLE_EQ(bytes.word_macs, 54 * 2 * head);
   EXPECT_DOUBLE_EQ(bytes.operations(), ternary.operations());
   c.weights = WeightKind::kFull;
   const StepCost full = step_cost(c, {9, 2, 3}, GradientPrecision::kInt16);

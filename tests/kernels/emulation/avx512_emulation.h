@@ -98,7 +98,8 @@ inline Floats min_ps(const Floats& a, const Floats& b) {
   return for_lanes<Floats>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
 }
 inline Floats abs_ps(const Floats& a) {
-  return castsi512_ps(for_lanes<Integers>([&](int i) { return castps_si512(a).lane[i] & 0x7FFFFFFF; }));
+  const Integers bits = castps_si512(a);
+  return castsi512_ps(for_lanes<Integers>([&](int i) { return bits.lane[i] & 0x7FFFFFFF; }));
 }
 
 // ---- Masks ----
