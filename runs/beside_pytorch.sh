@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# Training speed beside PyTorch, in turn: 24.6 M parameters, context 256, batch 8, on tinyshakespeare's text. Medians of the
-# steps; tern's first four, which clear pages, are left out. Needs a python3 with torch (PYTHON=...) and shared/tools.
+# Training speed beside PyTorch, in turn with its fastest mode: 24.6 M parameters (SHAPE=48m: 48.8 M), context 256, batch 8,
+# on tinyshakespeare's text. Medians of the steps; tern's first four, which clear pages, are left out. Needs a python3 with
+# torch (PYTHON=...) and shared/tools.
 #
-# usage: runs/beside_pytorch.sh      ROUNDS=2 STEPS=14
+# usage: runs/beside_pytorch.sh      ROUNDS=2 STEPS=14 SHAPE=24m FASTEST="--bf16 --compile"
 source "$(dirname "$0")/common.sh"
 PYTHON=${PYTHON:-python3}
 SCRIPT=${SCRIPT:-../shared/tools/torch_bitnet_train.py}
 ROUNDS=${ROUNDS:-2}
 STEPS=${STEPS:-14}
+case ${SHAPE:-24m} in
+  24m) shape=(--layers 6 --dim 512 --heads 8 --ffn 1536) ;;
+  48m) shape=(--layers 6 --dim 768 --heads 12 --ffn 2048) ;;
+  *) echo "beside_pytorch: SHAPE is $SHAPE, expected 24m or 48m" >&2; exit 1 ;;
+esac
 text=$DATA/text/tinyshakespeare/input.txt
 for file in "$SCRIPT" "$text"; do
   [ -f "$file" ] || { echo "beside_pytorch: $file: no such file; set SCRIPT and TERN_DATA" >&2; exit 1; }
@@ -19,7 +25,7 @@ trap 'rm -rf "$OUT"' EXIT
 
 tern_speed() {
   rm -rf "$OUT/run"
-  "$TERN" train --data "$text" --tokenizer "$OUT/tokenizer.json" --layers 6 --dim 512 --heads 8 --ffn 1536 --context 256 --batch 8 \
+  "$TERN" train --data "$text" --tokenizer "$OUT/tokenizer.json" "${shape[@]}" --context 256 --batch 8 \
     --tied-head false --steps "$STEPS" --valid-every 0 --valid-fraction 0.002 --weights "$1" --gradients "$2" --out "$OUT/run" -t "$THREADS" \
     >/dev/null 2>&1
   python3 - "$OUT/run/metrics.jsonl" "tern, $1, gradients $2" <<'PY'
@@ -31,19 +37,20 @@ print(f"{sys.argv[2]}: {median('tokens_per_second'):.0f} tokens/s, {100 * median
 PY
 }
 torch_speed() {
-  "$PYTHON" "$SCRIPT" --dim 512 --layers 6 --heads 8 --ffn 1536 --vocab 4096 --ctx 256 --batch 8 --steps 6 "$@" 2>/dev/null | tail -n 1 |
-    sed "s/^/PyTorch $*: /"
+  "$PYTHON" "$SCRIPT" "${shape[@]}" --vocab 4096 --ctx 256 --batch 8 --steps 6 "$@" 2>/dev/null | tail -n 1 | sed "s/^/PyTorch $*: /"
 }
+# bf16 where the processor has instructions for it; elsewhere a step takes minutes.
+modes=("" "--compile")
+grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo && modes+=("--bf16" "--bf16 --compile")
+fastest=${FASTEST:-${modes[-1]}}
 for ((round = 0; round < ROUNDS; ++round)); do
+  tern_speed ternary int8
+  torch_speed $fastest
   tern_speed ternary int16
-  torch_speed
-  tern_speed ternary int16
-  torch_speed --compile
 done
-# Where the processor has instructions for it; elsewhere a step takes minutes.
-if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then
-  torch_speed --bf16
-  torch_speed --bf16 --compile
-fi
+tern_speed ternary int8
+for mode in "${modes[@]}"; do
+  [ "$mode" = "$fastest" ] || torch_speed $mode
+done
 tern_speed ternary f32
 tern_speed full f32

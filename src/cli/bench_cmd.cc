@@ -33,6 +33,7 @@ struct BenchArguments {
   std::string head = "auto";
   std::string layout = "auto";
   std::string kv_type{kv_type_name(kInferenceKvType)};
+  bool logits = false;
   std::string output = "md";
   bool json = false;
   int threads = 0;
@@ -55,7 +56,7 @@ void check_arguments(const BenchArguments& args) {
 std::vector<SpeedTest> make_tests(const BenchArguments& args, const ModelConfig& config) {
   std::vector<SpeedTest> tests;
   for (const size_t prompt : args.prompts) {
-    if (prompt > 0) tests.push_back({prompt, 0, 1});
+    if (prompt > 0) tests.push_back({prompt, 0, 1, 0, args.logits});
   }
   for (const size_t generate : args.generates) {
     for (const size_t count : args.sequences) {
@@ -77,7 +78,9 @@ void check_memory(const BenchArguments& args, const ModelConfig& config, size_t 
   const KvType kv_type = kv_type_option(args.kv_type);
   size_t needed = 0;
   for (const SpeedTest& test : tests) {
-    needed = std::max(needed, decoder_bytes(config, test.sequences, test.positions(), test.max_batch(), kv_type));
+    const size_t logits = checked_mul(test.max_logits(), config.vocab * sizeof(float), "memory");
+    const size_t decoder = decoder_bytes(config, test.sequences, test.positions(), test.max_batch(), kv_type);
+    needed = std::max(needed, checked_add(decoder, logits, "memory"));
   }
   needed = checked_add(needed, before, "memory");
   const size_t available = available_memory_bytes();
@@ -198,6 +201,7 @@ void add_bench_command(CLI::App& app) {
       ->check(count)
       ->delimiter(',')
       ->capture_default_str();
+  command.add_flag("--logits", a.logits, "All tokens of a prompt go through the head, as when texts are scored");
   command.add_option("-n,--generate", a.generates, "Tokens to decode from an empty cache on; a list; 0: none")
       ->check(count)
       ->delimiter(',')

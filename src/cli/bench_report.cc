@@ -29,7 +29,8 @@ struct Derived {
   Statistics time_s;
   Statistics speed;  // tokens/s
   // Decoding: bytes that one decoded token needs: the weights and the head once for all sequences of a pass, the keys
-  // and values of the mean position. 0 for a prompt.
+  // and values of the mean position, and, of a single sequence, the rows that a screened head reads besides (several
+  // share some). 0 for a prompt.
   size_t bytes_per_token = 0;
   double bandwidth_share = 0;
   // Reading a prompt: multiply-adds of the linear layers. 0 for decoding.
@@ -48,6 +49,8 @@ Derived derive(const BenchRun& run, const BenchResult& result) {
   if (!prompt) {
     d.bytes_per_token = run.weights.read_by_pass() / test.sequences +
                         kv_bytes_per_token(run.config, run.kv_type) * (test.generate + 1) / 2;
+    const double rows = test.sequences == 1 ? result.samples.head_rows : 0;
+    d.bytes_per_token += static_cast<size_t>(rows * static_cast<double>(run.weights.head_weights() / run.config.vocab));
   }
   std::vector<double> reached = d.tokens_per_second;  // multiply-adds/s or bytes/s
   for (double& x : reached) x *= static_cast<double>(prompt ? linear_parameter_count(run.config) : d.bytes_per_token);

@@ -302,8 +302,8 @@ void add_schedule_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option(
           "--gradients", a.gradients,
-          "int16 (default), int8 (of the inputs; 16 bits for the weights) or f32: what ternary and binary layers "
-          "multiply their gradients in")
+          "int16 (default), int8 (the head's stay in 16 bits) or f32: what ternary and binary layers multiply their "
+          "gradients in")
       ->group("Schedule");
   command
       .add_flag("--recompute", a.recompute,

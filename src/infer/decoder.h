@@ -25,6 +25,9 @@ class Decoder {
   size_t max_batch() const { return activations_.max_tokens; }
   const KvCache& cache() const { return cache_; }
 
+  // Rows of the weights that a screened head has read one by one so far (ops/head.h).
+  size_t head_rows() const { return activations_.head_rows; }
+
   // Runs the batch; the logits (batch.logit_rows, V) stay valid until the next call.
   MatView<const float> decode(const Batch& batch);
 

@@ -22,12 +22,16 @@ std::vector<int32_t> random_tokens(size_t count, size_t vocab) {
   return tokens;
 }
 
-void read_prompt(std::span<const int32_t> tokens, size_t past, Decoder& decoder) {
+void read_prompt(std::span<const int32_t> tokens, size_t past, bool all_logits, Decoder& decoder) {
   for (size_t begin = 0; begin < tokens.size(); begin += decoder.max_batch()) {
     const size_t count = std::min(decoder.max_batch(), tokens.size() - begin);
     Batch batch;
     batch.add(0, past + begin, tokens.subspan(begin, count));
-    if (begin + count == tokens.size()) batch.want_last_logits();
+    if (all_logits) {
+      batch.want_all_logits();
+    } else if (begin + count == tokens.size()) {
+      batch.want_last_logits();
+    }
     decoder.decode(batch);
   }
 }
@@ -45,8 +49,10 @@ void decode_tokens(std::span<const int32_t> tokens, size_t sequences, size_t pas
 
 size_t SpeedTest::max_batch() const { return prompt > 0 ? std::min(prompt, kPrefillTokens) : sequences; }
 
+size_t SpeedTest::max_logits() const { return prompt > 0 && !all_logits ? 1 : max_batch(); }
+
 std::string SpeedTest::name() const {
-  if (prompt > 0) return fmt::format("pp{}", prompt);
+  if (prompt > 0) return fmt::format("pp{}{}", prompt, all_logits ? " logits" : "");
   return sequences == 1 ? fmt::format("tg{}", generate) : fmt::format("tg{} b{}", generate, sequences);
 }
 
@@ -61,12 +67,13 @@ SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t rep
   Decoder decoder(model, test.sequences, test.positions(), test.max_batch(), threads, kv_type);
   const auto run_once = [&] {
     if (test.prompt > 0) {
-      read_prompt(tokens, test.past, decoder);
+      read_prompt(tokens, test.past, test.all_logits, decoder);
     } else {
       decode_tokens(tokens, test.sequences, test.past, decoder);
     }
   };
   run_once();
+  samples.head_rows = static_cast<double>(decoder.head_rows()) / static_cast<double>(test.tokens());
   for (size_t i = 0; i < repetitions; ++i) {
     between();
     const double start = now_s();

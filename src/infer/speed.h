@@ -11,7 +11,7 @@
 
 namespace tern {
 
-// Either a prompt is read (prompt > 0), in passes of up to kPrefillTokens, its last token alone through the head, or
+// Either a prompt is read (prompt > 0), in passes of up to kPrefillTokens, its last token (or all) through the head, or
 // tokens are decoded (generate > 0) from an empty cache on, all sequences in one pass. Or behind `past` positions whose
 // keys and values are 0: what attending to that many costs does not depend on their values.
 struct SpeedTest {
@@ -19,16 +19,19 @@ struct SpeedTest {
   size_t generate = 0;
   size_t sequences = 1;  // 1 when a prompt is read
   size_t past = 0;
+  bool all_logits = false;  // of a prompt: every token goes through the head, as when texts are scored
 
   size_t positions() const { return past + prompt + generate; }  // of each sequence
   size_t tokens() const { return (prompt + generate) * sequences; }
-  size_t max_batch() const;  // tokens in one pass
-  std::string name() const;  // "pp512", "tg128", "tg128 b4"
+  size_t max_batch() const;   // tokens in one pass
+  size_t max_logits() const;  // and those of them that go through the head
+  std::string name() const;   // "pp512", "pp512 logits", "tg128", "tg128 b4"
 };
 
 struct SpeedSamples {
   std::string started;          // UTC, "2026-01-31T12:00:00Z"
   std::vector<double> seconds;  // of each repetition
+  double head_rows = 0;         // that a screened head read one by one, a token
 };
 
 // Runs the test once to warm up and then `repetitions` times, `between` before each of these. The tokens are random,

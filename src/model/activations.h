@@ -70,6 +70,7 @@ struct Activations {
   Buffer<float> k, v;         // (N, G*E): before they go into the cache
   AttentionScratch attention;
   std::optional<AttentionStates> states;  // where somebody wants them
+  size_t head_rows = 0;                   // that a screened head read one by one, in all passes together
 };
 
 }  // namespace tern

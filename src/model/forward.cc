@@ -199,7 +199,8 @@ void forward(const Model& model, const Batch& batch, Threads& threads, KvCache& 
   rmsnorm(selected, model.weights.output_norm.view(), c.norm_eps, threads, activations.output_r.view(), logit_input);
   const size_t split = std::min(batch.first_exact, rows);
   if (split > 0) {
-    head_forward(model.logit_head, model.head(), logit_input.row_range(0, split), threads, logits.row_range(0, split));
+    activations.head_rows += head_forward(model.logit_head, model.head(), logit_input.row_range(0, split), threads,
+                                          logits.row_range(0, split));
   }
   if (split < rows) {
     exact_head_forward(model.head(), logit_input.row_range(split, rows), threads, logits.row_range(split, rows));

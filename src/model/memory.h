@@ -16,8 +16,9 @@ struct WeightBytes {
   size_t total() const { return linear + norms + embedding + head + quantized_head; }
   // The weights that one forward pass reads whole: all but an embedding that is not the head.
   size_t read_by_pass() const { return linear + norms + head_read(); }
-  // A screened head reads a few hundred of the weights' rows besides, a tenth of a percent of them.
-  size_t head_read() const { return quantized_head > 0 ? quantized_head : head > 0 ? head : embedding; }
+  // A screened head reads some of the weights' rows besides (ops/head.h).
+  size_t head_read() const { return quantized_head > 0 ? quantized_head : head_weights(); }
+  size_t head_weights() const { return head > 0 ? head : embedding; }
 };
 
 // Of a model in memory; of one that make_model would allocate and set_head would give that head. Error when a number

@@ -97,16 +97,19 @@ Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weight
   return head;
 }
 
-void head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
-                  MatView<float> logits) {
+size_t head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
+                    MatView<float> logits) {
   switch (head.kind) {
     case HeadKind::kExact:
-      return dense_forward(weights, x, threads, logits);
+      dense_forward(weights, x, threads, logits);
+      break;
     case HeadKind::kInt8:
-      return int8_forward(head.int8, x, threads, logits);
+      int8_forward(head.int8, x, threads, logits);
+      break;
     case HeadKind::kScreened:
-      screened_forward(head.screen, weights, x, threads, logits);
+      return screened_forward(head.screen, weights, x, threads, logits);
   }
+  return 0;
 }
 
 void exact_head_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits) {

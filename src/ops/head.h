@@ -55,9 +55,10 @@ DenseLayout head_layout(HeadKind kind);
 // that they are never in memory twice. Error for a kind that weights of this shape cannot have.
 Head make_head(const HeadOptions& options, Threads& threads, DenseMatrix& weights);
 
-// logits (N, V) of x (N, D); `weights` (V, D) are those that the head was made of.
-void head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
-                  MatView<float> logits);
+// logits (N, V) of x (N, D); `weights` (V, D) are those that the head was made of. Returns how many rows of these
+// tokens read one by one, all tokens together: a screened head's.
+size_t head_forward(const Head& head, const DenseMatrix& weights, MatView<const float> x, Threads& threads,
+                    MatView<float> logits);
 
 // The same as the exact kind has it, to the bit, whatever kind the weights are laid out for.
 void exact_head_forward(const DenseMatrix& weights, MatView<const float> x, Threads& threads, MatView<float> logits);

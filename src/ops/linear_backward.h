@@ -5,16 +5,18 @@
 // exact in int32, at twice the rate of floats; dY is rounded to 2^-16 of the largest |dY| that its sum runs along:
 //  - dX: of the token;
 //  - dW: of the output over 512 tokens, whose scales are part of what is rounded: dY q_scale.
-// That is finer than bf16, the usual precision of gradients, for all but the smallest terms of a sum. With 8 bits for
-// dX, to the nearest of 2^-8 of the token's largest, that product runs at the rate of the forward pass.
+// That is finer than bf16, the usual precision of gradients, for all but the smallest terms of a sum. In 8 bits, to the
+// nearest of 2^-8 of the same largest values, both products run at the rate of the forward pass. The head's then take W
+// in 8 bits, with a scale a row, and X, with a scale a token, beside dY in 16: probabilities lie too far apart for 8.
 #pragma once
 
 #include "ops/linear.h"
 
 namespace tern {
 
-// In what the products of ternary and binary layers take dY; layers with real weights take it as it is.
-enum class GradientPrecision : uint8_t { kInt16, kInt8, kFloat32 };     // kInt8: of dX, and 16 bits for dW
+// In what the products of ternary and binary layers take dY; layers with real weights take it as it is, the head of a
+// ternary or binary model but with kInt8.
+enum class GradientPrecision : uint8_t { kInt16, kInt8, kFloat32 };
 std::string_view gradient_precision_name(GradientPrecision precision);  // "int16", "int8", "f32"
 GradientPrecision parse_gradient_precision(std::string_view name);      // Error for other names
 
@@ -45,7 +47,7 @@ void pack_backward_input(MatView<const float> x, GradientPrecision precision, Th
 // neither are the results that it belongs to. With real weights dW sums over the tokens in their order.
 void linear_backward(const Linear& linear, const LinearInput& x, MatView<const float> dy, bool accumulate,
                      Threads& threads, LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
-// The same for real weights and real activations (the output head).
+// The same for real weights and real activations (the output head), both in integers with kInt8, else in floats.
 void dense_backward(const DenseMatrix& weights, MatView<const float> dy, GradientPrecision precision, Threads& threads,
                     LinearBackwardScratch& scratch, MatView<float> dx, MatView<float> dw);
 

@@ -12,6 +12,10 @@ namespace {
 TEST(Speed, NamesAndSizesOfTests) {
   const SpeedTest prompt{700, 0, 1};
   EXPECT_EQ(prompt.name(), "pp700");
+  EXPECT_EQ(prompt.max_logits(), 1u);
+  const SpeedTest scored{700, 0, 1, 0, true};
+  EXPECT_EQ(scored.name(), "pp700 logits");
+  EXPECT_EQ(scored.max_logits(), kPrefillTokens);
   EXPECT_EQ(prompt.max_batch(), kPrefillTokens);
   EXPECT_EQ(prompt.tokens(), 700u);
   const SpeedTest one{0, 16, 1};
@@ -41,7 +45,8 @@ TEST(Speed, RepeatsAndCallsBetween) {
   const Model model = random_model(config, 1, threads);
   // The longest prompt takes more than one pass.
   for (const SpeedTest& test : {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1},
-                                SpeedTest{0, 20, 4}, SpeedTest{5, 0, 1, 7}, SpeedTest{0, 3, 2, 90}}) {
+                                SpeedTest{0, 20, 4}, SpeedTest{5, 0, 1, 7}, SpeedTest{0, 3, 2, 90},
+                                SpeedTest{kPrefillTokens + 1, 0, 1, 0, true}}) {
     int calls = 0;
     const SpeedSamples samples = measure_speed(
         model, test, 3, [&] { ++calls; }, threads);
