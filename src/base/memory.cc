@@ -101,6 +101,12 @@ void release_pages(Bytes mapped) {
   if (!mapped.empty()) ::madvise(const_cast<std::byte*>(mapped.data()), mapped.size(), MADV_DONTNEED);
 }
 
+void read_in_order(Bytes bytes) {
+  constexpr size_t kLine = 64;
+  const volatile std::byte* data = bytes.data();
+  for (size_t i = 0; i < bytes.size(); i += kLine) static_cast<void>(data[i]);
+}
+
 size_t peak_memory_bytes() { return proc_bytes("/proc/self/status", "VmHWM:"); }
 
 bool restart_peak_memory() {

@@ -22,6 +22,10 @@ bool restart_peak_memory();
 // and come back from the file, or the system's cache of it, where they are read again.
 void release_pages(Bytes mapped);
 
+// Reads one byte of every cache line, in order, as fast as memory gives them; afterwards a part that fits is in the
+// second-level cache, for somebody who reads it in an order that the processor does not foresee.
+void read_in_order(Bytes bytes);
+
 // The number behind `key` in the lines of a file of /proc ("MemAvailable:   123 kB"), in bytes; 0 without such a line.
 size_t proc_bytes(const std::filesystem::path& path, std::string_view key);
 

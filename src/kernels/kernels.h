@@ -104,6 +104,8 @@ struct Kernels {
   void (*add_product)(const float* x, const float* y, float factor, size_t n, float* z);  // z += (x*y)*factor
   void (*round_bf16)(const float* x, size_t n, uint16_t* y);                              // nearest even
   void (*expand_bf16)(const uint16_t* x, size_t n, float* y);
+  // The same, with sum_abs_and_squares of y.
+  float (*expand_bf16_with_sums)(const uint16_t* x, size_t n, float* y, float* squares);
 
   // RMSNorm (Zhang and Sennrich 2019): y = x * r * gain, r = 1 / sqrt(mean(x*x) + eps); returns r.
   float (*rmsnorm)(const float* x, const float* gain, size_t n, float eps, float* y);

@@ -7,6 +7,9 @@ namespace tern {
 namespace {
 
 #include "kernels/lanes_neon.h"
+#include "kernels/screen_fields_impl.h"
+
+// Then:
 #include "kernels/pack_impl.h"
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"

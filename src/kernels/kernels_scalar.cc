@@ -5,6 +5,9 @@ namespace tern {
 namespace {
 
 #include "kernels/lanes_scalar.h"
+#include "kernels/screen_fields_impl.h"
+
+// Then:
 #include "kernels/pack_impl.h"
 #include "kernels/rowwise_impl.h"
 #include "kernels/softmax_impl.h"

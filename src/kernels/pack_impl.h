@@ -62,33 +62,44 @@ struct OuterSum {
   }
 };
 
-// Bit 4 f + i of a byte of 16 columns' bits (f < 2) is bit 2 f of byte i in a panel.
-struct PlacedBits {
-  uint32_t of[256] = {};
-
-  constexpr PlacedBits() {
-    for (uint32_t bits = 0; bits < 256; ++bits) {
-      for (uint32_t bit = 0; bit < 8; ++bit) of[bits] |= (bits >> bit & 1u) << (8 * (bit % 4) + 2 * (bit / 4));
-    }
-  }
-};
-constexpr PlacedBits kPlacedBits;
-
-inline uint32_t place_bits(uint32_t bits) { return kPlacedBits.of[bits & 0xFF] | kPlacedBits.of[bits >> 8] << 4; }
-
 // A code's upper bit is [x >= 0], its lower one whether that and [|x| >= threshold] are the same.
 float pack_screen_row(const float* x, size_t n, float threshold, uint8_t* panel_row, size_t* count) {
   OuterSum outer(threshold);
-  const auto pack = [&](F32x16 block, uint32_t valid) {
-    const uint32_t upper = lanes_ge(block, set1(0.0f)) & valid;
-    const uint32_t lower = ~(upper ^ outer.take(block)) & valid;
-    const uint32_t fields = place_bits(lower) | place_bits(upper) << 1;
-    __builtin_memcpy(panel_row, &fields, sizeof(fields));
-    panel_row += kScreenBlockBytes;
+  // The two bits of sixteen columns: of the codes' lower halves, then of their upper ones.
+  const auto bits_of = [&](F32x16 block) {
+    const uint32_t upper = lanes_ge(block, set1(0.0f));
+    return uint64_t{~(upper ^ outer.take(block)) & 0xFFFF} | uint64_t{upper} << 32;
   };
+  const auto store_fields = [&](const uint32_t* fields, size_t blocks) {
+    for (size_t b = 0; b < blocks; ++b, panel_row += kScreenBlockBytes) {
+      __builtin_memcpy(panel_row, fields + b, sizeof(*fields));
+    }
+  };
+  uint32_t fields[4];
   size_t i = 0;
-  for (; i + 16 <= n; i += 16) pack(load(x + i), 0xFFFF);
-  if (i < n) pack(load_first(n - i, x + i), (1u << (n - i)) - 1);
+  for (; i + 64 <= n; i += 64) {
+    uint64_t lower = 0, upper = 0;
+    for (size_t b = 0; b < 4; ++b) {
+      const uint64_t bits = bits_of(load(x + i + 16 * b));
+      lower |= (bits & 0xFFFF) << (16 * b);
+      upper |= bits >> 32 << (16 * b);
+    }
+    place_fields(lower, upper, fields);
+    store_fields(fields, 4);
+  }
+  if (i < n) {
+    uint64_t lower = 0, upper = 0;
+    const size_t rest = n - i;
+    for (size_t b = 0; 16 * b < rest; ++b) {
+      const size_t columns = rest - 16 * b < 16 ? rest - 16 * b : 16;
+      const uint64_t bits = bits_of(load_first(columns, x + i + 16 * b));
+      const uint64_t valid = (uint64_t{1} << columns) - 1;
+      lower |= (bits & valid) << (16 * b);
+      upper |= (bits >> 32 & valid) << (16 * b);
+    }
+    place_fields(lower, upper, fields);
+    store_fields(fields, (rest + 15) / 16);
+  }
   *count = outer.count;
   return reduce_add(outer.sum);
 }

@@ -85,13 +85,31 @@ void row_round_bf16(const float* x, size_t n, uint16_t* y) {
   __builtin_memcpy(y + i, bits, (n - i) * sizeof(uint16_t));
 }
 
-void row_expand_bf16(const uint16_t* x, size_t n, float* y) {
+template <class Body>
+inline void for_bf16_blocks(const uint16_t* x, size_t n, Body body) {
   size_t i = 0;
-  for (; i + 16 <= n; i += 16) store(y + i, load_bf16(x + i));
+  for (; i + 16 <= n; i += 16) body(i, Full{}, load_bf16(x + i));
   if (i == n) return;
   uint16_t bits[16] = {};
   __builtin_memcpy(bits, x + i, (n - i) * sizeof(uint16_t));
-  Tail{n - i}.store(y + i, load_bf16(bits));
+  body(i, Tail{n - i}, load_bf16(bits));
+}
+
+void row_expand_bf16(const uint16_t* x, size_t n, float* y) {
+  for_bf16_blocks(x, n, [&](size_t i, auto block, F32x16 values) { block.store(y + i, values); });
+}
+
+// The sums wait for themselves, so that what else a block takes costs nothing.
+float row_expand_bf16_with_sums(const uint16_t* x, size_t n, float* y, float* squares) {
+  F32x16 sum = set1(0.0f);
+  F32x16 square = set1(0.0f);
+  for_bf16_blocks(x, n, [&](size_t i, auto block, F32x16 values) {
+    block.store(y + i, values);
+    sum = add(sum, abs_of(values));
+    square = fma(values, values, square);
+  });
+  *squares = reduce_add(square);
+  return reduce_add(sum);
 }
 
 float row_rmsnorm(const float* x, const float* gain, size_t n, float eps, float* y) {

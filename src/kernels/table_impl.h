@@ -13,6 +13,7 @@ constexpr Kernels make_table(const char* name) {
           row_add_product,
           row_round_bf16,
           row_expand_bf16,
+          row_expand_bf16_with_sums,
           row_rmsnorm,
           row_rmsnorm_backward,
           row_quantize,

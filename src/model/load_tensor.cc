@@ -75,6 +75,13 @@ bool load_tq2_0_panel(const TensorSpec& spec, const StoredTensor& stored, size_t
   return kernels().pack_tq2_0_panel(rows.data(), spec.cols / kTernaryBlock, first.bits, panel);
 }
 
+// What is stored of `count` rows from `first` on, but for where heads' rows are in another order.
+Bytes bytes_of_rows(const TensorSpec& spec, const StoredTensor& stored, size_t first, size_t count) {
+  const Bytes data = stored.tensor.data;
+  const size_t row_bytes = data.size() / spec.rows;
+  return data.subspan(first * row_bytes, count * row_bytes);
+}
+
 void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_dim, Threads& threads,
                 TernaryMatrix& matrix) {
   std::mutex mutex;
@@ -83,6 +90,8 @@ void load_trits(const TensorSpec& spec, const StoredTensor& stored, size_t head_
     std::vector<int8_t> trits(spec.cols);
     float range_scale = 0;
     matrix.set_rows(begin, end, [&](size_t first, TernaryMatrix& codes) {
+      // Panels read sixteen rows side by side, in pages of the file that are not mapped yet.
+      read_in_order(bytes_of_rows(spec, stored, first, codes.rows));
       for (size_t r = 0; r < codes.rows; r += kPanel) {
         float panel_scale = 0;
         uint8_t* panel = codes.panels.data() + r / kPanel * codes.panel_bytes();

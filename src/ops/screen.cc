@@ -18,14 +18,26 @@ namespace {
 
 constexpr size_t kParts = 3;
 
+const uint16_t* bf16_numbers(const DenseMatrix& weights) {
+  return weights.borrowed.empty() ? weights.bf16.data() : weights.borrowed.data();
+}
+
+// Row r, and its sum_abs_and_squares.
+float read_with_sums(const DenseMatrix& weights, size_t r, VecView<float> row, float* squares) {
+  if (weights.type == DType::kBF16 && weights.layout == DenseLayout::kRows) {
+    return kernels().expand_bf16_with_sums(bf16_numbers(weights) + r * weights.cols, weights.cols, row.data(), squares);
+  }
+  weights.get_row(r, row);
+  return kernels().sum_abs_and_squares(row.data(), row.size(), squares);
+}
+
 // Asks for a part of a row that is needed next: all of it at once would be waited for.
 void prefetch_part(const DenseMatrix& weights, size_t row, size_t part) {
   constexpr size_t kLine = 64;  // bytes
   if (row >= weights.rows || weights.layout != DenseLayout::kRows) return;
   const size_t bytes = dtype_row_bytes(weights.type, weights.cols);
-  const void* numbers = weights.type == DType::kF32 ? static_cast<const void*>(weights.f32.data())
-                        : weights.borrowed.empty()  ? weights.bf16.data()
-                                                    : weights.borrowed.data();
+  const void* numbers =
+      weights.type == DType::kF32 ? static_cast<const void*>(weights.f32.data()) : bf16_numbers(weights);
   const char* begin = static_cast<const char*>(numbers) + row * bytes;
   for (size_t at = bytes * part / kParts; at < bytes * (part + 1) / kParts; at += kLine) {
     __builtin_prefetch(begin + at);
@@ -57,14 +69,15 @@ double first_threshold(double mean, double root_mean_square) {
 
 // The threshold is bettered once (Lloyd 1982), which comes within 0.4% of the least error of numbers as above, of
 // Student's t, of mixtures of normal ones and of rows of two sizes.
-// Calls rest(part) for the parts 0 to kParts - 1 of something else to do between the passes over the row.
+// Calls rest(part) for the parts 0 to kParts - 1 of something else to do between the passes over the row, which is read
+// into `row` first.
 template <class Rest>
-void set_screen_row(size_t r, VecView<const float> row, const Rest& rest, Screen& screen) {
+void set_screen_row(const DenseMatrix& weights, size_t r, VecView<float> row, const Rest& rest, Screen& screen) {
   rest(0);
   const size_t n = row.size();
   const auto D = static_cast<double>(n);
   float squares = 0;
-  const auto sum = static_cast<double>(kernels().sum_abs_and_squares(row.data(), n, &squares));
+  const auto sum = static_cast<double>(read_with_sums(weights, r, row, &squares));
   const auto square = static_cast<double>(squares);
   rest(1);
   size_t outer = 0;
@@ -257,9 +270,8 @@ Screen make_screen(const DenseMatrix& weights, size_t exact_rows, Threads& threa
   threads.for_shared_ranges({weights.rows, kPanel, kLeastRows}, [&](size_t begin, size_t end) {
     std::vector<float> row(weights.cols);
     for (size_t r = begin; r < end; ++r) {
-      weights.get_row(r, row);
       set_screen_row(
-          r, row, [&](size_t part) { prefetch_part(weights, r + 1, part); }, screen);
+          weights, r, row, [&](size_t part) { prefetch_part(weights, r + 1, part); }, screen);
     }
   });
   const auto most = [&](const Buffer<float>& numbers) {

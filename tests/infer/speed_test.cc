@@ -44,9 +44,9 @@ TEST(Speed, RepeatsAndCallsBetween) {
   config.layers = 1;
   const Model model = random_model(config, 1, threads);
   // The longest prompt takes more than one pass.
-  for (const SpeedTest& test : {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1},
-                                SpeedTest{0, 20, 4}, SpeedTest{5, 0, 1, 7}, SpeedTest{0, 3, 2, 90},
-                                SpeedTest{kPrefillTokens + 1, 0, 1, 0, true}}) {
+  for (const SpeedTest& test :
+       {SpeedTest{5, 0, 1}, SpeedTest{kPrefillTokens + 1, 0, 1}, SpeedTest{0, 3, 1}, SpeedTest{0, 20, 4},
+        SpeedTest{5, 0, 1, 7}, SpeedTest{0, 3, 2, 90}, SpeedTest{kPrefillTokens + 1, 0, 1, 0, true}}) {
     int calls = 0;
     const SpeedSamples samples = measure_speed(
         model, test, 3, [&] { ++calls; }, threads);

@@ -89,7 +89,13 @@ TEST_P(RowwiseEqual, ExpandBf16) {
     const auto x = random_row(kind, n, 1);
     for (size_t i = 0; i < n; ++i) bits[i] = bf16_bits(x[i]);
     auto y = guarded<float>(n);
+    auto again = y;
+    float squares = -1, expected_squares = -2;
+    const float sum = k.expand_bf16_with_sums(bits.data(), n, again.data(), &squares);
     k.expand_bf16(bits.data(), n, y.data());
+    EXPECT_TRUE(same_bits(y, again)) << n;
+    EXPECT_EQ(sum, k.sum_abs_and_squares(y.data(), n, &expected_squares)) << n;
+    EXPECT_EQ(squares, expected_squares) << n;
     return y;
   });
 }
@@ -283,7 +289,7 @@ TEST_P(RowwiseEqual, PackTq2Panel) {
 }
 
 TEST_P(RowwiseEqual, PackScreenRow) {
-  for (const size_t n : {1u, 7u, 16u, 31u, 256u}) {
+  for (const size_t n : {1u, 7u, 16u, 31u, 63u, 64u, 65u, 100u, 113u, 256u}) {
     auto x = random_row(n, 5);
     const float threshold = std::fabs(x[n / 2]);  // met exactly
     x[0] = -0.0f;

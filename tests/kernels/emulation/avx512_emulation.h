@@ -395,6 +395,12 @@ inline Integers mask_sub_epi8(const Integers& other, Mask64 mask, const Integers
   return same_bytes<Integers>(result);
 }
 // VPMADDUBSW: unsigned bytes of a times signed bytes of b, neighbours added with signed saturation to 16 bits.
+inline Integers maskz_mov_epi8(Mask64 mask, const Integers& a) {
+  const Bytes x = same_bytes<Bytes>(a);
+  Bytes y;
+  for (int i = 0; i < 64; ++i) y.lane[i] = ((mask >> i) & 1) != 0 ? x.lane[i] : uint8_t{0};
+  return same_bytes<Integers>(y);
+}
 inline Integers maddubs_epi16(const Integers& a, const Integers& b) {
   const Bytes u = same_bytes<Bytes>(a);
   const Bytes s = same_bytes<Bytes>(b);

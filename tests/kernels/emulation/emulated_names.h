@@ -83,6 +83,8 @@
 #define _mm512_mask_sub_epi8 avx512_emulation::mask_sub_epi8
 #undef _mm512_maskz_loadu_ps
 #define _mm512_maskz_loadu_ps avx512_emulation::maskz_loadu_ps
+#undef _mm512_maskz_mov_epi8
+#define _mm512_maskz_mov_epi8 avx512_emulation::maskz_mov_epi8
 #undef _mm512_maskz_mov_ps
 #define _mm512_maskz_mov_ps avx512_emulation::maskz_mov_ps
 #undef _mm512_max_ps
