@@ -185,6 +185,45 @@ void quantize_word_columns(benchmark::State& state, const Kernels& table, size_t
   report(state, {0, static_cast<double>(x.size() * 4 + rows.size() * 2)});
 }
 
+// The same in bytes: n columns of k rows of gradients.
+void quantize_byte_columns(benchmark::State& state, const Kernels& table, size_t k, size_t n) {
+  const std::vector<float> x = random_floats(k * n, 1), factor(k, 1.0f), inverse(n, 20.0f);
+  std::vector<int8_t> rows(n * k);
+  std::vector<int32_t> sums(n);
+  for (auto _ : state) {
+    table.quantize_byte_columns(x.data(), n, k, n, factor.data(), inverse.data(), rows.data(), k, sums.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, {0, static_cast<double>(x.size() * 4 + rows.size())});
+}
+
+void largest_in_columns(benchmark::State& state, const Kernels& table, size_t k, size_t n) {
+  const std::vector<float> x = random_floats(k * n, 1), factor(k, 1.0f);
+  std::vector<float> largest(n);
+  for (auto _ : state) {
+    table.largest_in_columns(x.data(), n, k, n, factor.data(), largest.data());
+    benchmark::ClobberMemory();
+  }
+  report(state, {0, static_cast<double>(x.size() * 4)});
+}
+
+// The product of m rows of bytes with n columns, over k tokens, a multiple of 16.
+void byte_gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k) {
+  const size_t blocks = k / kPanel;
+  Buffer<int8_t> panels(round_up_to_panel(n) / kPanel * blocks * kInt8BlockBytes), q(m * k);
+  std::fill(q.begin(), q.end(), int8_t{-77});
+  const std::vector<int8_t> rows(kByteRows * n, 100);
+  for (size_t kk = 0; kk < k; kk += kByteRows) table.pack_byte_panels(rows.data(), n, kk, blocks, n, panels.data());
+  const std::vector<int32_t> sums(m, static_cast<int32_t>(k) * -77);
+  const std::vector<float> row_scale(m, 0.01f);
+  Buffer<float> c(m * n);
+  for (auto _ : state) {
+    table.byte_gemm(panels.data(), n, blocks, q.data(), k, sums.data(), row_scale.data(), m, c.data(), n);
+    benchmark::ClobberMemory();
+  }
+  report(state, {static_cast<double>(m * n * k), static_cast<double>(panels.size() + q.size() + c.size() * 4)});
+}
+
 void gemm(benchmark::State& state, const Kernels& table, size_t m, size_t n, size_t k, bool transposed, bool bf16) {
   const auto a = random_floats(m * k, 1);
   const auto b = random_floats(round_up_to_panel(n) * k, 2);
@@ -349,6 +388,12 @@ void register_table(const Kernels& table) {
         [&table, m = m, n = n, k = k](auto& s) { word_gemm(s, table, m, n, k); });
   }
   add(prefix + "/quantize_word_columns/k:512/n:128", [&table](auto& s) { quantize_word_columns(s, table, 512, 128); });
+  for (const auto& [m, n] : {std::pair<size_t, size_t>{64, 128}, {64, 512}, {64, 1536}}) {
+    add(prefix + "/byte_gemm" + shape(m, n, kWordRows),
+        [&table, m = m, n = n](auto& s) { byte_gemm(s, table, m, n, kWordRows); });
+  }
+  add(prefix + "/quantize_byte_columns/k:512/n:64", [&table](auto& s) { quantize_byte_columns(s, table, 512, 64); });
+  add(prefix + "/largest_in_columns/k:512/n:64", [&table](auto& s) { largest_in_columns(s, table, 512, 64); });
   for (const size_t k : std::initializer_list<size_t>{2560, 6912}) {
     const std::string size = "/k:" + std::to_string(k);
     add(prefix + "/pack_tq2_0_panel" + size, [&table, k](auto& s) { load_packing(s, table, false, k); });

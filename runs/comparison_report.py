@@ -225,8 +225,8 @@ def gap_sentence(kind):
 
 def machine():
     names = [line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} processors, commit {commit}"
+    version = subprocess.run([ENV["TERN"], "--version"], capture_output=True, text=True).stdout.strip()
+    return f"{names[0] if names else 'unknown processor'}, {os.cpu_count()} processors, {version}"
 
 
 def missing():

@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/build_info.h"
 #include "cli/commands.h"
 #include "dist/processes.h"
 #include "kernels/kernels.h"
@@ -78,7 +80,7 @@ int run(int argc, char** argv) {
   CLI::App app{
       "tern trains, evaluates, converts and runs BitNet b1.58 language models (ternary weights, int8 activations).",
       "tern"};
-  app.set_version_flag("--version", "tern 0.1.0");
+  app.set_version_flag("--version", std::string("tern 0.1.0, build ") + kBuildCommit);
   app.require_subcommand(1);
   app.footer(
       "Examples:\n"

@@ -45,7 +45,7 @@ class Case(unittest.TestCase):
         return [command for name in names for command in self.commands(*path, name)]
 
     def test_help(self):
-        self.assertIn("tern", tern("--version")[0])
+        self.assertRegex(tern("--version")[0], r"^tern \d+\.\d+\.\d+, build \S+$")
         commands = self.commands()
         self.assertIn(("eval", "perplexity"), commands)
         for command in commands:
