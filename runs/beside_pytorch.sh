@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Training speed beside PyTorch, in turn with its fastest mode: 24.6 M parameters (SHAPE=48m: 48.8 M), context 256, batch 8,
+# Training speed beside PyTorch, in turn with its fastest mode: 24.6 M parameters (SHAPE=13m, 48m: 13.8 M, 48.8 M), context 256, batch 8,
 # on tinyshakespeare's text. Medians of the steps; tern's first four, which clear pages, are left out. Needs a python3 with
 # torch (PYTHON=...) and shared/tools.
 #
@@ -10,9 +10,10 @@ SCRIPT=${SCRIPT:-../shared/tools/torch_bitnet_train.py}
 ROUNDS=${ROUNDS:-2}
 STEPS=${STEPS:-14}
 case ${SHAPE:-24m} in
+  13m) shape=(--layers 6 --dim 384 --heads 6 --ffn 1024) ;;
   24m) shape=(--layers 6 --dim 512 --heads 8 --ffn 1536) ;;
   48m) shape=(--layers 6 --dim 768 --heads 12 --ffn 2048) ;;
-  *) echo "beside_pytorch: SHAPE is $SHAPE, expected 24m or 48m" >&2; exit 1 ;;
+  *) echo "beside_pytorch: SHAPE is $SHAPE, expected 13m, 24m or 48m" >&2; exit 1 ;;
 esac
 text=$DATA/text/tinyshakespeare/input.txt
 for file in "$SCRIPT" "$text"; do
