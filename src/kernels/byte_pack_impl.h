@@ -1,5 +1,5 @@
 // Operands of the products of gradients in bytes, in the layout of int8 head panels and of activations; written once
-// over F32x16 and included after blocks_impl.h.
+// over F32x16 and included after word_pack_impl.h.
 
 // 16 columns of x from `first`, or as many as `block` has, as rows of bytes: 64 rows of x are read column by column.
 template <class Block>
@@ -42,12 +42,7 @@ void quantize_byte_columns(const float* x, size_t stride, size_t k, size_t n, co
 void pack_byte_panels(const int8_t* x, size_t x_stride, size_t first, size_t k_blocks, size_t n, int8_t* panels) {
   for (size_t j = 0; j < n; j += kPanel, panels += k_blocks * kInt8BlockBytes) {
     I32x16 rows[kByteRows];
-    for (size_t i = 0; i < kByteRows; ++i) {
-      const int8_t* row = x + i * x_stride + j;
-      int8_t rest[16] = {};
-      if (n - j < 16) __builtin_memcpy(rest, row, n - j);
-      rows[i] = load_integers(n - j < 16 ? rest : row);
-    }
+    load_byte_rows(x + j, x_stride, n - j, rows);
     store_fours(panels + first * kPanel, rows[0], rows[1], rows[2], rows[3]);
   }
 }

@@ -57,15 +57,20 @@ void quantize_word_columns(const float* x, size_t stride, size_t k, size_t n, co
   });
 }
 
+// The bytes of kByteRows rows of x in up to 16 columns, 0 in missing ones.
+inline void load_byte_rows(const int8_t* x, size_t x_stride, size_t columns, I32x16* rows) {
+  for (size_t i = 0; i < kByteRows; ++i) {
+    const int8_t* row = x + i * x_stride;
+    int8_t rest[16] = {};
+    if (columns < 16) __builtin_memcpy(rest, row, columns);
+    rows[i] = load_integers(columns < 16 ? rest : row);
+  }
+}
+
 void pack_byte_rows(const int8_t* x, size_t x_stride, size_t first, size_t k, size_t n, int16_t* panels) {
   for (size_t j = 0; j < n; j += kPanel, panels += word_panel(k)) {
     I32x16 rows[kByteRows];
-    for (size_t i = 0; i < kByteRows; ++i) {
-      const int8_t* row = x + i * x_stride + j;
-      int8_t rest[16] = {};
-      if (n - j < 16) __builtin_memcpy(rest, row, n - j);
-      rows[i] = load_integers(n - j < 16 ? rest : row);
-    }
+    load_byte_rows(x + j, x_stride, n - j, rows);
     store_byte_rows(panels, first, rows);
   }
 }

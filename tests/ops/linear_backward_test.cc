@@ -275,49 +275,44 @@ double largest_size(VecView<const float> x) {
   return largest;
 }
 
+// sum_k d(k) l(k) f(k) of gradients d and factors f rounded to bytes of their rows' largest, l(k): half a step of each
+// factor off, of a word of the largest d l and of a byte.
+template <class Gradient, class Factor>
+void expect_rounded_product(size_t terms, const std::vector<double>& largest_factor, Gradient d, Factor f,
+                            float actual) {
+  constexpr double kByte = 0.501 / 127, kWord = 0.501 / 32767;
+  double largest = 0, sum = 0, allowed = 1e-6;
+  const auto scaled = [&](size_t k) { return static_cast<double>(d(k)) * largest_factor[k]; };
+  for (size_t k = 0; k < terms; ++k) largest = std::max(largest, std::fabs(scaled(k)));
+  for (size_t k = 0; k < terms; ++k) {
+    const double b = largest_factor[k] > 0 ? static_cast<double>(f(k)) / largest_factor[k] : 0;
+    sum += scaled(k) * b;
+    allowed += std::fabs(scaled(k)) * kByte + std::fabs(b) * kWord * largest + kWord * largest * kByte;
+  }
+  ASSERT_NEAR(static_cast<double>(actual), sum, allowed);
+}
+
 TEST(DenseBackward, InIntegersIsTheProductWithinRounding) {
   for (const HeadShape& shape : {HeadShape{1, 1, 1}, {9, 30, 21}, {70, 1100, 33}, {600, 40, 17}}) {
     Threads threads(2);
     const LinearGradients g = head_gradients(shape, threads);
     const Matrix w = random_matrix(shape.rows, shape.cols, 14), x = random_matrix(shape.tokens, shape.cols, 15);
     const Matrix dy = random_matrix(shape.tokens, shape.rows, 16);
-    // Half a step of each factor: of a byte of W's or X's row, and of a word of dY.
-    const auto slack = [](double a, double b, double half_a, double half_b) {
-      return std::fabs(a) * half_b + std::fabs(b) * half_a + half_a * half_b;
-    };
-    constexpr double kByte = 0.501 / 127, kWord = 0.501 / 32767;
     std::vector<double> largest_w, largest_x;
     for (size_t r = 0; r < shape.rows; ++r) largest_w.push_back(largest_size(w.view().row_view(r)));
     for (size_t n = 0; n < shape.tokens; ++n) largest_x.push_back(largest_size(x.view().row_view(n)));
-    for (size_t n = 0; n < shape.tokens; ++n) {
-      double largest = 0;
-      for (size_t r = 0; r < shape.rows; ++r)
-        largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))) * largest_w[r]);
-      for (size_t k = 0; k < shape.cols; ++k) {
-        double sum = 0, allowed = 1e-6;
-        for (size_t r = 0; r < shape.rows; ++r) {
-          const double a = static_cast<double>(dy.at(n, r)) * largest_w[r];
-          const double b = largest_w[r] > 0 ? static_cast<double>(w.at(r, k)) / largest_w[r] : 0;
-          sum += a * b;
-          allowed += slack(a, b, kWord * largest, kByte);
-        }
-        ASSERT_NEAR(static_cast<double>(g.dx.at(n, k)), sum, allowed) << n << " " << k;
+    for (size_t k = 0; k < shape.cols; ++k) {
+      for (size_t n = 0; n < shape.tokens; ++n) {
+        const auto of_token = [&](size_t r) { return dy.at(n, r); };
+        expect_rounded_product(
+            shape.rows, largest_w, of_token, [&](size_t r) { return w.at(r, k); }, g.dx.at(n, k));
       }
-    }
-    for (size_t r = 0; r < shape.rows; ++r) {
-      double largest = 0;
-      for (size_t n = 0; n < shape.tokens; ++n)
-        largest = std::max(largest, std::fabs(static_cast<double>(dy.at(n, r))) * largest_x[n]);
-      for (size_t k = 0; k < shape.cols; ++k) {
-        double sum = 0, allowed = 1e-6;
-        for (size_t n = 0; n < shape.tokens; ++n) {
-          const double a = static_cast<double>(dy.at(n, r)) * largest_x[n];
-          const double b = largest_x[n] > 0 ? static_cast<double>(x.at(n, k)) / largest_x[n] : 0;
-          sum += a * b;
-          allowed += slack(a, b, kWord * largest, kByte);
-        }
-        ASSERT_NEAR(static_cast<double>(g.dw.at(r, k)), sum, allowed) << r << " " << k;
+      for (size_t r = 0; r < shape.rows; ++r) {
+        const auto of_row = [&](size_t n) { return dy.at(n, r); };
+        expect_rounded_product(
+            shape.tokens, largest_x, of_row, [&](size_t n) { return x.at(n, k); }, g.dw.at(r, k));
       }
+      if (testing::Test::HasFatalFailure()) return;
     }
   }
 }
