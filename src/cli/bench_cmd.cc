@@ -47,6 +47,8 @@ void check_arguments(const BenchArguments& args) {
   if (args.repetitions == 0 || args.repetitions > kMaxRepetitions) {
     fail("--repetitions is {}, expected 1 to {}", args.repetitions, kMaxRepetitions);
   }
+  const bool reads = std::any_of(args.prompts.begin(), args.prompts.end(), [](size_t prompt) { return prompt > 0; });
+  if (args.logits && !reads) fail("--logits: expected with a --prompt above 0, there is none");
   for (const size_t count : args.sequences) {
     if (count == 0 || count > kMaxSequences) fail("--batch is {}, expected 1 to {}", count, kMaxSequences);
   }

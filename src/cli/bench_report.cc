@@ -28,9 +28,7 @@ struct Derived {
   std::vector<double> tokens_per_second;
   Statistics time_s;
   Statistics speed;  // tokens/s
-  // Decoding: bytes that one decoded token needs: the weights and the head once for all sequences of a pass, the keys
-  // and values of the mean position, and, of a single sequence, the rows that a screened head reads besides (several
-  // share some). 0 for a prompt.
+  // Decoding: decoded_token_bytes (infer/speed.h). 0 for a prompt.
   size_t bytes_per_token = 0;
   double bandwidth_share = 0;
   // Reading a prompt: multiply-adds of the linear layers. 0 for decoding.
@@ -47,10 +45,8 @@ Derived derive(const BenchRun& run, const BenchResult& result) {
   d.speed = statistics(d.tokens_per_second);
   const bool prompt = test.prompt > 0;
   if (!prompt) {
-    d.bytes_per_token = run.weights.read_by_pass() / test.sequences +
-                        kv_bytes_per_token(run.config, run.kv_type) * (test.generate + 1) / 2;
-    const double rows = test.sequences == 1 ? result.samples.head_rows : 0;
-    d.bytes_per_token += static_cast<size_t>(rows * static_cast<double>(run.weights.head_weights() / run.config.vocab));
+    d.bytes_per_token =
+        static_cast<size_t>(decoded_token_bytes(run.config, run.weights, test, result.samples.head_rows, run.kv_type));
   }
   std::vector<double> reached = d.tokens_per_second;  // multiply-adds/s or bytes/s
   for (double& x : reached) x *= static_cast<double>(prompt ? linear_parameter_count(run.config) : d.bytes_per_token);

@@ -56,6 +56,14 @@ std::string SpeedTest::name() const {
   return sequences == 1 ? fmt::format("tg{}", generate) : fmt::format("tg{} b{}", generate, sequences);
 }
 
+double decoded_token_bytes(const ModelConfig& config, const WeightBytes& weights, const SpeedTest& test,
+                           double head_rows, KvType kv_type) {
+  const double row = static_cast<double>(weights.head_weights()) / static_cast<double>(config.vocab);
+  return static_cast<double>(weights.read_by_pass()) / static_cast<double>(test.sequences) +
+         static_cast<double>(kv_bytes_per_token(config, kv_type)) * static_cast<double>(test.generate + 1) / 2 +
+         (test.sequences == 1 ? head_rows * row : 0);
+}
+
 SpeedSamples measure_speed(const Model& model, const SpeedTest& test, size_t repetitions,
                            const std::function<void()>& between, Threads& threads, KvType kv_type) {
   if (test.positions() > model.config.context) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "infer/decoder.h"
+#include "model/memory.h"
 #include "ops/machine.h"
 
 namespace tern {
@@ -33,6 +34,12 @@ struct SpeedSamples {
   std::vector<double> seconds;  // of each repetition
   double head_rows = 0;         // that a screened head read one by one, a token
 };
+
+// Bytes that a token of a decoding test needs: the weights and the head once for all sequences of a pass, the keys and
+// values of the mean position, and, of a single sequence, the rows that a screened head reads besides (several share
+// some).
+double decoded_token_bytes(const ModelConfig& config, const WeightBytes& weights, const SpeedTest& test,
+                           double head_rows, KvType kv_type);
 
 // Runs the test once to warm up and then `repetitions` times, `between` before each of these. The tokens are random,
 // keys and values kept as `kv_type`.

@@ -20,6 +20,7 @@ constexpr size_t kBatchRepetitions = 2;  // times as many: a difference of few l
 
 struct Repetitions {
   std::vector<double> seconds;
+  double head_rows = 0;        // SpeedSamples
   std::vector<double> joules;  // as many, or none
   std::vector<MachineRates> machine;
 
@@ -37,7 +38,9 @@ Repetitions repeat(const Model& model, const SpeedTest& test, KvType kv_type, co
     r.machine.push_back(meter.machine.measure());
     begin = meter.energy.read();
   };
-  r.seconds = measure_speed(model, test, meter.repetitions, between, meter.threads, kv_type).seconds;
+  SpeedSamples samples = measure_speed(model, test, meter.repetitions, between, meter.threads, kv_type);
+  r.seconds = std::move(samples.seconds);
+  r.head_rows = samples.head_rows;
   end_repetition();
   r.machine.push_back(meter.machine.measure());
   if (r.joules.size() != r.seconds.size()) r.joules.clear();
@@ -79,10 +82,10 @@ Measurement measure_model(const ModelConfig& config, size_t layers, size_t most_
       tokens_in(seconds, rates.*peak, static_cast<double>(linear_parameter_count(most)), std::min(kMostRead, room));
 
   Measurement m;
-  const Repetitions decode = repeat(model, {0, generate, 1}, kInferenceKvType, meter);
+  const SpeedTest decoding{0, generate, 1};
+  const Repetitions decode = repeat(model, decoding, kInferenceKvType, meter);
   const auto generated = static_cast<double>(generate);
-  const double bytes = static_cast<double>(weights.read_by_pass()) +
-                       static_cast<double>(kv_bytes_per_token(model.config, kInferenceKvType)) * (generated + 1) / 2;
+  const double bytes = decoded_token_bytes(model.config, weights, decoding, decode.head_rows, kInferenceKvType);
   std::vector<double> reached;
   for (const double s : decode.seconds) reached.push_back(bytes * generated / s);
   m.numbers["decode_tokens"] = generated;

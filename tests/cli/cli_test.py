@@ -689,6 +689,8 @@ class Case(unittest.TestCase):
         arguments = ["bench", "--shape", "tiny", "-p", 8, "-n", 2, "-r", 1]
         rows = list(csv.DictReader(tern(*arguments, "-o", "csv")[0].splitlines()))
         self.assertEqual([row["test"] for row in rows], ["pp8", "tg2"])
+        scored = tern(*arguments, "-o", "csv", "--logits")[0]
+        self.assertEqual([row["test"] for row in csv.DictReader(scored.splitlines())], ["pp8 logits", "tg2"])
         for row in rows:
             self.assertGreater(float(row["avg_ts"]), 0)
             self.assertNotIn(None, row)  # as many cells as columns
@@ -713,6 +715,7 @@ class Case(unittest.TestCase):
             ([*tiny, "-r", 0], "--repetitions is 0"),
             ([*tiny, "-b", 0], "--batch is 0"),
             ([*tiny, "-p", 0, "-n", 0], "nothing to measure"),
+            ([*tiny, "-p", 0, "-n", 4, "--logits"], "--logits: expected with a --prompt above 0, there is none"),
             ([*tiny, "--layers", 3], "--layers is 3, the model has 2"),
             ([*tiny, "--weights", "quaternary"], "unknown weight kind"),
             (["bench", "-m", d / "run", "--weights", "full"], "a model has its own"),

@@ -64,6 +64,34 @@ TEST(Speed, RepeatsAndCallsBetween) {
       "1025 tokens, the context holds 1024");
 }
 
+// Rows that a screened head scores exactly are counted, and are a part of what decoding one sequence reads.
+TEST(Speed, CountsTheRowsOfAScreenedHead) {
+  Threads threads(2);
+  ModelConfig config = find_shape("tiny");
+  config.layers = 1;
+  Model model = random_model(config, 1, threads);
+  const SpeedTest test{0, 3, 1};
+  const auto rows_read = [&] {
+    return measure_speed(
+               model, test, 1, [] {}, threads)
+        .head_rows;
+  };
+  EXPECT_EQ(rows_read(), 0);
+  set_head({HeadKind::kScreened, 0}, threads, model);
+  const double rows = rows_read();
+  EXPECT_GE(rows, static_cast<double>(kScreenExactRows));
+  EXPECT_LE(rows, static_cast<double>(config.vocab));
+  const WeightBytes weights = weight_bytes(model);
+  const auto bytes = [&](size_t sequences, double head_rows) {
+    return decoded_token_bytes(config, weights, {0, 3, sequences}, head_rows, KvType::kF32);
+  };
+  const double row = static_cast<double>(weights.embedding) / static_cast<double>(config.vocab);
+  EXPECT_DOUBLE_EQ(bytes(1, 10) - bytes(1, 0), 10 * row);
+  EXPECT_EQ(bytes(4, 10), bytes(4, 0));
+  EXPECT_DOUBLE_EQ(bytes(1, 0), static_cast<double>(weights.read_by_pass()) +
+                                    2 * static_cast<double>(kv_bytes_per_token(config, KvType::kF32)));
+}
+
 TEST(Speed, Statistics) {
   const Statistics odd = statistics({4, 1, 7});
   EXPECT_DOUBLE_EQ(odd.mean, 4);
