@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -27,6 +28,7 @@ constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
 std::atomic<bool> g_interrupted{false};
+std::atomic_flag g_file_lost;
 
 void on_signal(int signal) {
   g_interrupted.store(true);
@@ -35,12 +37,13 @@ void on_signal(int signal) {
 
 // Files are mapped: when somebody cuts one short, or its disk fails, while it is read, the answer is this signal, not
 // an error code. Nothing can go on from here, so the process ends as after any error; files being written are not
-// renamed.
+// renamed. Of threads that read the same file, the first one says it for all.
 void on_bus_error(int signal, siginfo_t* info, void*) {
   if (info->si_code != BUS_ADRERR) {
     std::signal(signal, SIG_DFL);  // a mistake of ours: returning repeats it, with the core dump it deserves
     return;
   }
+  while (g_file_lost.test_and_set()) ::pause();  // until the first one's _exit ends this thread too
   static constexpr std::string_view kMessage = "tern: a file became shorter, or unreadable, while it was read\n";
   const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
   static_cast<void>(written);

@@ -1109,18 +1109,25 @@ class Case(unittest.TestCase):
 
     def test_file_cut_short_while_it_is_read(self):
         text = self.dir / "large.txt"
-        with open(text, "wb") as file:
-            file.write(TEXT.encode() * 1000)
-        process = start("tokenizer", "train", "--vocab", 300, "--out", self.dir / "never.json", text)
-        self.addCleanup(process.kill)
-        maps = Path(f"/proc/{process.pid}/maps")
-        while str(text) not in maps.read_text():
-            self.assertIsNone(process.poll())
-        os.truncate(text, 0)
-        _, err = process.communicate(timeout=120)
-        self.assertEqual(process.returncode, 1)
-        self.assertIn("a file became shorter, or unreadable, while it was read", error_line(err.decode()))
-        self.assertFalse((self.dir / "never.json").exists())
+        for _ in range(4):
+            with open(text, "wb") as file:
+                file.write(TEXT.encode() * 1000)
+            process = start(
+                "tokenizer", "train", "--vocab", 300, "--threads", 8, "--out", self.dir / "never.json", text
+            )
+            self.addCleanup(process.kill)
+            maps = Path(f"/proc/{process.pid}/maps")
+            while str(text) not in maps.read_text():
+                self.assertIsNone(process.poll())
+            time.sleep(0.02)  # until several threads read
+            # They go on at the same moment, each to find that its part is gone.
+            process.send_signal(signal.SIGSTOP)
+            os.truncate(text, 0)
+            process.send_signal(signal.SIGCONT)
+            _, err = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 1)
+            self.assertIn("a file became shorter, or unreadable, while it was read", error_line(err.decode()))
+            self.assertFalse((self.dir / "never.json").exists())
 
     def test_closed_output_is_an_error(self):
         with open("/dev/full", "wb") as full:
