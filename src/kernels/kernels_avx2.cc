@@ -40,6 +40,7 @@ constexpr size_t kGemmPanels = 1;
 
 // The triples:
 #include "kernels/triple_bytes.h"
+constexpr size_t kTileBands = 2;
 
 // Their walk:
 #include "kernels/triple_impl.h"

@@ -33,7 +33,6 @@ inline __m256i twice(const uint8_t* sixteen) {
 struct TripleSigns {
   __m256i bits;
 
-  explicit TripleSigns(const uint8_t* half) : bits(triple_bytes(half)) {}
   inline __m256i first() {
     const __m256i ones = _mm256_set1_epi8(1);
     const __m256i now = _mm256_or_si256(bits, ones);
@@ -52,35 +51,73 @@ inline __m256i high_nibbles(__m256i bytes) { return low_nibbles(_mm256_srli_epi1
 
 // Sums in 16 bits of 32 rows and one token: rows 0-3, 8-11, 4-7, 12-15 in `first`, the same + 16 in `second`.
 struct TripleSums {
-  __m256i first;
-  __m256i second;
+  __m256i first = _mm256_setzero_si256();
+  __m256i second = _mm256_setzero_si256();
 };
 
-// Adds eight triples of kTokens tokens, whose tables are `stride` bytes apart.
-template <size_t kTokens>
-inline void add_half(const uint8_t* half, const uint8_t* tables, size_t stride, TripleSums sums[kTokens]) {
-  TripleSigns signs(half);
-  __m256i low[kTokens];
-  __m256i high[kTokens];
-  for (size_t t = 0; t < kTokens; ++t) low[t] = high[t] = _mm256_setzero_si256();
-  const auto add_triple = [&](__m256i index, __m256i sign, const uint8_t* table) {
-    for (size_t t = 0; t < kTokens; ++t, table += stride) {
-      low[t] = _mm256_add_epi8(low[t], _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table), index), sign));
-      high[t] = _mm256_add_epi8(high[t], _mm256_sign_epi8(_mm256_shuffle_epi8(twice(table + 16), index), sign));
-    }
-  };
-  for (size_t v = 0; v < 4; ++v) {
-    const __m256i nibbles = triple_bytes(half + 32 + v * 32);
-    const __m256i sign = v == 0 ? signs.first() : signs.next();
-    add_triple(low_nibbles(nibbles), sign, tables + v * 64);
-    add_triple(high_nibbles(nibbles), signs.next(), tables + v * 64 + 32);
+// Sums of up to eight triples in two bytes, of 32 rows and one token.
+struct ByteSums {
+  __m256i low = _mm256_setzero_si256();
+  __m256i high = _mm256_setzero_si256();
+
+  __attribute__((always_inline)) inline void add(__m256i low_table, __m256i high_table, __m256i index, __m256i sign) {
+    low = _mm256_add_epi8(low, _mm256_sign_epi8(_mm256_shuffle_epi8(low_table, index), sign));
+    high = _mm256_add_epi8(high, _mm256_sign_epi8(_mm256_shuffle_epi8(high_table, index), sign));
+    // GCC would add up in trees, with more values at a time than there are registers.
+    __asm__("" : "+x"(low), "+x"(high));
   }
-  const __m256i factors = _mm256_set1_epi16(1 | kHigh << 8);  // low * 1 + high * kHigh
+  __attribute__((always_inline)) inline void add_to(TripleSums& sums) const {
+    const __m256i factors = _mm256_set1_epi16(1 | kHigh << 8);  // low * 1 + high * kHigh
+    sums.first = _mm256_add_epi16(sums.first, _mm256_maddubs_epi16(factors, _mm256_unpacklo_epi8(low, high)));
+    sums.second = _mm256_add_epi16(sums.second, _mm256_maddubs_epi16(factors, _mm256_unpackhi_epi8(low, high)));
+  }
+};
+
+// Adds one triple of kBands bands and kTokens tokens, whose tables are `stride` bytes apart.
+template <size_t kBands, size_t kTokens>
+__attribute__((always_inline)) inline void add_triple(const __m256i (&index)[kBands], const __m256i (&sign)[kBands],
+                                                      const uint8_t* table, size_t stride,
+                                                      ByteSums (&sums)[kBands][kTokens]) {
   for (size_t t = 0; t < kTokens; ++t) {
-    const __m256i first = _mm256_maddubs_epi16(factors, _mm256_unpacklo_epi8(low[t], high[t]));
-    const __m256i second = _mm256_maddubs_epi16(factors, _mm256_unpackhi_epi8(low[t], high[t]));
-    sums[t].first = _mm256_add_epi16(sums[t].first, first);
-    sums[t].second = _mm256_add_epi16(sums[t].second, second);
+    const __m256i low = twice(table + t * stride);
+    const __m256i high = twice(table + t * stride + 16);
+    for (size_t i = 0; i < kBands; ++i) sums[i][t].add(low, high, index[i], sign[i]);
+  }
+}
+
+// Triples 2 kPair and 2 kPair + 1 of half a block in bands that are `band` bytes apart.
+template <size_t kPair, size_t kBands, size_t kTokens>
+__attribute__((always_inline)) inline void add_two_triples(const uint8_t* half, size_t band,
+                                                           TripleSigns (&signs)[kBands], const uint8_t* tables,
+                                                           size_t stride, ByteSums (&sums)[kBands][kTokens]) {
+  __m256i nibbles[kBands];
+  __m256i index[kBands];
+  __m256i sign[kBands];
+  for (size_t i = 0; i < kBands; ++i) {
+    nibbles[i] = triple_bytes(half + i * band + 32 + kPair * 32);
+    index[i] = low_nibbles(nibbles[i]);
+    sign[i] = kPair == 0 ? signs[i].first() : signs[i].next();
+  }
+  add_triple(index, sign, tables + kPair * 64, stride, sums);
+  for (size_t i = 0; i < kBands; ++i) {
+    index[i] = high_nibbles(nibbles[i]);
+    sign[i] = signs[i].next();
+  }
+  add_triple(index, sign, tables + kPair * 64 + 32, stride, sums);
+}
+
+template <size_t kBands, size_t kTokens>
+__attribute__((always_inline)) inline void add_half(const uint8_t* half, size_t band, const uint8_t* tables,
+                                                    size_t stride, TripleSums (&words)[kBands][kTokens]) {
+  TripleSigns signs[kBands];
+  for (size_t i = 0; i < kBands; ++i) signs[i].bits = triple_bytes(half + i * band);
+  ByteSums sums[kBands][kTokens];
+  add_two_triples<0>(half, band, signs, tables, stride, sums);
+  add_two_triples<1>(half, band, signs, tables, stride, sums);
+  add_two_triples<2>(half, band, signs, tables, stride, sums);
+  add_two_triples<3>(half, band, signs, tables, stride, sums);
+  for (size_t i = 0; i < kBands; ++i) {
+    for (size_t t = 0; t < kTokens; ++t) sums[i][t].add_to(words[i][t]);
   }
 }
 
@@ -96,38 +133,49 @@ inline void store_triple_rows(__m256i even, __m256i odd, float scale, float* out
   _mm256_storeu_ps(out + 8, _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_permute2x128_si256(even, odd, 0x31)), factor));
 }
 
-// One band and kTokens tokens; `rows` of the 32 are stored.
-template <size_t kBands, size_t kTokens>
-inline void triple_tile(const uint8_t* band, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
-                        float* out, size_t out_stride) {
-  static_assert(kBands == 1);
-  const size_t stride = blocks * kTripleTableBytes;
-  __m256i sums[kTokens][4];
-  for (auto& of_token : sums) {
-    for (__m256i& sum : of_token) sum = _mm256_setzero_si256();
+// Sums in 32 bits of 32 rows and one token, in the order of TripleSums.
+struct BandSums {
+  __m256i quarters[4] = {};
+
+  inline void add(const TripleSums& words) {
+    add_widened(words.first, quarters[0], quarters[1]);
+    add_widened(words.second, quarters[2], quarters[3]);
   }
+  inline void store_rows(float scale, size_t rows, float* out) const {
+    float results[kBandRows];
+    float* to = rows < kBandRows ? results : out;
+    store_triple_rows(quarters[0], quarters[1], scale, to);
+    store_triple_rows(quarters[2], quarters[3], scale, to + 16);
+    if (rows < kBandRows) __builtin_memcpy(out, results, rows * sizeof(float));
+  }
+};
+
+template <size_t kBands, size_t kTokens>
+inline void triple_tile(const uint8_t* bands, size_t blocks, const uint8_t* tables, const float* row_scale, size_t rows,
+                        float* out, size_t out_stride) {
+  const size_t stride = blocks * kTripleTableBytes;
+  const size_t band_bytes = blocks * kBandBlockBytes;
+  BandSums sums[kBands][kTokens];
   for (size_t begin = 0; begin < blocks; begin += kTripleBlocksBeforeWidening) {
     const size_t left = blocks - begin;
     const size_t end = begin + (left < kTripleBlocksBeforeWidening ? left : kTripleBlocksBeforeWidening);
-    TripleSums words[kTokens];
-    for (TripleSums& w : words) w = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    TripleSums words[kBands][kTokens];
     for (size_t b = begin; b < end; ++b) {
-      const uint8_t* block = band + b * kBandBlockBytes;
-      prefetch_triples(ahead_of<kBands>(band, blocks * kBandBlockBytes, b * kBandBlockBytes));
-      add_half<kTokens>(block, tables + b * kTripleTableBytes, stride, words);
-      add_half<kTokens>(block + 160, tables + b * kTripleTableBytes + 256, stride, words);
+      const size_t at = b * kBandBlockBytes;
+      const uint8_t* ahead = ahead_of<kBands>(bands, band_bytes, at);
+      for (size_t i = 0; i < kBands; ++i) prefetch_triples(ahead + i * band_bytes);
+      add_half(bands + at, band_bytes, tables + b * kTripleTableBytes, stride, words);
+      add_half(bands + at + 160, band_bytes, tables + b * kTripleTableBytes + 256, stride, words);
     }
-    for (size_t t = 0; t < kTokens; ++t) {
-      add_widened(words[t].first, sums[t][0], sums[t][1]);
-      add_widened(words[t].second, sums[t][2], sums[t][3]);
+    for (size_t i = 0; i < kBands; ++i) {
+      for (size_t t = 0; t < kTokens; ++t) sums[i][t].add(words[i][t]);
     }
   }
-  for (size_t t = 0; t < kTokens; ++t) {
-    float results[kBandRows];
-    float* to = rows == kBandRows ? out + t * out_stride : results;
-    store_triple_rows(sums[t][0], sums[t][1], row_scale[t], to);
-    store_triple_rows(sums[t][2], sums[t][3], row_scale[t], to + 16);
-    if (rows < kBandRows) __builtin_memcpy(out + t * out_stride, results, rows * sizeof(float));
+  for (size_t i = 0; i < kBands; ++i) {
+    const size_t left = rows - i * kBandRows;
+    for (size_t t = 0; t < kTokens; ++t) {
+      sums[i][t].store_rows(row_scale[t], left < kBandRows ? left : kBandRows, out + t * out_stride + i * kBandRows);
+    }
   }
 }
 
@@ -188,7 +236,7 @@ inline void store_half(const __m256i codes[8], uint8_t* half) {
 inline void load_half(const uint8_t* half, __m256i codes[8]) {
   const __m256i table = twice(reinterpret_cast<const uint8_t*>(kTripleTable.codes));
   const __m256i zero_codes = _mm256_set1_epi8(0x15);
-  TripleSigns signs(half);
+  TripleSigns signs{triple_bytes(half)};
   for (size_t j = 0; j < 8; ++j) {
     const __m256i nibbles = triple_bytes(half + 32 + j / 2 * 32);
     const __m256i index = j % 2 == 0 ? low_nibbles(nibbles) : high_nibbles(nibbles);

@@ -36,4 +36,3 @@ constexpr TripleTable kTripleTable = make_triple_table();
 // For each triple of a block the 16 low bytes, then the 16 high ones.
 constexpr size_t kTripleTableBytes = 16 * 32;
 constexpr size_t kBandRows = 32;
-constexpr size_t kTileBands = 1;
