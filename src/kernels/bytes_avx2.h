@@ -7,6 +7,10 @@ struct Bytes64 {
 
 inline __m256i load_32_bytes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
 inline Bytes64 load_bytes(const void* p) { return {load_32_bytes(p), load_32_bytes(static_cast<const char*>(p) + 32)}; }
+inline void store_bytes(void* p, Bytes64 x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), x.low);
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, x.high);
+}
 
 inline Bytes64 and_bytes(Bytes64 x, int mask) {
   const __m256i bits = _mm256_set1_epi8(static_cast<char>(mask));

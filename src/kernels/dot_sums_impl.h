@@ -102,3 +102,7 @@ inline void int8_sums(const int8_t* panel, size_t k_blocks, const int8_t* q, siz
   }
   for (size_t t = 0; t < kTokens; ++t) sum[t] = sub(sums.of(t), set1_integers(times_sum(kInt8Offset, q_sum[t])));
 }
+
+inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
+  ternary_tiles<kTileTokens>(panel, k_blocks, to, tokens, rows);
+}

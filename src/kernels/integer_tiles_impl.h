@@ -6,21 +6,7 @@
 //   void code_sums(panel, k_blocks, q, q_stride, sum)     sum[t] of 16 rows: code * q, codes 0..kLargestCode
 //   template <size_t kTokens>
 //   void int8_sums(panel, k_blocks, q, q_stride, q_sum, sum)
-
-inline void ternary_panel(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t tokens, size_t rows) {
-  ternary_tiles<kTileTokens>(panel, k_blocks, to, tokens, rows);
-}
-
-// sum trit q = sum code q - sum q.
-inline void store_ternary_products(I32x16 code_sums, const TernaryTokens& to, size_t t, size_t rows) {
-  const F32x16 y = mul(to_floats(sub(code_sums, set1_integers(to.q_sum[t]))), set1(to.row_scale[t]));
-  float* row = to.out + t * to.out_stride;
-  if (rows == 16) {
-    store(row, y);
-  } else {
-    store_first(rows, row, y);
-  }
-}
+//   void ternary_panel(...)                               ternary_impl.h
 
 template <size_t kTokens>
 inline void ternary_tile(const uint8_t* panel, size_t k_blocks, const TernaryTokens& to, size_t rows) {

@@ -22,9 +22,22 @@ inline Bytes64 with_sign_of(Bytes64 sign, Bytes64 a) {
   return {_mm256_sign_epi8(a.low, sign.low), _mm256_sign_epi8(a.high, sign.high)};
 }
 
-// Compilers regroup the integer sums of one block into trees whose leaves spill; passing through an empty statement
-// keeps them chains in registers.
-inline void stay_in_registers(I16x32& a) { __asm__("" : "+x"(a.low), "+x"(a.high)); }
+// Adds the products of w and q of four columns. In instructions: of the intrinsics compilers make trees whose leaves
+// spill, or load every token's q first, which leaves no registers for the sums either.
+inline void add_pair_products(I16x32& sum, Bytes64 w, const int8_t* q) {
+  struct Four {
+    int8_t q[4];
+  };
+  __m256i x, low;
+  __asm__(
+      "vpbroadcastd %[q], %[x]\n\t"
+      "vpmaddubsw %[x], %[w_low], %[low]\n\t"
+      "vpmaddubsw %[x], %[w_high], %[x]\n\t"
+      "vpaddw %[low], %[sum_low], %[sum_low]\n\t"
+      "vpaddw %[x], %[sum_high], %[sum_high]"
+      : [sum_low] "+x"(sum.low), [sum_high] "+x"(sum.high), [x] "=&x"(x), [low] "=&x"(low)
+      : [w_low] "x"(w.low), [w_high] "x"(w.high), [q] "m"(*reinterpret_cast<const Four*>(q)));
+}
 
 constexpr size_t kTileTokens = 4;
 

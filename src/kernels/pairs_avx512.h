@@ -16,7 +16,7 @@ inline Bytes64 abs_of(Bytes64 a) { return {_mm512_abs_epi8(a.all)}; }
 inline Bytes64 with_sign_of(Bytes64 sign, Bytes64 a) {
   return {_mm512_mask_sub_epi8(a.all, _mm512_movepi8_mask(sign.all), _mm512_setzero_si512(), a.all)};
 }
-inline void stay_in_registers(I16x32&) {}  // 32 registers hold what compilers make of the sums
+inline void add_pair_products(I16x32& sum, Bytes64 w, const int8_t* q) { sum = add(sum, pair_products(w, four_of(q))); }
 
 constexpr size_t kTileTokens = 4;
 

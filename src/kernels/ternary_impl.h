@@ -13,6 +13,17 @@ struct TernaryTokens {
   }
 };
 
+// sum trit q = sum code q - sum q.
+inline void store_ternary_products(I32x16 code_sums, const TernaryTokens& to, size_t t, size_t rows) {
+  const F32x16 y = mul(to_floats(sub(code_sums, set1_integers(to.q_sum[t]))), set1(to.row_scale[t]));
+  float* row = to.out + t * to.out_stride;
+  if (rows == 16) {
+    store(row, y);
+  } else {
+    store_first(rows, row, y);
+  }
+}
+
 // The fields of a byte of codes, unrolled: a field's number is a template argument of what is done with it.
 template <size_t kField>
 struct Field {
